@@ -1,0 +1,21 @@
+//! The request and response types of tutela's HTTP API, and nothing else.
+//!
+//! Server, command line and Rust client share them, so a field is named once.
+//! Types here hold no logic: what a value means is decided in `tutela-app`.
+//! With the feature `openapi` each type also describes itself for OpenAPI 3.1.
+
+mod account;
+mod client;
+mod event;
+mod page;
+mod permission;
+mod problem;
+mod session;
+
+pub use account::*;
+pub use client::*;
+pub use event::*;
+pub use page::*;
+pub use permission::*;
+pub use problem::*;
+pub use session::*;

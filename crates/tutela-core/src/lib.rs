@@ -1,0 +1,24 @@
+//! The words every other crate speaks: ids, time, events, principals and the three seams.
+//!
+//! This crate does no I/O. It is the only one that reads the real clock and the system's
+//! random source, and only in [`SystemEnv`]; everything else takes both as arguments.
+//!
+//! Start with [`Event`] (what happened), [`Principal`] (who asks) and [`seam`] (where the
+//! floors above plug into each other without knowing each other).
+
+mod env;
+mod error;
+mod event;
+mod id;
+mod principal;
+pub mod seam;
+mod secret;
+mod time;
+
+pub use env::{Env, Random, SystemEnv, random_bytes};
+pub use error::ErrorKind;
+pub use event::{Actor, Event, EventType, Field, Occurrence, Outcome, Request, Resource, Severity, Source};
+pub use id::{AccountId, ClientId, EventId, JobId, LinkId, RequestId, SessionId};
+pub use principal::{AuthStrength, Grants, Principal};
+pub use secret::{Pii, Secret};
+pub use time::Timestamp;

@@ -1,0 +1,113 @@
+use std::collections::BTreeSet;
+
+use crate::{AccountId, ClientId, SessionId};
+
+/// Who asks. Every use case runs as one.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// A signed-in person.
+    Account {
+        /// Whose account.
+        id: AccountId,
+        /// The session of this request.
+        session: SessionId,
+        /// How the person proved who they are.
+        strength: AuthStrength,
+        /// What the account's roles allow.
+        grants: Grants,
+    },
+    /// Nobody known.
+    Anonymous,
+    /// A program with an API key.
+    Client {
+        /// Which client.
+        id: ClientId,
+        /// The scopes of its key.
+        grants: Grants,
+    },
+    /// Somebody with a shell on the host, through the admin socket.
+    Operator {
+        /// The peer's user id.
+        uid: u32,
+    },
+    /// tutela itself: a job or a rule, by name.
+    System(&'static str),
+}
+
+impl Principal {
+    /// What this principal is allowed, before any resource is looked at.
+    pub fn allows(&self, permission: &str) -> bool {
+        match self {
+            Self::Account { grants, .. } | Self::Client { grants, .. } => grants.allow(permission),
+            Self::Operator { .. } | Self::System(_) => true,
+            Self::Anonymous => false,
+        }
+    }
+
+    /// The account, where a person asks.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Account { id, .. } => Some(*id),
+            Self::Anonymous | Self::Client { .. } | Self::Operator { .. } | Self::System(_) => None,
+        }
+    }
+
+    /// The session, where a person asks.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Account { session, .. } => Some(*session),
+            Self::Anonymous | Self::Client { .. } | Self::Operator { .. } | Self::System(_) => None,
+        }
+    }
+}
+
+/// How strongly a person proved who they are (SP 800-63B-4 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthStrength {
+    /// One factor.
+    Aal1,
+    /// Two factors.
+    Aal2,
+    /// Two factors, one of them a hardware key that resists phishing.
+    Aal3,
+}
+
+/// A set of permissions such as `ledger:read`; `ledger:*` covers a room, `*` covers everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    permissions: BTreeSet<String>,
+}
+
+impl Grants {
+    /// From a list of permissions.
+    pub fn new(permissions: impl IntoIterator<Item = String>) -> Self {
+        Self { permissions: permissions.into_iter().collect() }
+    }
+
+    /// Whether `permission` is granted, by its own name, its room or `*`.
+    pub fn allow(&self, permission: &str) -> bool {
+        let room = permission.split_once(':').map(|(room, _)| format!("{room}:*"));
+        self.permissions.contains(permission)
+            || self.permissions.contains("*")
+            || room.is_some_and(|room| self.permissions.contains(&room))
+    }
+
+    /// The permissions in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.permissions.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_covers_its_permissions_and_no_others() {
+        let grants = Grants::new(["ledger:*".to_owned()]);
+        assert!(grants.allow("ledger:read"));
+        assert!(!grants.allow("ledgers:read"));
+        assert!(!grants.allow("accounts:read"));
+        assert!(!Grants::default().allow("ledger:read"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Three traits where floors meet without knowing each other: declared here, implemented by
+//! `app`, wired by the binary.
+
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+
+use crate::{AccountId, Grants, SessionId, Timestamp};
+
+/// A boxed future, so that the seams can be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+// === CommitGuard: what has to happen in the very commit of an event ===
+
+/// Called by the store for each event before the commit that holds it.
+///
+/// It must be fast and pure: it runs on the writer. What it returns is written in the same
+/// transaction, so a bounded rule acts in the commit of the offence.
+pub trait CommitGuard: Send + Sync {
+    /// The effects of one event.
+    fn effects(&self, facts: &Facts) -> Vec<Effect>;
+}
+
+/// Clear facts of an event for the guard; they live only as long as the commit.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The event's type.
+    pub kind: String,
+    /// When it happened.
+    pub time: Option<Timestamp>,
+    /// The account it is about.
+    pub account: Option<AccountId>,
+    /// Where it came from.
+    pub ip: Option<IpAddr>,
+}
+
+/// Plain data that the store turns into statements. Keys are locked in order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Adds `by` to the counter `key`.
+    CounterAdd {
+        /// What is counted, for example `sign-in-failed/<account>`.
+        key: String,
+        /// How much.
+        by: i64,
+    },
+    /// Moves the counter `key` into `into` and sets it to zero.
+    CounterMove {
+        /// The counter that ends.
+        key: String,
+        /// Where its value is kept.
+        into: String,
+    },
+}
+
+// === RequestPolicy: what the gateway asks before a request may pass ===
+
+/// Answers the gateway's questions, from caches whose staleness is at most [`RequestPolicy::staleness`].
+pub trait RequestPolicy: Send + Sync {
+    /// How old an answer may be at the most; revocations reach the gateway within this time.
+    fn staleness(&self) -> Duration;
+
+    /// Who the holder of a guarded host's session token is. `Ok(None)`: nobody, or no longer.
+    fn session<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<Identity>>, Refusal>>;
+
+    /// Where a browser without a session is sent, and the transaction cookie it must bring back.
+    fn begin_sign_in(&self, origin: &str, return_to: &str, now: Timestamp) -> SignInStart;
+
+    /// Exchanges the single-use code of the own host for a session on this host.
+    fn finish_sign_in<'a>(&'a self, answer: SignInAnswer<'a>, now: Timestamp) -> BoxFuture<'a, Result<SignInEnd, Refusal>>;
+
+    /// Ends the session of `token` everywhere it is signed in.
+    fn sign_out<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>>;
+
+    /// A signed statement for the upstream of `route` who this is; at most 60 s of life.
+    fn identity_token(&self, identity: &Arc<Identity>, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
+}
+
+/// A signed-in person as the gateway sees them.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The account.
+    pub account: AccountId,
+    /// The login session that this host's session hangs on.
+    pub session: SessionId,
+    /// Name shown to people.
+    pub name: String,
+    /// Mail address.
+    pub email: String,
+    /// Roles by name.
+    pub roles: Vec<String>,
+    /// What the roles allow.
+    pub grants: Grants,
+}
+
+/// The first step of signing in on a guarded host.
+#[derive(Debug, Clone)]
+pub struct SignInStart {
+    /// The own host's sign-in page, with the sealed transaction in it.
+    pub location: String,
+    /// Value of the host-only transaction cookie.
+    pub cookie: String,
+}
+
+/// What a browser brings back from the own host.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInAnswer<'a> {
+    /// Origin of the guarded host, for example `http://photos.localhost:8080`.
+    pub origin: &'a str,
+    /// The single-use code.
+    pub code: &'a str,
+    /// The sealed transaction.
+    pub state: &'a str,
+    /// Value of the transaction cookie.
+    pub cookie: &'a str,
+}
+
+/// The last step: a new session and the way back.
+#[derive(Debug, Clone)]
+pub struct SignInEnd {
+    /// Token for the host-only session cookie.
+    pub token: String,
+    /// Path and query the browser wanted at first; always starts with one `/`.
+    pub return_to: String,
+}
+
+/// Why the policy gives no answer. Unknown is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The code, cookie or transaction is wrong, used or too old.
+    Invalid,
+    /// A store that is needed does not answer.
+    Unavailable,
+}
+
+// === EventSink: where the gateway hands its request records ===
+
+/// Takes records without ever blocking; what does not fit is counted and the count recorded.
+pub trait EventSink: Send + Sync {
+    /// Hands over one record.
+    fn record(&self, record: RequestRecord);
+}
+
+/// One request through the gateway.
+#[derive(Debug, Clone)]
+pub struct RequestRecord {
+    /// When it came.
+    pub time: Timestamp,
+    /// The route's name; `None` where no route matched.
+    pub route: Option<Arc<str>>,
+    /// Method.
+    pub method: String,
+    /// Path without query, at most 512 bytes; personal until declared otherwise.
+    pub path: String,
+    /// Status of the answer; 0 where the client left before one.
+    pub status: u16,
+    /// Who asked.
+    pub account: Option<AccountId>,
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// The `User-Agent` header, at most 256 bytes.
+    pub user_agent: Option<String>,
+    /// Microseconds from the head of the request to the head of the answer.
+    pub duration_us: u64,
+    /// Bytes of the answer's body as declared, where known.
+    pub bytes: Option<u64>,
+}

@@ -1,0 +1,94 @@
+use tutela_core::{AccountId, Timestamp};
+
+use crate::Error;
+
+/// A login record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The name used to sign in.
+    pub email: Email,
+    /// The name shown to people.
+    pub name: String,
+    /// Whether it may sign in.
+    pub state: AccountState,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Whether an account may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountState {
+    /// It may.
+    Active,
+    /// It may not; its sessions are ended.
+    Disabled,
+}
+
+impl AccountState {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// From its word; anything unknown is disabled (unknown is no).
+    pub fn parse(word: &str) -> Self {
+        if word == "active" { Self::Active } else { Self::Disabled }
+    }
+}
+
+/// A mail address, trimmed and in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// Checks the shape `local@domain`; whether mail arrives there only mail can tell.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let text = text.trim().to_lowercase();
+        let bad = |why: &str| Err(Error::invalid("email", format!("{why}; expected an address such as `ada@example.com`")));
+        let Some((local, domain)) = text.rsplit_once('@') else { return bad("there is no `@` in it") };
+        if text.len() > 254 || local.is_empty() || local.len() > 64 {
+            return bad("the part before `@` has 1 to 64 characters, the whole at most 254");
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c)) || local.contains('@') {
+            return bad("it holds a character that addresses do not have");
+        }
+        if domain.is_empty() || domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
+            return bad("the part after `@` is not a domain");
+        }
+        Ok(Self(text))
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Account {
+    /// A new account that may sign in.
+    pub fn new(id: AccountId, email: Email, name: &str, now: Timestamp) -> Result<Self, Error> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
+            return Err(Error::invalid("name", "a name has 1 to 128 characters and no control characters"));
+        }
+        Ok(Self { id, email, name: name.to_owned(), state: AccountState::Active, created_at: now })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_trimmed_and_lowered_and_bad_ones_refused() {
+        assert_eq!(Email::parse(" Ada@Example.COM ").unwrap().as_str(), "ada@example.com");
+        for bad in ["", "ada", "@example.com", "ada@", "a b@example.com", "ada@example..com", "a@b@c", "<a>@b", &format!("{}@b.c", "a".repeat(65))] {
+            assert!(Email::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+use tutela_core::ErrorKind;
+
+/// Why a rule of identity refuses.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// A field of the request is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// The stored password hash cannot be read.
+    #[error("the stored password hash is not a PHC string of Argon2id")]
+    BadHash,
+    /// A library call that cannot fail failed.
+    #[error("the cryptographic library refused a call")]
+    Library,
+    /// A signed token is malformed, forged, expired or meant for somebody else.
+    #[error("the identity token is not valid: {0}")]
+    Token(&'static str),
+}
+
+impl Error {
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::BadHash => ErrorKind::Corrupt,
+            Self::Library => ErrorKind::Internal,
+            Self::Token(_) => ErrorKind::Unauthenticated,
+        }
+    }
+
+    pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field, message: message.into() }
+    }
+}

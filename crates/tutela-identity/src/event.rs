@@ -1,0 +1,288 @@
+//! What can happen in this crate's part of the house; one struct each, in the past tense.
+
+use tutela_core::{AccountId, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity};
+
+use crate::SessionEndReason;
+
+/// Every event type of identity.
+pub const TYPES: &[EventType] = &[
+    AccountCreated::TYPE,
+    AccountDisabled::TYPE,
+    AccountRolesChanged::TYPE,
+    ClientCreated::TYPE,
+    ClientRevoked::TYPE,
+    RoleChanged::TYPE,
+    SessionEnded::TYPE,
+    SessionExtended::TYPE,
+    SessionStarted::TYPE,
+    SetupLinkCreated::TYPE,
+    SetupLinkUsed::TYPE,
+    SignInFailed::TYPE,
+];
+
+/// An account was made.
+pub struct AccountCreated<'a> {
+    /// Which.
+    pub account: AccountId,
+    /// Its address.
+    pub email: &'a str,
+    /// Its roles.
+    pub roles: &'a [String],
+}
+
+impl Occurrence for AccountCreated<'_> {
+    const TYPE: EventType = EventType {
+        name: "account.created",
+        sentence: "An account was created and may sign in from now on.",
+        severity: Severity::Low,
+        fields: &[Field::personal("email"), Field::clear("roles")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("create".into());
+        event.resource = Some(Resource::of("account", self.account));
+        event.set_personal("email", self.email);
+        event.set("roles", self.roles.to_vec());
+    }
+}
+
+/// An account was disabled.
+pub struct AccountDisabled {
+    /// Which.
+    pub account: AccountId,
+    /// How many sessions ended with it.
+    pub sessions: u64,
+}
+
+impl Occurrence for AccountDisabled {
+    const TYPE: EventType = EventType {
+        name: "account.disabled",
+        sentence: "An account was disabled; its sessions ended in the same commit.",
+        severity: Severity::Medium,
+        fields: &[Field::clear("sessions_ended")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("disable".into());
+        event.resource = Some(Resource::of("account", self.account));
+        event.set("sessions_ended", self.sessions);
+    }
+}
+
+/// The roles of an account were set.
+pub struct AccountRolesChanged<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// Before.
+    pub old: &'a [String],
+    /// After.
+    pub new: &'a [String],
+}
+
+impl Occurrence for AccountRolesChanged<'_> {
+    const TYPE: EventType = EventType {
+        name: "account.roles_changed",
+        sentence: "What an account may do was changed by giving or taking roles.",
+        severity: Severity::Medium,
+        fields: &[Field::clear("old"), Field::clear("new")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("set_roles".into());
+        event.resource = Some(Resource::of("account", self.account));
+        event.set("old", self.old.to_vec());
+        event.set("new", self.new.to_vec());
+    }
+}
+
+/// A client and its key were made.
+pub struct ClientCreated<'a> {
+    /// Which.
+    pub client: ClientId,
+    /// Its name.
+    pub name: &'a str,
+    /// What its key allows.
+    pub scopes: &'a [String],
+}
+
+impl Occurrence for ClientCreated<'_> {
+    const TYPE: EventType = EventType {
+        name: "client.created",
+        sentence: "An API key was issued to a program.",
+        severity: Severity::Medium,
+        fields: &[Field::clear("name"), Field::clear("scopes")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("create".into());
+        event.resource = Some(Resource::of("client", self.client));
+        event.set("name", self.name);
+        event.set("scopes", self.scopes.to_vec());
+    }
+}
+
+/// A client's key was revoked.
+pub struct ClientRevoked {
+    /// Which.
+    pub client: ClientId,
+}
+
+impl Occurrence for ClientRevoked {
+    const TYPE: EventType = EventType { name: "client.revoked", sentence: "An API key stopped working because somebody revoked it.", severity: Severity::Medium, fields: &[] };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("revoke".into());
+        event.resource = Some(Resource::of("client", self.client));
+    }
+}
+
+/// A role was made or changed.
+pub struct RoleChanged<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it allows now.
+    pub permissions: &'a [String],
+}
+
+impl Occurrence for RoleChanged<'_> {
+    const TYPE: EventType = EventType {
+        name: "role.changed",
+        sentence: "What a role allows was set; every account that holds it is affected at once.",
+        severity: Severity::Medium,
+        fields: &[Field::clear("permissions")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("set".into());
+        event.resource = Some(Resource::of("role", self.name));
+        event.set("permissions", self.permissions.to_vec());
+    }
+}
+
+/// A session ended before its time.
+pub struct SessionEnded {
+    /// Which login session.
+    pub session: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// Why.
+    pub reason: SessionEndReason,
+    /// What the person who ended it wrote.
+    pub note: Option<String>,
+}
+
+impl Occurrence for SessionEnded {
+    const TYPE: EventType = EventType {
+        name: "session.ended",
+        sentence: "A session was ended on every host it was signed in to.",
+        severity: Severity::Informational,
+        fields: &[Field::clear("account"), Field::clear("note")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("sign_out".into());
+        event.reason = Some(self.reason.as_str().into());
+        event.resource = Some(Resource::of("session", self.session));
+        event.set("account", self.account.to_string());
+        if let Some(note) = self.note {
+            event.set("note", note);
+        }
+    }
+}
+
+/// A session was extended to another host.
+pub struct SessionExtended<'a> {
+    /// The login session.
+    pub session: SessionId,
+    /// The host.
+    pub host: &'a str,
+}
+
+impl Occurrence for SessionExtended<'_> {
+    const TYPE: EventType = EventType {
+        name: "session.extended",
+        sentence: "A signed-in person was let into another guarded host with a single-use code.",
+        severity: Severity::Informational,
+        fields: &[Field::clear("host")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("extend".into());
+        event.resource = Some(Resource::of("session", self.session));
+        event.set("host", self.host);
+    }
+}
+
+/// Somebody signed in.
+pub struct SessionStarted<'a> {
+    /// The new session.
+    pub session: SessionId,
+    /// How the person proved who they are.
+    pub methods: &'a [&'a str],
+}
+
+impl Occurrence for SessionStarted<'_> {
+    const TYPE: EventType =
+        EventType { name: "session.started", sentence: "A person signed in and got a session.", severity: Severity::Informational, fields: &[Field::clear("amr")] };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("sign_in".into());
+        event.session = Some(self.session);
+        event.resource = Some(Resource::of("session", self.session));
+        event.set("amr", self.methods.to_vec());
+    }
+}
+
+/// A one-time link for choosing a password was made.
+pub struct SetupLinkCreated<'a> {
+    /// For which address; none for the first administrator.
+    pub email: Option<&'a str>,
+}
+
+impl Occurrence for SetupLinkCreated<'_> {
+    const TYPE: EventType = EventType {
+        name: "setup_link.created",
+        sentence: "A one-time link was made with which an account can be set up.",
+        severity: Severity::Medium,
+        fields: &[Field::personal("email")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("create".into());
+        event.resource = Some(Resource { kind: None, id: "setup_link".into() });
+        if let Some(email) = self.email {
+            event.set_personal("email", email);
+        }
+    }
+}
+
+/// A one-time link was used.
+pub struct SetupLinkUsed {
+    /// The account that has a password now.
+    pub account: AccountId,
+}
+
+impl Occurrence for SetupLinkUsed {
+    const TYPE: EventType =
+        EventType { name: "setup_link.used", sentence: "A one-time link was used up and a password was set with it.", severity: Severity::Medium, fields: &[] };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("set_password".into());
+        event.resource = Some(Resource::of("account", self.account));
+    }
+}
+
+/// A sign-in did not succeed.
+pub struct SignInFailed<'a> {
+    /// The account it was for, where there is one.
+    pub account: Option<AccountId>,
+    /// The address that was typed.
+    pub email: &'a str,
+    /// Why: for the ledger only, the person is not told.
+    pub reason: &'static str,
+}
+
+impl Occurrence for SignInFailed<'_> {
+    const TYPE: EventType = EventType {
+        name: "sign_in.failed",
+        sentence: "Somebody tried to sign in and was refused.",
+        severity: Severity::Low,
+        fields: &[Field::personal("email")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("sign_in".into());
+        event.outcome = Outcome::Failure;
+        event.reason = Some(self.reason.into());
+        event.resource = self.account.map(|id| Resource::of("account", id));
+        event.set_personal("email", self.email);
+    }
+}
