@@ -1,0 +1,29 @@
+//! Use cases: what can be done, by whom, and that it is recorded.
+//!
+//! A use case takes the [`App`] and a [`Ctx`] (who asks, when, from where), asks for a permit,
+//! lets an engine decide, and hands the store one changeset with its event. Nothing here knows
+//! HTTP. The seams of `tutela-core` are implemented in `policy.rs`, `sink.rs` and `guard.rs`.
+
+mod app;
+mod config;
+mod ctx;
+mod error;
+mod guard;
+mod hasher;
+mod jobs;
+mod policy;
+mod record;
+mod registry;
+mod sink;
+mod usecase;
+
+pub use app::{App, Parts, Urls};
+pub use config::{AuditConfig, IdentityConfig, TypesAllowed};
+pub use ctx::Ctx;
+pub use error::Error;
+pub use guard::Guard;
+pub use policy::{Live, Sessions};
+pub use record::actor_text;
+pub use registry::{Permission, PERMISSIONS, event_types};
+pub use sink::RequestSink;
+pub use usecase::{account, client, event, handover, health, idempotency, ledger, permission, role, session, setup};

@@ -41,8 +41,10 @@ pub struct Event {
     pub request: Option<Request>,
     /// Declared fields that are not personal.
     pub fields: Map<String, Value>,
-    /// Everything personal or undeclared; sealed as one envelope.
+    /// Declared fields that are personal; sealed as one envelope.
     pub personal: Map<String, Value>,
+    /// What an application added and did not declare; sealed as one envelope.
+    pub metadata: Map<String, Value>,
     /// Records under this leaf, where it is a batch: their number and Merkle root.
     pub items: Option<(u16, [u8; 32])>,
 }
@@ -74,6 +76,7 @@ impl Event {
             request: None,
             fields: Map::new(),
             personal: Map::new(),
+            metadata: Map::new(),
             items: None,
         }
     }

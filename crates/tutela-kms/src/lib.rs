@@ -8,7 +8,9 @@
 mod envelope;
 mod error;
 mod root;
+mod token;
 
 pub use envelope::{open_fields, seal_value};
 pub use error::Error;
 pub use root::{IndexKey, RootKey};
+pub use token::{open_token, seal_token};

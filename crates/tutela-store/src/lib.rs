@@ -1,0 +1,38 @@
+//! All SQL of tutela, for SQLite and PostgreSQL, and the one way to change anything: a
+//! [`Changeset`], which cannot be built without an event.
+//!
+//! Promise: when [`Store::commit`] returns `Ok`, the change and its events are durable, together.
+//! When it returns an error, nothing of the changeset happened. The store knows no business
+//! rules; it never sees a personal field of an event in clear.
+//!
+//! Start with [`Store`] (`db.rs`), then `changeset.rs`, then the tables.
+
+mod append;
+mod changeset;
+mod config;
+mod db;
+mod engine;
+mod error;
+mod migrate;
+mod sql;
+mod table;
+mod value;
+mod verify;
+
+pub use changeset::{Changeset, Expect, Housekeeping, IndexRow, Record};
+pub use config::Config;
+pub use db::{Open, Store};
+pub use error::Error;
+pub use migrate::{Migration, MigrationState};
+pub use sql::{On, Sql, registered};
+pub use table::{
+    change::Change,
+    client::ClientRow,
+    idempotency::Stored,
+    job::JobRow,
+    ledger::{LogRow, Position},
+    search::{Bounds, TokensOf},
+    session::SessionView,
+    setup::SetupRow,
+};
+pub use verify::{Report, Verification};

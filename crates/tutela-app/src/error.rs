@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use tutela_core::ErrorKind;
+
+/// Why a use case refuses or fails. The text may be read by the caller unless the kind is `Internal`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The principal lacks a permission.
+    #[error("this needs the permission `{0}`")]
+    Denied(&'static str),
+    /// Nobody is signed in, or the key is not good.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// A field of the request is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// Which field.
+        field: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// Not there, or not for this caller.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// It cannot be done as things are.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many at once.
+    #[error("too many sign-ins at once; try again in {} seconds", .0.as_secs())]
+    Busy(Duration),
+    /// From identity's rules.
+    #[error(transparent)]
+    Identity(tutela_identity::Error),
+    /// From the keys.
+    #[error(transparent)]
+    Kms(#[from] tutela_kms::Error),
+    /// From the ledger's rules.
+    #[error(transparent)]
+    Ledger(#[from] tutela_ledger::Error),
+    /// From the store.
+    #[error(transparent)]
+    Store(#[from] tutela_store::Error),
+    /// A part that had to run did not.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Denied(_) => ErrorKind::Forbidden,
+            Self::Unauthenticated(_) => ErrorKind::Unauthenticated,
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Busy(_) => ErrorKind::RateLimited,
+            Self::Identity(e) => e.kind(),
+            Self::Kms(e) => e.kind(),
+            Self::Ledger(e) => e.kind(),
+            Self::Store(e) => e.kind(),
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// A refusal of one field.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), message: message.into() }
+    }
+
+    /// The field that was wrong, and what would be right.
+    pub fn field(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Invalid { field, message } => Some((field, message)),
+            _ => None,
+        }
+    }
+}
+
+impl From<tutela_identity::Error> for Error {
+    fn from(e: tutela_identity::Error) -> Self {
+        match e {
+            tutela_identity::Error::Invalid { field, message } => Self::Invalid { field: field.to_owned(), message },
+            other => Self::Identity(other),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the gateway and the pages ask about a request: sessions by token, and signing in on a
+//! guarded host. Answers come from a cache that is at most [`STALENESS`] old; the change feed
+//! drops what was ended, at once on this node and within a second on others.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+use tutela_core::{
+    Principal, SessionId, Timestamp,
+    seam::{BoxFuture, Identity, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart},
+};
+use tutela_identity::{Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
+use tutela_store::Changeset;
+use uuid::Uuid;
+
+use crate::{App, Ctx, Error, handover, session};
+
+/// How old an answer may be at the most.
+pub(crate) const STALENESS: Duration = Duration::from_secs(5);
+/// How long one identity token serves the requests of a session on a route.
+const TOKEN_REUSE: Duration = Duration::from_secs(30);
+const CACHED_SESSIONS: u64 = 50_000;
+
+/// A live session and who holds it.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The session on this host.
+    pub session: Session,
+    /// Its holder.
+    pub identity: Arc<Identity>,
+}
+
+/// Caches of sessions, clients and identity tokens.
+pub struct Sessions {
+    live: Cache<TokenHash, (Live, Timestamp)>,
+    clients: Cache<TokenHash, (Client, Timestamp)>,
+    tokens: Cache<(SessionId, Arc<str>), (Arc<str>, Timestamp)>,
+    /// Logins, accounts and clients that changed, and when; what was read before that counts no more.
+    changed: Cache<Uuid, Timestamp>,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Self {
+        let brief = || Cache::builder().max_capacity(CACHED_SESSIONS).time_to_live(TOKEN_REUSE);
+        Self { live: brief().build(), clients: Cache::builder().max_capacity(10_000).time_to_live(TOKEN_REUSE).build(), tokens: Cache::builder().max_capacity(CACHED_SESSIONS).time_to_live(TOKEN_REUSE).build(), changed: Cache::builder().max_capacity(CACHED_SESSIONS * 2).time_to_live(TOKEN_REUSE).build() }
+    }
+
+    fn is_fresh(&self, read_at: Timestamp, now: Timestamp, about: &[Uuid]) -> bool {
+        let young = now >= read_at && now.since(read_at) < STALENESS;
+        young && about.iter().all(|id| self.changed.get(id).is_none_or(|at| at < read_at))
+    }
+
+    fn drop_all(&self) {
+        self.live.invalidate_all();
+        self.clients.invalidate_all();
+        self.tokens.invalidate_all();
+    }
+}
+
+impl App {
+    /// The live session behind `token` on `host`.
+    pub async fn live_session(&self, host: &str, token: &str, now: Timestamp) -> Result<Option<Live>, Error> {
+        let Some(token) = Token::parse(TokenKind::Session, token) else { return Ok(None) };
+        let hash = token.hash();
+        if let Some((live, read_at)) = self.sessions.live.get(&hash)
+            && self.sessions.is_fresh(read_at, now, &[live.session.login.0, live.session.account.0])
+        {
+            return Ok((live.session.host == host && live.session.is_live(now)).then_some(live));
+        }
+        let read_at = self.env.now();
+        let Some(live) = session::find_live(self, host, hash, now).await? else { return Ok(None) };
+        self.sessions.live.insert(hash, (live.clone(), read_at));
+        Ok(Some(live))
+    }
+
+    /// The client behind an API key.
+    pub async fn live_client(&self, key: &str, now: Timestamp) -> Result<Option<Client>, Error> {
+        let Some(token) = Token::parse(TokenKind::ApiKey, key) else { return Ok(None) };
+        let hash = token.hash();
+        if let Some((client, read_at)) = self.sessions.clients.get(&hash)
+            && self.sessions.is_fresh(read_at, now, &[client.id.0])
+        {
+            return Ok(Some(client));
+        }
+        let read_at = self.env.now();
+        let Some(row) = self.store.client_get_by_key(hash).await?.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
+        self.sessions.clients.insert(hash, (row.client.clone(), read_at));
+        Ok(Some(row.client))
+    }
+
+    /// Writes that a session was used; whoever asks does not wait for it.
+    pub(crate) fn touch_later(&self, session: &Session, now: Timestamp) {
+        if let Some(touched) = session.touch(self.identity.session, now) {
+            let store = self.store.clone();
+            tokio::spawn(async move {
+                if let Err(e) = store.commit(Changeset::session_touch(&touched)).await {
+                    tracing::debug!(error = %e, "a session's last use was not written");
+                }
+            });
+        }
+    }
+
+    fn identity_claims(&self, identity: &Identity, route: &str, now: Timestamp) -> IdentityClaims {
+        IdentityClaims {
+            iss: self.urls.public.clone(),
+            aud: route.to_owned(),
+            sub: identity.account.to_string(),
+            sid: identity.session.to_string(),
+            name: identity.name.clone(),
+            email: identity.email.clone(),
+            roles: identity.roles.clone(),
+            permissions: identity.grants.iter().map(str::to_owned).collect(),
+            iat: now.secs(),
+            exp: now.secs() + IDENTITY_LIFE,
+        }
+    }
+}
+
+impl RequestPolicy for App {
+    fn staleness(&self) -> Duration {
+        STALENESS
+    }
+
+    fn session<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<Identity>>, Refusal>> {
+        Box::pin(async move { self.live_session(host, token, now).await.map(|live| live.map(|l| l.identity)).map_err(refusal) })
+    }
+
+    fn begin_sign_in(&self, origin: &str, return_to: &str, now: Timestamp) -> SignInStart {
+        handover::begin(self, origin, return_to, now)
+    }
+
+    fn finish_sign_in<'a>(&'a self, answer: SignInAnswer<'a>, now: Timestamp) -> BoxFuture<'a, Result<SignInEnd, Refusal>> {
+        let ctx = Ctx { now, ..Ctx::new(self.env(), Principal::Anonymous) };
+        Box::pin(async move { handover::finish(self, &ctx, answer, self.identity.session).await.map_err(refusal) })
+    }
+
+    fn sign_out<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let Some(live) = self.live_session(host, token, now).await.map_err(refusal)? else { return Ok(()) };
+            let ctx = Ctx { now, ..Ctx::new(self.env(), Principal::Anonymous) };
+            let ctx = ctx.as_account(live.identity.account, live.identity.session, live.identity.grants.clone());
+            session::sign_out(self, &ctx).await.map_err(refusal)
+        })
+    }
+
+    fn identity_token(&self, identity: &Arc<Identity>, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal> {
+        let key = (identity.session, Arc::from(route));
+        if let Some((token, made_at)) = self.sessions.tokens.get(&key)
+            && now >= made_at
+            && now.since(made_at) < TOKEN_REUSE
+            && self.sessions.is_fresh_token(made_at, identity)
+        {
+            return Ok(token);
+        }
+        let token: Arc<str> = self.signer.sign(&self.identity_claims(identity, route, now)).map_err(|_| Refusal::Unavailable)?.into();
+        self.sessions.tokens.insert(key, (Arc::clone(&token), now));
+        Ok(token)
+    }
+}
+
+impl Sessions {
+    fn is_fresh_token(&self, made_at: Timestamp, identity: &Identity) -> bool {
+        [identity.session.0, identity.account.0].iter().all(|id| self.changed.get(id).is_none_or(|at| at < made_at))
+    }
+}
+
+fn refusal(e: Error) -> Refusal {
+    match e.kind() {
+        tutela_core::ErrorKind::Unavailable | tutela_core::ErrorKind::Internal | tutela_core::ErrorKind::Corrupt => {
+            tracing::error!(error = %e, "the request policy cannot answer");
+            Refusal::Unavailable
+        }
+        _ => Refusal::Invalid,
+    }
+}
+
+/// Follows the change feed: every second, and at once after a change of this process.
+pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
+    /// Numbers may become visible late on PostgreSQL; so far back is looked again.
+    const LOOK_BACK: u64 = 256;
+    let mut last = app.store.change_last().await.unwrap_or(0);
+    let mut seen = std::collections::VecDeque::new();
+    loop {
+        tokio::select! {
+            () = app.store.changed() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+        let Ok(changes) = app.store.change_list(last.saturating_sub(LOOK_BACK), 10_000).await else {
+            // What cannot be followed may not be trusted.
+            app.sessions.drop_all();
+            continue;
+        };
+        let now = app.env.now();
+        for change in changes {
+            if seen.contains(&change.seq) {
+                continue;
+            }
+            seen.push_back(change.seq);
+            if seen.len() > 2 * LOOK_BACK as usize {
+                seen.pop_front();
+            }
+            last = last.max(change.seq);
+            match change.key.parse::<Uuid>() {
+                Ok(id) => app.sessions.changed.insert(id, now),
+                Err(_) => app.sessions.drop_all(),
+            }
+        }
+    }
+}
+
+impl App {
+    /// Marks a login, account or client as changed in this process's caches, before the answer goes out.
+    pub(crate) fn forget(&self, id: Uuid) {
+        self.sessions.changed.insert(id, self.env.now());
+    }
+
+    /// Drops all of this process's caches.
+    pub(crate) fn forget_all(&self) {
+        self.sessions.drop_all();
+    }
+}

@@ -1,0 +1,121 @@
+//! Request records of the gateway: a bounded queue, batches of up to 1,024 under one leaf, and
+//! a count of what did not fit. The gateway never waits here.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tutela_core::{
+    Actor, Env, Event, EventId, Outcome, Pii, Principal, Request, Severity, Source,
+    seam::{EventSink, RequestRecord},
+};
+use tutela_store::Changeset;
+
+use crate::{
+    App, Ctx, Error,
+    registry::{REQUEST, REQUEST_BATCH, RequestsLost},
+};
+
+/// Records that may wait.
+const QUEUE: usize = 16_384;
+/// How long a record may wait for company.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where the gateway hands its records. Cheap to clone.
+#[derive(Clone)]
+pub struct RequestSink {
+    queue: Arc<Mutex<Option<mpsc::Sender<RequestRecord>>>>,
+    lost: Arc<AtomicU64>,
+}
+
+pub(crate) fn channel(_env: Arc<dyn Env>) -> (RequestSink, mpsc::Receiver<RequestRecord>) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (RequestSink { queue: Arc::new(Mutex::new(Some(sender))), lost: Arc::default() }, receiver)
+}
+
+impl EventSink for RequestSink {
+    fn record(&self, record: RequestRecord) {
+        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if queue.as_ref().is_none_or(|sender| sender.try_send(record).is_err()) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("tutela_requests_lost_total").increment(1);
+        }
+    }
+}
+
+impl RequestSink {
+    pub(crate) fn close(&self) {
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+
+    fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Writes batches until the queue is closed and empty.
+pub(crate) async fn run(app: App, mut queue: mpsc::Receiver<RequestRecord>) {
+    let mut batch = Vec::with_capacity(EventId::ITEMS as usize);
+    while queue.recv_many(&mut batch, EventId::ITEMS as usize).await > 0 {
+        let deadline = tokio::time::Instant::now() + PAUSE;
+        while batch.len() < EventId::ITEMS as usize {
+            let room = EventId::ITEMS as usize - batch.len();
+            match tokio::time::timeout_at(deadline, queue.recv_many(&mut batch, room)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        if let Err(e) = write(&app, &batch).await {
+            tracing::error!(error = %e, records = batch.len(), "request records could not be written and are counted as lost");
+            app.sink.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE).await;
+        }
+        batch.clear();
+    }
+}
+
+async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
+    let ctx = Ctx::new(app.env(), Principal::System("gateway"));
+    let id = EventId::batch(ctx.now, &mut { app.env() });
+    let mut leaf = Event::named(Cow::Borrowed(REQUEST_BATCH.name), id, ctx.now);
+    leaf.time = batch.first().map_or(ctx.now, |r| r.time);
+    leaf.actor = Actor::System("gateway");
+    let events: Vec<Event> = batch.iter().enumerate().map(|(item, record)| request(record, id.item(item as u16), ctx.now)).collect();
+    let sealed = app.sealer.seal_batch(leaf, &events)?;
+    let mut changeset = Changeset::of(sealed);
+    let lost = app.sink.take_lost();
+    if lost > 0 {
+        changeset = changeset.and(app.record(&ctx, RequestsLost { count: lost })?);
+    }
+    app.store.commit(changeset).await.inspect_err(|_| {
+        app.sink.lost.fetch_add(lost, Ordering::Relaxed);
+    })?;
+    Ok(())
+}
+
+fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> Event {
+    let mut event = Event::named(Cow::Borrowed(REQUEST.name), id, now);
+    event.time = record.time;
+    event.actor = record.account.map_or(Actor::Anonymous, Actor::Account);
+    event.source = Source { ip: Some(Pii::new(record.ip)), user_agent: record.user_agent.clone().map(Pii::new) };
+    event.outcome = match record.status {
+        401 | 403 | 421 | 429 => Outcome::Denied,
+        0 => Outcome::Unknown,
+        status if status >= 500 => Outcome::Failure,
+        _ => Outcome::Success,
+    };
+    event.severity = Severity::Informational;
+    event.request = Some(Request { id: None, method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
+    event.set("duration_us", record.duration_us);
+    if let Some(bytes) = record.bytes {
+        event.set("bytes", bytes);
+    }
+    event.set_personal("path", record.path.clone());
+    event
+}

@@ -1,0 +1,122 @@
+//! Accounts: make, list, disable, give roles, name by outside identifiers.
+
+use std::sync::Arc;
+
+use tutela_api as api;
+use tutela_core::{AccountId, Secret};
+use tutela_identity::{
+    Account, AccountState, Email, check_strength,
+    event::{AccountCreated, AccountDisabled, AccountRolesChanged, SetupLinkCreated},
+};
+use tutela_store::Changeset;
+
+use crate::{
+    App, Ctx, Error,
+    guard::failed_before,
+    usecase::{role, session, setup},
+};
+
+/// Makes an account. Without a password the answer holds a one-time link for choosing one.
+pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::Account, Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&new.email)?, &new.name, ctx.now)?;
+    role::must_exist(app, &new.roles).await?;
+    let hash = match new.password {
+        Some(password) => {
+            check_strength(&password, &[account.email.as_str(), &account.name])?;
+            Some(app.hasher.create(Secret::new(password), Arc::clone(&app.env)).await?)
+        }
+        None => None,
+    };
+    let email = account.email.as_str();
+    let created = app.record(ctx, AccountCreated { account: account.id, email, roles: &new.roles })?;
+    let mut changeset = Changeset::of(created).account_insert(&account, hash.as_ref()).account_set_roles(account.id, &new.roles);
+    let mut setup_link = None;
+    if hash.is_none() {
+        let (link, change) = setup::link(app, ctx, Some(account.id));
+        changeset = change(changeset.and(app.record(ctx, SetupLinkCreated { email: Some(email) })?));
+        setup_link = Some(link.url);
+    }
+    app.store.commit(changeset).await?;
+    Ok(api::Account { setup_link, ..shown(&account, new.roles) })
+}
+
+/// Accounts, newest first.
+pub async fn list(app: &App, ctx: &Ctx, before: Option<AccountId>, limit: u32) -> Result<Vec<api::Account>, Error> {
+    app.permit(ctx, "accounts:read").await?;
+    let mut out = Vec::new();
+    for account in app.store.account_list(before, limit.clamp(1, 100)).await? {
+        let roles = app.store.account_role_list(account.id).await?;
+        out.push(shown(&account, roles));
+    }
+    Ok(out)
+}
+
+/// Number of accounts.
+pub async fn count(app: &App, ctx: &Ctx) -> Result<u64, Error> {
+    app.permit(ctx, "accounts:read").await?;
+    Ok(app.store.account_count().await?)
+}
+
+/// Disables an account and ends its sessions in the same commit.
+pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    if ctx.principal.account() == Some(id) {
+        return Err(Error::Conflict("nobody can disable their own account; ask another administrator".into()));
+    }
+    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
+    app.commit(ctx, AccountDisabled { account: id, sessions }, |c| session::end_all(c.account_set_state(id, AccountState::Disabled), id, ctx.now)).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Sets the roles of an account; what it may do changes at once.
+pub async fn set_roles(app: &App, ctx: &Ctx, id: AccountId, roles: Vec<String>) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    role::must_exist(app, &roles).await?;
+    let old = app.store.account_role_list(id).await?;
+    app.commit(ctx, AccountRolesChanged { account: id, old: &old, new: &roles }, |c| c.account_set_roles(id, &roles).announce("account", id)).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Says that an application's own identifier means this account.
+pub async fn set_identifier(app: &App, ctx: &Ctx, id: AccountId, external: &api::ExternalId) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    check_external(external)?;
+    let roles = app.store.account_role_list(id).await?;
+    app.commit(ctx, AccountRolesChanged { account: id, old: &roles, new: &roles }, |c| c.external_id_set(&external.namespace, &external.value, id)).await
+}
+
+/// Failed sign-ins between the caller's last two successful ones.
+pub async fn failed_before_sign_in(app: &App, ctx: &Ctx) -> Result<u64, Error> {
+    let id = ctx.principal.account().ok_or(Error::Unauthenticated("nobody is signed in"))?;
+    Ok(app.store.counter_get(&failed_before(id)).await?)
+}
+
+/// Refuses an identifier that is empty or too long.
+pub(crate) fn check_external(external: &api::ExternalId) -> Result<(), Error> {
+    let fine = |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
+    if !fine(&external.namespace, 64) || external.namespace.contains(':') {
+        return Err(Error::invalid("namespace", "a namespace has 1 to 64 bytes and no `:`"));
+    }
+    if !fine(&external.value, 256) {
+        return Err(Error::invalid("value", "an identifier has 1 to 256 bytes"));
+    }
+    Ok(())
+}
+
+fn shown(account: &Account, roles: Vec<String>) -> api::Account {
+    api::Account {
+        id: account.id.to_string(),
+        email: account.email.as_str().to_owned(),
+        name: account.name.clone(),
+        state: account.state.as_str().to_owned(),
+        roles,
+        created_at: account.created_at.to_string(),
+        setup_link: None,
+    }
+}

@@ -1,0 +1,186 @@
+CREATE TABLE instance (
+  one {int} NOT NULL PRIMARY KEY CHECK (one = 1),
+  id {id} NOT NULL,
+  origin {text} NOT NULL,
+  key_fingerprint {bytes} NOT NULL,
+  created_at {time} NOT NULL
+) {strict};
+
+CREATE TABLE account (
+  id {id} NOT NULL PRIMARY KEY,
+  email {text} NOT NULL UNIQUE,
+  name {text} NOT NULL,
+  state {text} NOT NULL CHECK (state IN ('active', 'disabled')),
+  password_hash {text},
+  created_at {time} NOT NULL
+) {strict};
+
+CREATE TABLE role (
+  name {text} NOT NULL PRIMARY KEY,
+  permissions {json} NOT NULL
+) {strict};
+
+CREATE TABLE account_role (
+  account_id {id} NOT NULL REFERENCES account (id),
+  role {text} NOT NULL REFERENCES role (name),
+  PRIMARY KEY (account_id, role)
+) {strict};
+
+-- An external identifier of an application, and the account it means.
+CREATE TABLE external_id (
+  namespace {text} NOT NULL,
+  value {text} NOT NULL,
+  account_id {id} NOT NULL REFERENCES account (id),
+  PRIMARY KEY (namespace, value)
+) {strict};
+
+CREATE TABLE session (
+  id {id} NOT NULL PRIMARY KEY,
+  login {id} NOT NULL,
+  account_id {id} NOT NULL REFERENCES account (id),
+  host {text} NOT NULL,
+  token_hash {bytes} NOT NULL UNIQUE,
+  created_at {time} NOT NULL,
+  last_seen_at {time} NOT NULL,
+  idle_until {time} NOT NULL,
+  expires_at {time} NOT NULL,
+  ended_at {time}
+) {strict};
+CREATE INDEX session_by_login ON session (login);
+CREATE INDEX session_by_account ON session (account_id, created_at);
+CREATE INDEX session_by_end ON session (expires_at);
+
+CREATE TABLE sign_in_code (
+  code_hash {bytes} NOT NULL PRIMARY KEY,
+  login {id} NOT NULL REFERENCES session (id),
+  origin {text} NOT NULL,
+  cookie_hash {bytes} NOT NULL,
+  expires_at {time} NOT NULL
+) {strict};
+
+CREATE TABLE setup_link (
+  id {id} NOT NULL PRIMARY KEY,
+  token_hash {bytes} NOT NULL UNIQUE,
+  account_id {id} REFERENCES account (id),
+  expires_at {time} NOT NULL,
+  used_at {time}
+) {strict};
+
+CREATE TABLE client (
+  id {id} NOT NULL PRIMARY KEY,
+  name {text} NOT NULL UNIQUE,
+  key_hash {bytes} NOT NULL UNIQUE,
+  scopes {json} NOT NULL,
+  created_at {time} NOT NULL,
+  expires_at {time} NOT NULL,
+  revoked_at {time}
+) {strict};
+
+CREATE TABLE counter (
+  key {text} NOT NULL PRIMARY KEY,
+  value {int} NOT NULL
+) {strict};
+
+CREATE TABLE idempotency (
+  key_hash {bytes} NOT NULL PRIMARY KEY,
+  request_hash {bytes} NOT NULL,
+  status {int},
+  content_type {text},
+  body {bytes},
+  expires_at {time} NOT NULL
+) {strict};
+
+CREATE TABLE job (
+  id {id} NOT NULL PRIMARY KEY,
+  queue {text} NOT NULL,
+  unique_key {text} NOT NULL UNIQUE,
+  run_at {time} NOT NULL,
+  lease_until {time},
+  attempts {int} NOT NULL
+) {strict};
+CREATE INDEX job_due ON job (queue, run_at, id);
+
+CREATE TABLE lease (
+  name {text} NOT NULL PRIMARY KEY,
+  holder {id} NOT NULL,
+  until {time} NOT NULL,
+  term {int} NOT NULL
+) {strict};
+
+CREATE TABLE change (
+  seq {serial},
+  topic {text} NOT NULL,
+  key {text} NOT NULL
+) {strict};
+
+-- The ledger: bodies and leaves, completed tile nodes, kept checkpoints, and its one head.
+CREATE TABLE log (
+  seq {int} NOT NULL PRIMARY KEY,
+  id {id} NOT NULL UNIQUE,
+  time {time} NOT NULL,
+  leaf {bytes} NOT NULL,
+  body {bytes} NOT NULL
+) {strict};
+
+-- Records of batch leaves; row_id = position << 10 | item.
+CREATE TABLE log_item (
+  row_id {int} NOT NULL PRIMARY KEY,
+  body {bytes} NOT NULL
+) {strict};
+
+CREATE TABLE log_node (
+  level {int} NOT NULL,
+  idx {int} NOT NULL,
+  hash {bytes} NOT NULL,
+  PRIMARY KEY (level, idx)
+) {strict};
+
+CREATE TABLE log_checkpoint (
+  size {int} NOT NULL PRIMARY KEY,
+  note {text} NOT NULL
+) {strict};
+
+CREATE TABLE log_head (
+  one {int} NOT NULL PRIMARY KEY CHECK (one = 1),
+  size {int} NOT NULL,
+  frontier {bytes} NOT NULL,
+  checkpoint {text} NOT NULL,
+  term {int} NOT NULL
+) {strict};
+
+-- Zone map: the event times that stand in the 256 positions from `first` on.
+CREATE TABLE log_mark (
+  first {int} NOT NULL PRIMARY KEY,
+  earliest {time} NOT NULL,
+  latest {time} NOT NULL
+) {strict};
+
+-- Which row ids the index of a month (yyyymm) holds.
+CREATE TABLE index_month (
+  month {int} NOT NULL PRIMARY KEY,
+  lowest {int} NOT NULL,
+  highest {int} NOT NULL
+) {strict};
+
+-- @pg
+CREATE TABLE event_index (
+  month BIGINT NOT NULL,
+  row_id BIGINT NOT NULL,
+  tokens TEXT[] NOT NULL,
+  PRIMARY KEY (month, row_id)
+) PARTITION BY LIST (month);
+
+-- @pg
+CREATE INDEX event_index_tokens ON event_index USING gin (tokens);
+
+-- @pg
+-- Events of business transactions, waiting for the sequencer.
+CREATE TABLE outbox (
+  n BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id UUID NOT NULL UNIQUE,
+  time TIMESTAMPTZ NOT NULL,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  body BYTEA NOT NULL,
+  items BYTEA NOT NULL,
+  tokens TEXT NOT NULL
+);

@@ -1,0 +1,110 @@
+//! Writes as data. A use case decides, then hands over everything that has to happen at once.
+
+use std::fmt;
+
+use tutela_core::seam::Facts;
+use tutela_ledger::Entry;
+
+use crate::{sql::Sql, table::change::CHANGE_INSERT, value::Value};
+
+/// Statements with their preconditions, and at least one event: no event, no changeset, no commit.
+#[derive(Clone)]
+pub struct Changeset {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) records: Vec<Record>,
+}
+
+/// An event ready for the log: canonical bytes, its search tokens, and facts for the guard.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The entry.
+    pub entry: Entry,
+    /// What it is found by: one row for an event, one for each record of a batch.
+    pub index: Vec<IndexRow>,
+    /// Clear facts for the guard; never stored.
+    pub facts: Facts,
+}
+
+/// Search tokens of one event or batch record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexRow {
+    /// Number of the record in its batch; 0 for an ordinary event.
+    pub item: u16,
+    /// Tokens: `a-z 0-9 = _ - . / : @` only.
+    pub tokens: Vec<String>,
+}
+
+/// The closed list of writes that need no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Housekeeping {
+    /// A cursor or cache moved on.
+    Cursor,
+    /// An idempotency key was reserved, filled or dropped.
+    IdempotencyKey,
+    /// The instance was given its identity, before there is a log.
+    Instance,
+    /// A job was scheduled, leased or finished.
+    Job,
+    /// A lease was taken or given up.
+    Lease,
+    /// A session was used.
+    SessionTouch,
+    /// A single-use code of a sign-in was made; using it up is an event.
+    SignInTransaction,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Op {
+    pub sql: &'static Sql,
+    pub params: Vec<Value>,
+    pub expect: Expect,
+}
+
+/// How many rows a statement must touch.
+#[derive(Debug, Clone, Copy)]
+pub enum Expect {
+    /// Any number.
+    Any,
+    /// Exactly one, else the commit is a conflict with this text.
+    One(&'static str),
+}
+
+impl Changeset {
+    /// A changeset that records `first`.
+    pub fn of(first: Record) -> Self {
+        Self { ops: Vec::new(), records: vec![first] }
+    }
+
+    /// A changeset that records many events; `None` where there are none.
+    pub fn of_all(records: Vec<Record>) -> Option<Self> {
+        (!records.is_empty()).then(|| Self { ops: Vec::new(), records })
+    }
+
+    /// A changeset without an event, for one of the named reasons.
+    pub fn housekeeping(_reason: Housekeeping) -> Self {
+        Self { ops: Vec::new(), records: Vec::new() }
+    }
+
+    /// Records another event in the same commit.
+    pub fn and(mut self, record: Record) -> Self {
+        self.records.push(record);
+        self
+    }
+
+    /// Tells all nodes that `key` of `topic` changed, so that caches drop it.
+    pub fn announce(self, topic: &'static str, key: impl ToString) -> Self {
+        self.run(&CHANGE_INSERT, vec![Value::from(topic), Value::from(key.to_string())], Expect::Any)
+    }
+
+    pub(crate) fn run(mut self, sql: &'static Sql, params: Vec<Value>, expect: Expect) -> Self {
+        self.ops.push(Op { sql, params, expect });
+        self
+    }
+}
+
+impl fmt::Debug for Changeset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statements: Vec<&str> = self.ops.iter().map(|op| op.sql.name).collect();
+        f.debug_struct("Changeset").field("statements", &statements).field("events", &self.records.len()).finish()
+    }
+}

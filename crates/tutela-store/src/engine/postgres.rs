@@ -1,0 +1,343 @@
+//! PostgreSQL: a pool, unnamed statements only (any transaction pooler will do), and an outbox
+//! that the sequencer empties into the log.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_postgres::{
+    Transaction,
+    config::{Host, SslMode},
+    types::{FromSql, IsNull, ToSql, Type as PgType, to_sql_checked},
+};
+use tutela_core::{Timestamp, seam::CommitGuard};
+use tutela_ledger::Signer;
+use uuid::Uuid;
+
+use super::{postgres_tls, sequencer};
+use crate::{
+    Changeset, Config, Error, Expect, MigrationState, Record,
+    changeset::Op,
+    db::Signals,
+    migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
+    sql::Sql,
+    table::{counter::effect_ops, outbox, search},
+    value::{Row, Type, Value},
+};
+
+/// How often a transaction that lost a race is run again before the caller hears of it.
+const RETRIES: usize = 5;
+/// Most changesets in one insert into the outbox.
+const BATCH: usize = 1_024;
+
+pub(crate) struct Postgres {
+    pool: Pool,
+    node: Uuid,
+    running: Mutex<Option<Running>>,
+    /// Wakes the sequencer of this process after a commit.
+    committed: Arc<Notify>,
+}
+
+struct Running {
+    guard: Arc<dyn CommitGuard>,
+    events: mpsc::Sender<(Vec<Record>, oneshot::Sender<Result<(), Error>>)>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    stop: Arc<Notify>,
+}
+
+impl Postgres {
+    pub(crate) async fn open(config: &Config, node: Uuid) -> Result<Arc<Self>, Error> {
+        let pool = pool(config)?;
+        migrate(&pool).await?;
+        Ok(Arc::new(Self { pool, node, running: Mutex::default(), committed: Arc::default() }))
+    }
+
+    /// Starts the sequencer and the tasks that insert events in batches.
+    pub(crate) async fn start(&self, signer: Signer, guard: Arc<dyn CommitGuard>, signals: Signals) -> Result<(), Error> {
+        let stop = Arc::new(Notify::new());
+        let (events, queue) = mpsc::channel(4_096);
+        let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        let sequencer = sequencer::Sequencer::new(self.pool.clone(), self.node, signer, signals, Arc::clone(&self.committed));
+        let mut tasks = vec![tokio::spawn(sequencer.run(Arc::clone(&stop)))];
+        // Two inserters: while one waits for its fsync the other collects.
+        for _ in 0..2 {
+            tasks.push(tokio::spawn(insert_events(self.pool.clone(), Arc::clone(&queue), Arc::clone(&self.committed))));
+        }
+        *lock(&self.running) = Some(Running { guard, events, tasks, stop });
+        Ok(())
+    }
+
+    pub(crate) async fn commit(&self, changeset: Changeset) -> Result<(), Error> {
+        let running = lock(&self.running).as_ref().map(|r| (Arc::clone(&r.guard), r.events.clone()));
+        let effects = running.as_ref().map(|(guard, _)| effect_ops(&**guard, &changeset.records)).unwrap_or_default();
+        if let Some((_, events)) = running
+            && changeset.ops.is_empty()
+            && effects.is_empty()
+        {
+            let (reply, answer) = oneshot::channel();
+            let closed = || Error::Unavailable("the store is closing".into());
+            events.send((changeset.records, reply)).await.map_err(|_| closed())?;
+            return answer.await.map_err(|_| closed())?;
+        }
+        let mut attempt = 0;
+        loop {
+            match self.commit_once(&changeset, &effects).await {
+                // 40001 serialization failure, 40P01 deadlock: the same transaction may well succeed.
+                Err(Error::Unavailable(text)) if attempt < RETRIES && (text.ends_with("(40001)") || text.ends_with("(40P01)")) => attempt += 1,
+                Ok(()) => {
+                    self.committed.notify_one();
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn commit_once(&self, changeset: &Changeset, effects: &[Op]) -> Result<(), Error> {
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        for op in changeset.ops.iter().chain(effects) {
+            let touched = execute_tx(&tx, op.sql, &op.params).await?;
+            if let Expect::One(otherwise) = op.expect
+                && touched != 1
+            {
+                return Err(Error::Conflict(otherwise));
+            }
+        }
+        if !changeset.records.is_empty() {
+            execute_tx(&tx, &outbox::OUTBOX_INSERT, &outbox::columns(&changeset.records)).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn all(&self, sql: &'static Sql, params: Vec<Value>) -> Result<Vec<Row>, Error> {
+        let client = self.pool.get().await?;
+        let typed = typed(sql, &params);
+        client.query_typed(sql.text, &typed).await?.iter().map(row).collect()
+    }
+
+    pub(crate) async fn prepare(&self, sql: &'static Sql) -> Result<usize, Error> {
+        let types: Vec<PgType> = sql.params.iter().map(|t| pg_type(*t)).collect();
+        Ok(self.pool.get().await?.prepare_typed(sql.text, &types).await?.params().len())
+    }
+
+    pub(crate) async fn index_page(&self, month: i64, tokens: Vec<String>, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
+        // A GIN index gives all matches, unordered. So the months is searched in slices of row
+        // ids from the newest down, each twice as wide as the one before, until the page is full.
+        let (mut out, mut top, mut width) = (Vec::new(), hi, 1_i64 << 22);
+        while top > lo && (out.len() as i64) < limit {
+            let bottom = top.saturating_sub(width).max(lo);
+            let params = vec![Value::Int(month), Value::Texts(tokens.clone()), Value::Int(bottom), Value::Int(top), Value::Int(limit - out.len() as i64)];
+            for row in self.all(&search::INDEX_PAGE, params).await? {
+                out.push(row.get(0)?);
+            }
+            top = bottom;
+            width = width.saturating_mul(2);
+        }
+        Ok(out)
+    }
+
+    pub(crate) async fn settle(&self) -> Result<(), Error> {
+        for _ in 0..200 {
+            self.committed.notify_one();
+            let waiting: i64 = self.all(&outbox::OUTBOX_WAITING, Vec::new()).await?.first().map_or(Ok(0), |row| row.get(0))?;
+            if waiting == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Error::Unavailable("the ledger's sequencer has not caught up within two seconds".into()))
+    }
+
+    pub(crate) async fn close(&self) {
+        let Some(Running { events, tasks, stop, .. }) = lock(&self.running).take() else { return };
+        drop(events);
+        stop.notify_one();
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.pool.close();
+    }
+
+    pub(crate) async fn migration_state(config: &Config) -> Result<MigrationState, Error> {
+        let client = pool(config)?.get().await?;
+        let rows = match client.query_typed(MIGRATION_LIST.text, &[]).await {
+            Ok(rows) => rows.iter().map(row).collect::<Result<Vec<Row>, Error>>()?,
+            Err(_) => Vec::new(),
+        };
+        Ok(migrate::state(&migrate::plan(&rows)?))
+    }
+}
+
+/// Inserts what is waiting, many changesets at a time.
+async fn insert_events(pool: Pool, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<(Vec<Record>, oneshot::Sender<Result<(), Error>>)>>>, committed: Arc<Notify>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    loop {
+        if queue.lock().await.recv_many(&mut waiting, BATCH).await == 0 {
+            return;
+        }
+        let (records, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let records: Vec<Record> = records.into_iter().flatten().collect();
+        let result = insert(&pool, &records).await;
+        committed.notify_one();
+        for reply in replies {
+            let _ = reply.send(result.clone());
+        }
+    }
+}
+
+async fn insert(pool: &Pool, records: &[Record]) -> Result<(), Error> {
+    let client = pool.get().await?;
+    let params = outbox::columns(records);
+    client.execute_typed(outbox::OUTBOX_INSERT.text, &typed(&outbox::OUTBOX_INSERT, &params)).await?;
+    Ok(())
+}
+
+/// A pool from `[storage]`.
+pub(crate) fn pool(config: &Config) -> Result<Pool, Error> {
+    let mut pg: tokio_postgres::Config = config.url.parse().map_err(|e| Error::Unavailable(format!("`storage.url` is not a PostgreSQL URL: {e}")))?;
+    if let Some(file) = &config.password_file {
+        let password = std::fs::read_to_string(file).map_err(|e| Error::Unavailable(format!("`storage.password_file` {}: {e}", file.display())))?;
+        pg.password(password.trim_end_matches(['\r', '\n']));
+    }
+    let tls = ssl_mode(&pg);
+    pg.application_name("tutela").connect_timeout(Duration::from_secs(5)).ssl_mode(tls);
+    let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(pg, postgres_tls::Connector::new()?, recycle);
+    Pool::builder(manager)
+        .max_size(config.connections as usize)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(Duration::from_secs(10)))
+        .create_timeout(Some(Duration::from_secs(10)))
+        .build()
+        .map_err(|e| Error::Internal(e.to_string()))
+}
+
+/// Verified TLS to every host but this one.
+fn ssl_mode(pg: &tokio_postgres::Config) -> SslMode {
+    let here = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+    };
+    if pg.get_hosts().iter().all(here) { SslMode::Disable } else { SslMode::Require }
+}
+
+async fn migrate(pool: &Pool) -> Result<(), Error> {
+    let mut client = pool.get().await?;
+    client.batch_execute(&migrate::write_out(BOOTSTRAP, Dialect::Postgres)).await?;
+    let tx = client.transaction().await?;
+    // A second node waits here, and then finds nothing left to do.
+    tx.batch_execute("LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE").await?;
+    let rows: Result<Vec<Row>, Error> = tx.query_typed(MIGRATION_LIST.text, &[]).await?.iter().map(row).collect();
+    for migration in migrate::plan(&rows?)? {
+        for statement in migration.statements(Dialect::Postgres) {
+            tx.batch_execute(&statement).await?;
+        }
+        execute_tx(&tx, &MIGRATION_INSERT, &[Value::Int(migration.version), Value::from(migration.checksum())]).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+pub(crate) async fn execute_tx(tx: &Transaction<'_>, sql: &Sql, params: &[Value]) -> Result<u64, Error> {
+    Ok(tx.execute_typed(sql.text, &typed(sql, params)).await?)
+}
+
+pub(crate) async fn query_tx(tx: &Transaction<'_>, sql: &Sql, params: &[Value]) -> Result<Vec<Row>, Error> {
+    tx.query_typed(sql.text, &typed(sql, params)).await?.iter().map(row).collect()
+}
+
+pub(crate) async fn query_client(client: &deadpool_postgres::Object, sql: &Sql, params: &[Value]) -> Result<Vec<Row>, Error> {
+    client.query_typed(sql.text, &typed(sql, params)).await?.iter().map(row).collect()
+}
+
+fn typed<'a>(sql: &Sql, params: &'a [Value]) -> Vec<(&'a (dyn ToSql + Sync), PgType)> {
+    params.iter().zip(sql.params).map(|(value, of)| (value as &(dyn ToSql + Sync), pg_type(*of))).collect()
+}
+
+fn pg_type(of: Type) -> PgType {
+    match of {
+        Type::Blobs => PgType::BYTEA_ARRAY,
+        Type::Bytes => PgType::BYTEA,
+        Type::Id => PgType::UUID,
+        Type::Ids => PgType::UUID_ARRAY,
+        Type::Int => PgType::INT8,
+        Type::Ints => PgType::INT8_ARRAY,
+        Type::Json => PgType::JSONB,
+        Type::Text => PgType::TEXT,
+        Type::Texts => PgType::TEXT_ARRAY,
+        Type::Time => PgType::TIMESTAMPTZ,
+        Type::Times => PgType::TIMESTAMPTZ_ARRAY,
+    }
+}
+
+pub(crate) fn row(row: &tokio_postgres::Row) -> Result<Row, Error> {
+    let value = |index: usize| -> Result<Value, tokio_postgres::Error> {
+        let of = row.columns()[index].type_();
+        Ok(match *of {
+            PgType::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
+            PgType::UUID => row.try_get::<_, Option<Uuid>>(index)?.into(),
+            PgType::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
+            PgType::JSONB => row.try_get::<_, Option<serde_json::Value>>(index)?.into(),
+            PgType::TIMESTAMPTZ => row.try_get::<_, Option<Micros>>(index)?.map(|m| m.0).into(),
+            _ => row.try_get::<_, Option<String>>(index)?.into(),
+        })
+    };
+    let values: Result<Vec<Value>, tokio_postgres::Error> = (0..row.len()).map(value).collect();
+    values.map(Row).map_err(|e| Error::Decode(e.to_string()))
+}
+
+/// A `timestamptz` as PostgreSQL sends it: microseconds since 2000-01-01.
+#[derive(Debug)]
+struct Micros(Timestamp);
+
+const Y2000: i64 = 946_684_800_000_000;
+
+impl<'a> FromSql<'a> for Micros {
+    fn from_sql(_: &PgType, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(Timestamp::from_micros(i64::from_be_bytes(raw.try_into()?).saturating_add(Y2000))))
+    }
+    fn accepts(of: &PgType) -> bool {
+        *of == PgType::TIMESTAMPTZ
+    }
+}
+
+impl ToSql for Micros {
+    fn to_sql(&self, _: &PgType, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.0.micros().saturating_sub(Y2000).to_be_bytes());
+        Ok(IsNull::No)
+    }
+    fn accepts(of: &PgType) -> bool {
+        *of == PgType::TIMESTAMPTZ
+    }
+    to_sql_checked!();
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, of: &PgType, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Blobs(list) => list.to_sql(of, out),
+            Self::Bytes(bytes) => bytes.to_sql(of, out),
+            Self::Id(id) => id.to_sql(of, out),
+            Self::Ids(list) => list.to_sql(of, out),
+            Self::Int(n) => n.to_sql(of, out),
+            Self::Ints(list) => list.to_sql(of, out),
+            Self::Json(json) => json.to_sql(of, out),
+            Self::Text(text) => text.to_sql(of, out),
+            Self::Texts(list) => list.to_sql(of, out),
+            Self::Time(time) => Micros(*time).to_sql(of, out),
+            Self::Times(list) => list.iter().map(|t| Micros(*t)).collect::<Vec<_>>().to_sql(of, out),
+        }
+    }
+    fn accepts(_: &PgType) -> bool {
+        true
+    }
+    to_sql_checked!();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

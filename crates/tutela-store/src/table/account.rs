@@ -1,0 +1,106 @@
+use tutela_core::AccountId;
+use tutela_identity::{Account, AccountState, Email, PasswordHash};
+
+use crate::{
+    Changeset, Error, Expect, Store,
+    sql::statements,
+    value::{Row, params},
+};
+
+statements! {
+    ACCOUNT_COUNT () = "SELECT count(*) FROM account";
+    ACCOUNT_GET (Id) = "SELECT id, email, name, state, created_at FROM account WHERE id = $1";
+    ACCOUNT_GET_BY_EMAIL (Text) = "SELECT id, email, name, state, created_at, password_hash FROM account WHERE email = $1";
+    ACCOUNT_INSERT (Id, Text, Text, Text, Text, Time) = "INSERT INTO account (id, email, name, state, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    ACCOUNT_LIST (Id, Int) = "SELECT id, email, name, state, created_at FROM account WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    ACCOUNT_ROLE_ADD (Id, Text) = "INSERT INTO account_role (account_id, role) VALUES ($1, $2)";
+    ACCOUNT_ROLE_CLEAR (Id) = "DELETE FROM account_role WHERE account_id = $1";
+    ACCOUNT_ROLE_LIST (Id) = "SELECT role FROM account_role WHERE account_id = $1 ORDER BY role";
+    ACCOUNT_SET_NAME (Id, Text) = "UPDATE account SET name = $2 WHERE id = $1";
+    ACCOUNT_SET_PASSWORD (Id, Text) = "UPDATE account SET password_hash = $2 WHERE id = $1 AND state = 'active'";
+    ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
+    EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
+    EXTERNAL_ID_SET (Text, Text, Id) = "INSERT INTO external_id (namespace, value, account_id) VALUES ($1, $2, $3)
+        ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id";
+}
+
+impl Store {
+    /// Number of accounts.
+    pub async fn account_count(&self) -> Result<u64, Error> {
+        self.opt(&ACCOUNT_COUNT, params![]).await?.map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// An account by id.
+    pub async fn account_get(&self, id: AccountId) -> Result<Option<Account>, Error> {
+        self.opt(&ACCOUNT_GET, params![id.0]).await?.as_ref().map(account).transpose()
+    }
+
+    /// An account by the name used to sign in, with its password hash.
+    pub async fn account_get_by_email(&self, email: &Email) -> Result<Option<(Account, Option<PasswordHash>)>, Error> {
+        let Some(row) = self.opt(&ACCOUNT_GET_BY_EMAIL, params![email.as_str()]).await? else { return Ok(None) };
+        let hash: Option<String> = row.get(5)?;
+        Ok(Some((account(&row)?, hash.map(PasswordHash::from_stored))))
+    }
+
+    /// Accounts, newest first, below `before`.
+    pub async fn account_list(&self, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, Error> {
+        let before = before.map_or(uuid::Uuid::max(), |id| id.0);
+        self.all(&ACCOUNT_LIST, params![before, i64::from(limit)]).await?.iter().map(account).collect()
+    }
+
+    /// Names of the roles an account holds.
+    pub async fn account_role_list(&self, id: AccountId) -> Result<Vec<String>, Error> {
+        self.all(&ACCOUNT_ROLE_LIST, params![id.0]).await?.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The account an application's own identifier means.
+    pub async fn external_id_get(&self, namespace: &str, value: &str) -> Result<Option<AccountId>, Error> {
+        self.opt(&EXTERNAL_ID_GET, params![namespace, value]).await?.map(|row| row.get(0).map(AccountId)).transpose()
+    }
+}
+
+impl Changeset {
+    /// Makes an account; its address must be free.
+    pub fn account_insert(self, account: &Account, hash: Option<&PasswordHash>) -> Self {
+        let params = params![account.id.0, account.email.as_str(), &account.name, account.state.as_str(), hash.map(PasswordHash::as_str), account.created_at];
+        self.run(&ACCOUNT_INSERT, params, Expect::Any)
+    }
+
+    /// Sets the roles of an account; every role must exist.
+    pub fn account_set_roles(self, id: AccountId, roles: &[String]) -> Self {
+        let cleared = self.run(&ACCOUNT_ROLE_CLEAR, params![id.0], Expect::Any);
+        roles.iter().fold(cleared, |set, role| set.run(&ACCOUNT_ROLE_ADD, params![id.0, role], Expect::Any))
+    }
+
+    /// Sets the password of an active account.
+    pub fn account_set_password(self, id: AccountId, hash: &PasswordHash) -> Self {
+        self.run(&ACCOUNT_SET_PASSWORD, params![id.0, hash.as_str()], Expect::One("the account is disabled or gone"))
+    }
+
+    /// Sets the name shown to people.
+    pub fn account_set_name(self, id: AccountId, name: &str) -> Self {
+        self.run(&ACCOUNT_SET_NAME, params![id.0, name], Expect::Any)
+    }
+
+    /// Enables or disables an account.
+    pub fn account_set_state(self, id: AccountId, state: AccountState) -> Self {
+        self.run(&ACCOUNT_SET_STATE, params![id.0, state.as_str()], Expect::One("the account is in this state already, or gone"))
+    }
+
+    /// Says which account an application's own identifier means.
+    pub fn external_id_set(self, namespace: &str, value: &str, account: AccountId) -> Self {
+        self.run(&EXTERNAL_ID_SET, params![namespace, value, account.0], Expect::Any)
+    }
+}
+
+fn account(row: &Row) -> Result<Account, Error> {
+    let email: String = row.get(1)?;
+    let state: String = row.get(3)?;
+    Ok(Account {
+        id: AccountId(row.get(0)?),
+        email: Email::parse(&email).map_err(|e| Error::Decode(e.to_string()))?,
+        name: row.get(2)?,
+        state: AccountState::parse(&state),
+        created_at: row.get(4)?,
+    })
+}

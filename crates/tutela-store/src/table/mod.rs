@@ -1,0 +1,15 @@
+//! One file per table or family of tables: its statements, and methods named resource first.
+
+pub(crate) mod account;
+pub(crate) mod change;
+pub(crate) mod client;
+pub(crate) mod counter;
+pub(crate) mod idempotency;
+pub(crate) mod instance;
+pub(crate) mod job;
+pub(crate) mod ledger;
+pub(crate) mod outbox;
+pub(crate) mod role;
+pub(crate) mod search;
+pub(crate) mod session;
+pub(crate) mod setup;

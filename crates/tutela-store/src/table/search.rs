@@ -1,0 +1,72 @@
+//! Search: newest first over the token index, month by month.
+
+use crate::{
+    Error, LogRow, Position, Store,
+    append::row_id,
+    sql::statements,
+    value::params,
+};
+
+statements! {
+    INDEX_MONTHS () = "SELECT month, lowest, highest FROM index_month ORDER BY highest DESC";
+    INDEX_PAGE on Postgres (Int, Texts, Int, Int, Int) =
+        "SELECT row_id FROM event_index WHERE month = $1 AND tokens @> $2 AND row_id >= $3 AND row_id < $4 ORDER BY row_id DESC LIMIT $5";
+}
+
+/// Which part of the log is searched: positions `from..before`.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Entries from here on.
+    pub from: u64,
+    /// Only what stands before this; `None` for the newest.
+    pub before: Option<Position>,
+}
+
+/// The tokens to find in the index of a month (each month has its own key).
+pub type TokensOf<'a> = dyn Fn(i64) -> Result<Vec<String>, Error> + Send + Sync + 'a;
+
+impl Store {
+    /// Positions of the newest `limit` events that carry all tokens.
+    ///
+    /// Months may overlap where a clock jumped, so a page is only cut where no other month can
+    /// hold anything newer.
+    pub async fn search(&self, tokens: &TokensOf<'_>, bounds: Bounds, limit: u32) -> Result<Vec<Position>, Error> {
+        let lo = row_id(bounds.from, 0);
+        let hi = bounds.before.map_or(i64::MAX, |p| row_id(p.entry, p.item.unwrap_or(0)));
+        let mut found: Vec<i64> = Vec::new();
+        for row in self.all(&INDEX_MONTHS, params![]).await? {
+            let (month, lowest, highest): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if highest < lo || lowest >= hi {
+                continue;
+            }
+            if found.len() >= limit as usize && found.get(limit as usize - 1).is_some_and(|last| *last > highest) {
+                break;
+            }
+            let page = self.index_page(month, tokens(month)?, lo.max(lowest), hi.min(highest.saturating_add(1)), i64::from(limit)).await?;
+            found.extend(page);
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.truncate(limit as usize);
+        }
+        Ok(found.into_iter().map(position).collect())
+    }
+
+    /// The events at `positions`, in that order; those that are gone are left out.
+    pub async fn log_rows(&self, positions: &[Position]) -> Result<Vec<LogRow>, Error> {
+        let mut rows = Vec::with_capacity(positions.len());
+        for position in positions {
+            let entry = Position { item: None, ..*position };
+            // The index cannot tell the first record of a batch from an ordinary event.
+            let row = match self.log_at(Position { item: Some(position.item.unwrap_or(0)), ..entry }).await? {
+                Some(record) => Some(record),
+                None => self.log_at(entry).await?,
+            };
+            rows.extend(row);
+        }
+        Ok(rows)
+    }
+}
+
+fn position(row: i64) -> Position {
+    let row = row.unsigned_abs();
+    Position { entry: row >> 10, item: Some((row & 1_023) as u16) }
+}

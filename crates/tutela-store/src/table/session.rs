@@ -1,0 +1,140 @@
+use tutela_core::{AccountId, SessionId, Timestamp};
+use tutela_identity::{Session, TokenHash};
+
+use crate::{
+    Changeset, Error, Expect, Housekeeping, Store,
+    sql::statements,
+    value::{Row, params},
+};
+
+statements! {
+    CODE_INSERT (Bytes, Id, Text, Bytes, Time) = "INSERT INTO sign_in_code (code_hash, login, origin, cookie_hash, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    CODE_LOGIN (Bytes, Text, Bytes, Time) = "SELECT login FROM sign_in_code WHERE code_hash = $1 AND origin = $2 AND cookie_hash = $3 AND expires_at > $4";
+    CODE_SWEEP (Time) = "DELETE FROM sign_in_code WHERE expires_at <= $1";
+    CODE_USE (Bytes, Text, Bytes, Time) = "DELETE FROM sign_in_code WHERE code_hash = $1 AND origin = $2 AND cookie_hash = $3 AND expires_at > $4";
+    SESSION_COUNT_LIVE (Time) = "SELECT count(*) FROM session WHERE id = login AND ended_at IS NULL AND idle_until > $1 AND expires_at > $1";
+    SESSION_END_BY_ACCOUNT (Id, Time) = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL";
+    SESSION_END_BY_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE login = $1 AND ended_at IS NULL";
+    SESSION_END_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE id = $1 AND login = $1 AND ended_at IS NULL";
+    SESSION_GET (Id) = "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE id = $1";
+    SESSION_GET_BY_TOKEN (Bytes) = "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE token_hash = $1";
+    SESSION_INSERT (Id, Id, Id, Text, Bytes, Time, Time, Time, Time) =
+        "INSERT INTO session (id, login, account_id, host, token_hash, created_at, last_seen_at, idle_until, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    SESSION_LIST (Time, Id, Int) =
+        "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+         WHERE id = login AND ended_at IS NULL AND idle_until > $1 AND expires_at > $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    SESSION_LIST_BY_ACCOUNT (Id, Time, Int) =
+        "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+         WHERE account_id = $1 AND id = login AND ended_at IS NULL AND idle_until > $2 AND expires_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3";
+    SESSION_LIST_HOSTS (Id) = "SELECT DISTINCT host FROM session WHERE login = $1 AND ended_at IS NULL ORDER BY host";
+    SESSION_SWEEP (Time) = "DELETE FROM session WHERE expires_at <= $1 AND id <> login";
+    SESSION_TOUCH (Id, Time, Time) = "UPDATE session SET last_seen_at = $2, idle_until = $3 WHERE id = $1 AND ended_at IS NULL";
+}
+
+/// A login session with every host it is signed in to.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// The login.
+    pub session: Session,
+    /// Host names, its own first.
+    pub hosts: Vec<String>,
+}
+
+impl Store {
+    /// A session by id.
+    pub async fn session_get(&self, id: SessionId) -> Result<Option<Session>, Error> {
+        self.opt(&SESSION_GET, params![id.0]).await?.as_ref().map(session).transpose()
+    }
+
+    /// A session by the hash of its token.
+    pub async fn session_get_by_token(&self, hash: TokenHash) -> Result<Option<Session>, Error> {
+        self.opt(&SESSION_GET_BY_TOKEN, params![hash]).await?.as_ref().map(session).transpose()
+    }
+
+    /// Live login sessions of everybody, newest first, below `before`.
+    pub async fn session_list(&self, before: Option<SessionId>, limit: u32, now: Timestamp) -> Result<Vec<SessionView>, Error> {
+        let before = before.map_or(uuid::Uuid::max(), |id| id.0);
+        self.session_views(self.all(&SESSION_LIST, params![now, before, i64::from(limit)]).await?).await
+    }
+
+    /// Live login sessions of one account, newest first.
+    pub async fn session_list_by_account(&self, account: AccountId, limit: u32, now: Timestamp) -> Result<Vec<SessionView>, Error> {
+        self.session_views(self.all(&SESSION_LIST_BY_ACCOUNT, params![account.0, now, i64::from(limit)]).await?).await
+    }
+
+    /// Number of live login sessions.
+    pub async fn session_count_live(&self, now: Timestamp) -> Result<u64, Error> {
+        self.opt(&SESSION_COUNT_LIVE, params![now]).await?.map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// The login behind a single-use code that is still good; using it up is [`Changeset::code_use`].
+    pub async fn code_login(&self, code: TokenHash, origin: &str, cookie: TokenHash, now: Timestamp) -> Result<Option<SessionId>, Error> {
+        self.opt(&CODE_LOGIN, params![code, origin, cookie, now]).await?.map(|row| row.get(0).map(SessionId)).transpose()
+    }
+
+    async fn session_views(&self, rows: Vec<Row>) -> Result<Vec<SessionView>, Error> {
+        let mut views = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let session = session(row)?;
+            let mut hosts: Vec<String> = self.all(&SESSION_LIST_HOSTS, params![session.id.0]).await?.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+            hosts.sort_by_key(|host| *host != session.host);
+            views.push(SessionView { session, hosts });
+        }
+        Ok(views)
+    }
+}
+
+impl Changeset {
+    /// Begins a session, or its part on another host.
+    pub fn session_insert(self, session: &Session, token: TokenHash) -> Self {
+        let s = session;
+        let params = params![s.id.0, s.login.0, s.account.0, &s.host, token, s.created_at, s.last_seen_at, s.idle_until, s.expires_at];
+        self.run(&SESSION_INSERT, params, Expect::Any)
+    }
+
+    /// Ends a login and all its parts.
+    pub fn session_end(self, login: SessionId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_LOGIN, params![login.0, now], Expect::One("the session has ended already"))
+            .run(&SESSION_END_BY_LOGIN, params![login.0, now], Expect::Any)
+            .announce("session", login)
+    }
+
+    /// Ends all sessions of an account.
+    pub fn session_end_by_account(self, account: AccountId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_BY_ACCOUNT, params![account.0, now], Expect::Any).announce("account", account)
+    }
+
+    /// Marks a session as used, at most once a minute.
+    pub fn session_touch(session: &Session) -> Self {
+        Self::housekeeping(Housekeeping::SessionTouch).run(&SESSION_TOUCH, params![session.id.0, session.last_seen_at, session.idle_until], Expect::Any)
+    }
+
+    /// Keeps a single-use code, bound to the origin and the cookie of the browser it is for.
+    pub fn code_insert(code: TokenHash, login: SessionId, origin: &str, cookie: TokenHash, expires_at: Timestamp) -> Self {
+        Self::housekeeping(Housekeeping::SignInTransaction).run(&CODE_INSERT, params![code, login.0, origin, cookie, expires_at], Expect::Any)
+    }
+
+    /// Uses up a single-use code; of two that try, one gets a conflict.
+    pub fn code_use(self, code: TokenHash, origin: &str, cookie: TokenHash, now: Timestamp) -> Self {
+        self.run(&CODE_USE, params![code, origin, cookie, now], Expect::One("the code was used already"))
+    }
+
+    /// Drops codes, and parts of sessions, that ended before `now`.
+    pub fn session_sweep(self, now: Timestamp) -> Self {
+        self.run(&CODE_SWEEP, params![now], Expect::Any).run(&SESSION_SWEEP, params![now], Expect::Any)
+    }
+}
+
+fn session(row: &Row) -> Result<Session, Error> {
+    Ok(Session {
+        id: SessionId(row.get(0)?),
+        login: SessionId(row.get(1)?),
+        account: AccountId(row.get(2)?),
+        host: row.get(3)?,
+        created_at: row.get(4)?,
+        last_seen_at: row.get(5)?,
+        idle_until: row.get(6)?,
+        expires_at: row.get(7)?,
+        ended_at: row.get(8)?,
+    })
+}

@@ -1,0 +1,151 @@
+//! `verify` reads the storage itself and believes nothing in it: every body is hashed again,
+//! the tree rebuilt, every kept checkpoint checked. It works beside a running server.
+
+use std::path::Path;
+
+use tutela_ledger::{Checkpoint, Error as LedgerError, Flaw, Verifier, VerifyingKey};
+
+use crate::{
+    Config, Error,
+    engine::{postgres, sqlite},
+    sql::Sql,
+    table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_RANGE},
+    append::row_id,
+    value::{Row, Value, params},
+};
+
+/// Entries read at a time.
+const STEP: u64 = 1_000;
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Entries whose bytes were hashed.
+    pub entries: u64,
+    /// Records of batch entries that were hashed.
+    pub records: u64,
+    /// Checkpoints whose signature and root were checked.
+    pub checkpoints: u64,
+    /// The first thing that does not fit; `None` where everything does.
+    pub flaw: Option<Flaw>,
+}
+
+/// A snapshot of the storage to read from.
+pub struct Verification {
+    source: Source,
+}
+
+enum Source {
+    Sqlite(Box<rusqlite::Connection>),
+    Postgres(Box<deadpool_postgres::Object>),
+}
+
+impl Verification {
+    /// Opens the storage for reading, in one snapshot.
+    pub async fn open(config: &Config, data: &Path) -> Result<Self, Error> {
+        if config.url == "sqlite" {
+            let conn = sqlite::open_reader(data)?;
+            conn.execute_batch("BEGIN")?;
+            return Ok(Self { source: Source::Sqlite(Box::new(conn)) });
+        }
+        let client = postgres::pool(config)?.get().await?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok(Self { source: Source::Postgres(Box::new(client)) })
+    }
+
+    /// Checks the whole log against `key`, and against checkpoints held elsewhere. `progress` is
+    /// told how many entries are done, of how many.
+    pub async fn run(&self, key: &VerifyingKey, held: &[Checkpoint], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Report, Error> {
+        let head = self.all(&LOG_HEAD_GET, vec![]).await?;
+        let head = head.first().map(Head::from_row).transpose()?.ok_or(Error::Decode("the ledger has no head".into()))?;
+        let total = head.edge.size();
+        let mut report = Report { entries: 0, records: 0, checkpoints: 0, flaw: None };
+        let found = self.walk(&head, key, held, &mut report, &|done| progress(done, total)).await?;
+        report.flaw = found.err();
+        Ok(report)
+    }
+
+    async fn walk(&self, head: &Head, key: &VerifyingKey, held: &[Checkpoint], report: &mut Report, progress: &(dyn Fn(u64) + Sync)) -> Result<Result<(), Flaw>, Error> {
+        let mut verifier = Verifier::default();
+        loop {
+            let (from, to) = (verifier.size(), verifier.size() + STEP);
+            let rows = self.all(&LOG_RANGE, params![from, to]).await?;
+            let items = self.all(&LOG_ITEM_RANGE, params![row_id(from, 0), row_id(to, 0)]).await?;
+            let mut items = items.into_iter().peekable();
+            for row in &rows {
+                let (position, leaf, body): (u64, [u8; 32], Vec<u8>) = (row.get(0)?, row.get(3)?, row.get(4)?);
+                let mut bodies = Vec::new();
+                while let Some(item) = items.next_if(|item| item.get::<i64>(0).is_ok_and(|id| id < row_id(position + 1, 0))) {
+                    bodies.push(item.get::<Vec<u8>>(1)?);
+                }
+                report.records += bodies.len() as u64;
+                let step = verifier.entry(position, &body, &leaf).and_then(|()| verifier.items(position, &body, bodies));
+                if let Err(flaw) = step {
+                    return Ok(Err(flaw));
+                }
+                report.entries += 1;
+                for checkpoint in held.iter().filter(|c| c.size == report.entries) {
+                    if let Err(flaw) = verifier.checkpoint(checkpoint) {
+                        return Ok(Err(flaw));
+                    }
+                    report.checkpoints += 1;
+                }
+            }
+            if let Err(flaw) = self.check_nodes(&mut verifier).await? {
+                return Ok(Err(flaw));
+            }
+            for row in self.all(&LOG_CHECKPOINT_RANGE, params![from, verifier.size()]).await? {
+                if let Err(flaw) = self.check_kept(&row, key, &mut verifier, report)? {
+                    return Ok(Err(flaw));
+                }
+            }
+            progress(verifier.size());
+            if rows.is_empty() {
+                break;
+            }
+        }
+        Ok(self.check_end(head, key, held, verifier, report))
+    }
+
+    async fn check_nodes(&self, verifier: &mut Verifier) -> Result<Result<(), Flaw>, Error> {
+        let nodes: Vec<_> = verifier.completed().collect();
+        for node in nodes {
+            let rows = self.all(&LOG_NODE_RANGE, params![i64::from(node.level), node.index, node.index + 1]).await?;
+            let stored: Option<[u8; 32]> = rows.first().map(|row| row.get(1)).transpose()?;
+            if let Err(flaw) = verifier.node(&node, stored.as_ref()) {
+                return Ok(Err(flaw));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn check_kept(&self, row: &Row, key: &VerifyingKey, verifier: &mut Verifier, report: &mut Report) -> Result<Result<(), Flaw>, Error> {
+        let note: String = row.get(1)?;
+        report.checkpoints += 1;
+        Ok(open(&note, key).and_then(|checkpoint| verifier.checkpoint(&checkpoint)))
+    }
+
+    fn check_end(&self, head: &Head, key: &VerifyingKey, held: &[Checkpoint], mut verifier: Verifier, report: &mut Report) -> Result<(), Flaw> {
+        let last = open(&head.checkpoint, key)?;
+        report.checkpoints += 1;
+        verifier.checkpoint(&last)?;
+        if let Some(longer) = held.iter().find(|c| c.size > verifier.size()) {
+            return Err(Flaw::Shorter { found: verifier.size(), signed: longer.size });
+        }
+        verifier.finish().map(|_| ())
+    }
+
+    async fn all(&self, sql: &'static Sql, params: Vec<Value>) -> Result<Vec<Row>, Error> {
+        match &self.source {
+            Source::Sqlite(conn) => sqlite::query(conn, sql, &params),
+            Source::Postgres(client) => postgres::query_client(client, sql, &params).await,
+        }
+    }
+}
+
+fn open(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Flaw> {
+    Checkpoint::open(note, key).map_err(|e| match e {
+        LedgerError::Flawed(flaw) => flaw,
+        _ => Flaw::Signature,
+    })
+}

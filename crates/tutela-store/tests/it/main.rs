@@ -1,0 +1,11 @@
+//! The contract of the store, on both engines.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code")]
+
+/// What a commit promises.
+mod commit;
+/// The log, its tree, and the verifier over storage.
+mod ledger;
+/// Opening: migrations, locks, keys.
+mod open;
+/// Search by tokens, newest first.
+mod search;

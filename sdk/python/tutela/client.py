@@ -1,0 +1,410 @@
+"""The client of tutela's HTTP API.
+
+One `Tutela` keeps one pool of connections; make it once and share it. It retries what may be sent
+twice: GETs, and POSTs, which all carry an `Idempotency-Key`. A retry follows a broken connection or the
+statuses 429, 502, 503 and 504, at most `retries` times within `deadline` seconds. What still fails is
+raised as one of `tutela.errors`; a caller never gets a made-up answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
+from .events import ExternalId, NewEvent, Resource, Subject, _time, subject_to_wire
+from .transport import LoopbackNames
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event of the ledger: `position` such as `7` or `7.3`, and the leaf hash in hexadecimal."""
+
+    position: str
+    event: dict[str, Any]
+    leaf: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The answer to one item of a batch: `id` where it was stored, else the `error` it would raise."""
+
+    status: int
+    id: str | None
+    error: TutelaError | None
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Whether something is allowed, and which role granted it or why nothing did."""
+
+    allowed: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+@dataclass(frozen=True)
+class Token:
+    """What an identity token means. Where `active` is false, the rest is empty."""
+
+    active: bool
+    sub: str | None = None
+    name: str | None = None
+    email: str | None = None
+    roles: tuple[str, ...] = ()
+    sid: str | None = None
+
+
+class Tutela:
+    """Async client.
+
+    `url` defaults to `TUTELA_URL`, else `http://tutela.localhost:8080`. `api_key` defaults to
+    `TUTELA_API_KEY`; without one only the public keys can be read. `timeout` bounds each wait for
+    the network, `deadline` the whole call with its retries, both in seconds.
+    Raises ValueError where `url` is not an http or https origin.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 5.0,
+        deadline: float = 15.0,
+        retries: int = 2,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.url = _origin(url or os.environ.get("TUTELA_URL") or DEFAULT_URL)
+        self._key = api_key or os.environ.get("TUTELA_API_KEY") or None
+        self._deadline = deadline
+        self._retries = retries
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            # A redirect could carry the key elsewhere: none is followed.
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 2.0)),
+            transport=LoopbackNames(transport or httpx.AsyncHTTPTransport()),
+            headers={"user-agent": "tutela-python"},
+        )
+
+    async def record(
+        self,
+        type: str,
+        *,
+        action: str | None = None,
+        outcome: str | None = None,
+        reason: str | None = None,
+        actor: Subject | None = None,
+        resource: Resource | str | None = None,
+        source: Mapping[str, str] | None = None,
+        time: datetime | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Record one event and return its id. When this returns, the event is durable.
+
+        Fields are those of `NewEvent`. Raises `Invalid` where the server refuses a field.
+        """
+        event = NewEvent(type, time, action, outcome, reason, actor, resource, source, metadata)
+        return await self.record_event(event, idempotency_key=idempotency_key)
+
+    async def record_event(self, event: NewEvent, *, idempotency_key: str | None = None) -> str:
+        """Like `record`, for an event that is already built."""
+        answer = await self._post("/v1/events", event.to_wire(), idempotency_key)
+        return _text(answer, "id")
+
+    async def record_many(
+        self, events: Iterable[NewEvent], *, idempotency_key: str | None = None
+    ) -> list[Batch]:
+        """Record many events; one `Batch` for each, in the order given.
+
+        Sent in requests of 10,000. If a later request fails as a whole it raises, and the earlier
+        ones stay recorded; calling again with the same `idempotency_key` stores nothing twice.
+        """
+        wire = [event.to_wire() for event in events]
+        key = idempotency_key or str(uuid.uuid4())
+        answers: list[Batch] = []
+        for start in range(0, len(wire), BATCH):
+            part = wire[start : start + BATCH]
+            answer = await self._post("/v1/events", part, f"{key}-{start // BATCH}")
+            results = answer.get("results") if isinstance(answer, dict) else None
+            if not isinstance(results, list) or len(results) != len(part):
+                raise Corrupt("the server did not answer each item of the batch", remote=True)
+            answers.extend(_batch(item) for item in results)
+        return answers
+
+    async def events(
+        self,
+        *,
+        actor: Subject | None = None,
+        type: str | None = None,
+        resource: str | None = None,
+        outcome: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        words: str | None = None,
+        limit: int | None = None,
+        page: int = 100,
+    ) -> AsyncIterator[StoredEvent]:
+        """Search the ledger, newest first, page by page as you iterate.
+
+        `limit` ends the iteration after so many events; `page` is how many one request asks for.
+        """
+        who = None if actor is None else subject_to_wire(actor)
+        filters = {
+            "actor": str(ExternalId(**who)) if isinstance(who, dict) else who,
+            "type": type,
+            "resource": resource,
+            "outcome": outcome,
+            "since": _time(since),
+            "until": _time(until),
+            "words": words,
+        }
+        params = {name: value for name, value in filters.items() if value is not None}
+        left, cursor = limit, None
+        while left is None or left > 0:
+            params["limit"] = str(page if left is None else min(page, left))
+            answer = await self._get("/v1/events", params)
+            items = answer.get("items") if isinstance(answer, dict) else None
+            if not isinstance(items, list):
+                raise Corrupt("a page of events has no items", remote=True)
+            for item in items:
+                if left is not None:
+                    if left == 0:
+                        return
+                    left -= 1
+                yield _stored(item)
+            following = answer.get("next")
+            if following is None:
+                return
+            if following == cursor:
+                raise Corrupt("the server repeats a page of events", remote=True)
+            cursor = params["cursor"] = str(following)
+
+    async def event(self, event_id: str) -> StoredEvent:
+        """One event by its id. Raises `NotFound`."""
+        return _stored(await self._get(f"/v1/events/{_segment(event_id)}"))
+
+    async def tail(self) -> AsyncIterator[StoredEvent]:
+        """Events as they are recorded, from now on, without end.
+
+        Raises `Unavailable` when the connection breaks; what was missed meanwhile is found by `events`.
+        """
+        endless = httpx.Timeout(5.0, read=None)
+        headers = {**self._authorization(), "accept": "text/event-stream"}
+        with _transport_errors(self.url):
+            async with self._http.stream(
+                "GET", "/v1/events/stream", headers=headers, timeout=endless
+            ) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _error(answer)
+                data: list[str] = []
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        data.append(line[5:].removeprefix(" "))
+                    elif not line and data:
+                        yield _stored(_json("\n".join(data)))
+                        data = []
+
+    async def check(self, subject: Subject, permission: str, resource: str | None = None) -> Permission:
+        """Ask whether `subject` may do something. `permission` is a permission or the name of a role."""
+        question: dict[str, Any] = {"subject": subject_to_wire(subject), "permission": permission}
+        if resource is not None:
+            question["resource"] = resource
+        answer = await self._post("/v1/permissions/check", question)
+        allowed = answer.get("allowed") if isinstance(answer, dict) else None
+        if not isinstance(allowed, bool):
+            raise Corrupt("the answer to a permission question is neither yes nor no", remote=True)
+        return Permission(allowed, str(answer.get("reason", "")))
+
+    async def introspect(self, token: str) -> Token:
+        """Ask what a value of the `tutela-identity` header means, and whether its session still lives."""
+        answer = await self._post("/v1/tokens/introspect", {"token": token})
+        if not isinstance(answer, dict) or answer.get("active") is not True:
+            return Token(active=False)
+        return Token(
+            active=True,
+            sub=_text(answer, "sub"),
+            name=answer.get("name"),
+            email=answer.get("email"),
+            roles=tuple(str(role) for role in answer.get("roles") or ()),
+            sid=answer.get("sid"),
+        )
+
+    async def checkpoint(self) -> str:
+        """The newest signed checkpoint of the ledger (C2SP tlog-checkpoint), as text."""
+        return (await self._send("GET", "/v1/ledger/checkpoint", accept="text/plain")).text
+
+    async def proof(self, event_id: str) -> str:
+        """The proof that an event is in the ledger (C2SP tlog-proof), as text. Raises `NotFound`."""
+        params = {"event": event_id}
+        return (await self._send("GET", "/v1/ledger/proof", params=params, accept="text/plain")).text
+
+    async def jwks(self) -> Any:
+        """The public keys that identity tokens are signed with (RFC 7517), as parsed JSON. Needs no key."""
+        answer = await self._send("GET", "/.well-known/jwks.json", public=True)
+        return _json(answer.text)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Tutela:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"Tutela({self.url!r})"
+
+    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return _json((await self._send("GET", path, params=params)).text)
+
+    async def _post(self, path: str, body: Any, key: str | None = None) -> Any:
+        answer = await self._send("POST", path, body=body, key=key or str(uuid.uuid4()))
+        return _json(answer.text)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        key: str | None = None,
+        accept: str = "application/json",
+        public: bool = False,
+    ) -> httpx.Response:
+        headers = {"accept": f"{accept}, application/problem+json"}
+        if not public:
+            headers.update(self._authorization())
+        content: bytes | None = None
+        if body is not None:
+            headers["content-type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        if key is not None:
+            headers["idempotency-key"] = key
+        try:
+            with anyio.fail_after(self._deadline):
+                for attempt in range(self._retries + 1):
+                    try:
+                        with _transport_errors(self.url):
+                            answer = await self._http.request(
+                                method, path, params=params, content=content, headers=headers
+                            )
+                        if answer.is_success:
+                            return answer
+                        failure = _error(answer)
+                        again = answer.status_code in RETRIED
+                    except Unavailable as error:
+                        failure, again = error, True
+                    wait = failure.retry_after or 0.1 * 4**attempt * random.uniform(0.5, 1.0)
+                    if not again or attempt == self._retries or wait > LONGEST_WAIT_S:
+                        raise failure
+                    await anyio.sleep(wait)
+        except TimeoutError:
+            pass
+        raise Unavailable(f"`{self.url}` did not answer within {self._deadline:g} s", remote=True)
+
+    def _authorization(self) -> dict[str, str]:
+        if self._key is None:
+            raise Unauthenticated("no API key: pass `api_key` or set TUTELA_API_KEY", remote=True)
+        return {"authorization": f"Bearer {self._key}"}
+
+
+class _transport_errors:
+    """Turns failures of the network into `Unavailable`, without the text of lower layers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (httpx.TransportError, httpx.DecodingError)):
+            raise Unavailable(f"`{self._url}`: {type(error).__name__}", remote=True) from error
+
+
+def _error(answer: httpx.Response) -> TutelaError:
+    """The exception for an answer that is not a success; a body that is no problem is not quoted."""
+    problem: Any = None
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        try:
+            problem = json.loads(answer.content)
+        except ValueError:
+            problem = None
+    seconds = answer.headers.get("retry-after", "")
+    return from_problem(
+        problem if isinstance(problem, dict) else None,
+        answer.status_code,
+        retry_after=float(seconds) if seconds.isascii() and seconds.isdigit() else None,
+    )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Corrupt("the server's answer is not JSON", remote=True) from error
+
+
+def _text(answer: Any, name: str) -> str:
+    found = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not found:
+        raise Corrupt(f"the server's answer has no `{name}`", remote=True)
+    return found
+
+
+def _batch(item: Any) -> Batch:
+    status = item.get("status") if isinstance(item, dict) else None
+    if not isinstance(status, int):
+        raise Corrupt("an item of a batch has no status", remote=True)
+    if status == 201:
+        return Batch(status, _text(item, "id"), None)
+    return Batch(status, None, from_problem(item.get("problem"), status))
+
+
+def _stored(item: Any) -> StoredEvent:
+    event = item.get("event") if isinstance(item, dict) else None
+    if not isinstance(event, dict):
+        raise Corrupt("a stored event has no content", remote=True)
+    return StoredEvent(_text(item, "position"), event, _text(item, "leaf"))
+
+
+def _segment(text: str) -> str:
+    """One path segment; ids hold no other characters, and a slash would name another route."""
+    if not text or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in text) or set(text) == {"."}:
+        raise ValueError("an event id holds only letters, digits, `-`, `_` and `.`")
+    return text
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise ValueError("`url` must look like `https://tutela.example.org`")
+    return url.rstrip("/")
+
+
+DEFAULT_URL = "http://tutela.localhost:8080"
+# How many events one request may hold: the server's bound.
+BATCH = 10_000
+# The statuses after which the same request may succeed.
+RETRIED = frozenset({429, 502, 503, 504})
+# A `Retry-After` longer than this is the caller's to wait for.
+LONGEST_WAIT_S = 2.0

@@ -1,0 +1,238 @@
+"""`SecurityManager`: the one object an application makes.
+
+    security = SecurityManager(audience="photos")
+    app.add_middleware(Guard, security=security)
+
+    @security.authenticate
+    async def delete(request):
+        if not await security.has_permission(request.user, "photos:delete"):
+            raise PermissionDenied()
+        await security.audit_log.record("photo.deleted", user=request.user, action="delete")
+
+Signing in, sessions and cookies belong to tutela, which stands in front of the application. So
+`auth_providers` and `session_config` state what the application counts on, in the words of the server's
+`[identity]` configuration; they are checked for typos, and it is the server's file that decides.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import anyio.to_thread
+
+from .audit import AuditLog
+from .auth import AuthProvider
+from .client import Tutela
+from .context import CURRENT, RequestContext, Visitor, bind, read_request
+from .errors import PermissionDenied, Unauthenticated
+from .events import ExternalId
+from .identity import Anonymous, Verifier
+
+Handler = Callable[..., Any]
+
+
+class SecurityManager:
+    """Authentication, permissions and the audit log of one application.
+
+    `auth_providers`: any of `oauth2`, `openid`, `saml`, each once. `session_config`: `timeout`
+    (seconds), `refresh_enabled`, `secure`, `http_only` (booleans), `access_token` (`"15m"`).
+    `client` defaults to `Tutela()`. `audience` is the name of the gateway's route to this
+    application, by default `TUTELA_AUDIENCE`. `issuer` is tutela's public URL, by default
+    `TUTELA_ISSUER`, else the client's URL. Raises ValueError that names what is wrong.
+    """
+
+    def __init__(
+        self,
+        auth_providers: Iterable[str | AuthProvider] = (),
+        session_config: Mapping[str, Any] | None = None,
+        client: Tutela | None = None,
+        audience: str | None = None,
+        *,
+        issuer: str | None = None,
+    ) -> None:
+        self.auth_providers = _providers(auth_providers)
+        self.session_config = _session(session_config or {})
+        self.client = client or Tutela()
+        self.audit_log = AuditLog(self.client)
+        self._audience = audience or os.environ.get("TUTELA_AUDIENCE") or ""
+        self._issuer = issuer or os.environ.get("TUTELA_ISSUER") or self.client.url
+
+    @functools.cached_property
+    def verifier(self) -> Verifier:
+        """What checks identity tokens. Raises ValueError where no audience was given."""
+        if not self._audience:
+            raise ValueError(
+                "`audience` is missing: pass the name of the gateway's route to this application, "
+                "or set TUTELA_AUDIENCE"
+            )
+        return Verifier(issuer=self._issuer, audience=self._audience, fetch=self.client.jwks)
+
+    def authenticate(self, handler: Handler) -> Callable[..., Awaitable[Any]]:
+        """Let only signed-in people reach `handler`; the others get `Unauthenticated` (401).
+
+        Takes async and plain functions (those run in a thread). A handler gets as many positional
+        arguments as it takes, so `(request)` serves Nexios too, which passes `(request, response)`;
+        there a returned dict or list is sent as JSON. Elsewhere what it returns is returned.
+
+        Under `Guard` the errors become answers. Without it the identity is still verified, but the
+        errors are left to the framework's exception handlers.
+        """
+        takes = _positional(handler)
+
+        @functools.wraps(handler)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            context = CURRENT.get() or await self._read(args, kwargs)
+            if isinstance(context.user, Anonymous):
+                raise Unauthenticated("sign in first")
+            _guarantee_user(args, kwargs, context)
+            token = CURRENT.set(context)
+            try:
+                given = args if takes is None else args[: takes(kwargs)]
+                if inspect.iscoroutinefunction(handler):
+                    result = await handler(*given, **kwargs)
+                else:
+                    result = await anyio.to_thread.run_sync(functools.partial(handler, *given, **kwargs))
+                    if inspect.isawaitable(result):
+                        result = await result
+            finally:
+                CURRENT.reset(token)
+            response = _nexios_response(args)
+            if response is not None and isinstance(result, (dict, list)):
+                return response.json(result)
+            return result
+
+        return guarded
+
+    async def has_permission(
+        self, user: Visitor | ExternalId | str | None, permission: str, resource: str | None = None
+    ) -> bool:
+        """Ask the server whether `user` may do something, on `resource` if given.
+
+        `permission` is a permission such as `photos:delete`, or the name of a role such as `admin`.
+        `user` is a `User`, an account id, or an `ExternalId`; nobody may do nothing. Raises
+        `Unavailable` when there is no answer, so a handler that forgets to think of it still refuses.
+        """
+        if not permission:
+            raise ValueError("`permission` is empty")
+        if user is None or isinstance(user, Anonymous):
+            return False
+        return (await self.client.check(user, permission, resource)).allowed
+
+    def require(self, permission: str, resource: str | None = None) -> Callable[[Handler], Handler]:
+        """Like `authenticate`, for people who hold `permission`; the others get `PermissionDenied` (403)."""
+
+        def decorate(handler: Handler) -> Handler:
+            takes = _positional(handler)
+
+            @functools.wraps(handler)
+            async def permitted(*args: Any, **kwargs: Any) -> Any:
+                context = CURRENT.get()
+                user = None if context is None else context.user
+                if not await self.has_permission(user, permission, resource):
+                    raise PermissionDenied(f"this needs `{permission}`")
+                given = args if takes is None else args[: takes(kwargs)]
+                if inspect.iscoroutinefunction(handler):
+                    return await handler(*given, **kwargs)
+                return await anyio.to_thread.run_sync(functools.partial(handler, *given, **kwargs))
+
+            return self.authenticate(permitted)
+
+        return decorate
+
+    async def aclose(self) -> None:
+        """Close the client's connections."""
+        await self.client.aclose()
+
+    async def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RequestContext:
+        for scope in _scopes(args, kwargs):
+            return await read_request(scope, self.verifier)
+        raise Unauthenticated("sign in first")
+
+
+def _positional(handler: Handler) -> Callable[[Mapping[str, Any]], int] | None:
+    """How many positional arguments `handler` takes beside given keywords; None means any number."""
+    kinds = inspect.Parameter
+    parameters = inspect.signature(handler).parameters.values()
+    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
+        return None
+    names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    return lambda given: sum(1 for name in names if name not in given)
+
+
+def _guarantee_user(args: tuple[Any, ...], kwargs: Mapping[str, Any], context: RequestContext) -> None:
+    """Make `request.user` the verified person, whatever another middleware put there."""
+    for scope in _scopes(args, kwargs):
+        if scope.get("user") is not context.user:
+            bind(scope, context)
+
+
+def _scopes(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+    found = [getattr(value, "scope", None) for value in (*args, *kwargs.values())]
+    return [scope for scope in found if isinstance(scope, dict) and "headers" in scope]
+
+
+def _nexios_response(args: tuple[Any, ...]) -> Any:
+    """The response object that Nexios passes beside the request, or None elsewhere."""
+    for value in args[1:]:
+        origins = (base.__module__.partition(".")[0] for base in type(value).__mro__)
+        if "nexios" in origins and callable(getattr(value, "get_response", None)):
+            return value
+    return None
+
+
+def _providers(given: Iterable[str | AuthProvider]) -> tuple[AuthProvider, ...]:
+    if isinstance(given, str):
+        raise ValueError('`auth_providers` is a list, for example ["oauth2"]')
+    valid = [provider.value for provider in AuthProvider]
+    found: list[AuthProvider] = []
+    for name in given:
+        value = name.value if isinstance(name, AuthProvider) else name
+        if value not in valid:
+            raise ValueError(_unknown("auth_providers", value, valid))
+        if AuthProvider(value) in found:
+            raise ValueError(f"`auth_providers`: `{value}` stands there twice")
+        found.append(AuthProvider(value))
+    return tuple(found)
+
+
+def _session(given: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in given.items():
+        if name not in _SESSION:
+            raise ValueError(_unknown("session_config", name, sorted(_SESSION)))
+        expected, fits = _SESSION[name]
+        if not fits(value):
+            raise ValueError(f"`session_config.{name}` must be {expected}, not {value!r}")
+    return dict(given)
+
+
+def _unknown(field: str, name: object, valid: list[str]) -> str:
+    near = difflib.get_close_matches(str(name), valid, n=1)
+    hint = f"did you mean `{near[0]}`? " if near else ""
+    return f"`{field}`: unknown `{name}`; {hint}valid are {', '.join(f'`{v}`' for v in valid)}"
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_span(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,8} ?(s|m|h|d)", value) is not None
+
+
+_SESSION: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "access_token": ('a length of time such as "15m"', _is_span),
+    "http_only": ("true or false", _is_bool),
+    "refresh_enabled": ("true or false", _is_bool),
+    "secure": ("true or false", _is_bool),
+    "timeout": ("a whole number of seconds above 0", _is_seconds),
+}

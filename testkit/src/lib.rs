@@ -1,0 +1,18 @@
+//! What tests and benchmarks share. Never a dependency of the product.
+//!
+//! `TUTELA_REQUIRE_ALL=1` turns every skip into a failure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod env;
+mod postgres;
+mod store;
+
+pub use env::TestEnv;
+pub use postgres::{PostgresServer, shared_postgres};
+pub use store::{Engine, NoGuard, World, engines, record, root_key};
+
+/// Says that a test cannot run here, and why; a failure where everything is required.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("TUTELA_REQUIRE_ALL").is_none(), "required, but skipped: {why}");
+    eprintln!("SKIPPED: {why}");
+}
