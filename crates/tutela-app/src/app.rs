@@ -81,7 +81,7 @@ impl App {
     /// Starts the application's background work and records that it is ready.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
         let signer = IdentitySigner::new(&parts.root.derive(&[b"identity token"])?)?;
-        let (sink, queue) = sink::channel(Arc::clone(&parts.env));
+        let (sink, queue) = sink::channel();
         let started_at = parts.env.now();
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),

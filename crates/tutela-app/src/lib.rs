@@ -26,4 +26,6 @@ pub use policy::{Live, Sessions};
 pub use record::actor_text;
 pub use registry::{Permission, PERMISSIONS, event_types};
 pub use sink::RequestSink;
+pub use tutela_ledger::TilePath;
+pub use tutela_store::{LogRow, Position, SessionView};
 pub use usecase::{account, client, event, handover, health, idempotency, ledger, permission, role, session, setup};

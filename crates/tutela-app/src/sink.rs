@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 use tutela_core::{
-    Actor, Env, Event, EventId, Outcome, Pii, Principal, Request, Severity, Source,
+    Actor, Event, EventId, Outcome, Pii, Principal, Request, Severity, Source,
     seam::{EventSink, RequestRecord},
 };
 use tutela_store::Changeset;
@@ -31,19 +31,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct RequestSink {
     queue: Arc<Mutex<Option<mpsc::Sender<RequestRecord>>>>,
+    /// Not yet recorded as lost.
     lost: Arc<AtomicU64>,
+    lost_in_all: Arc<AtomicU64>,
 }
 
-pub(crate) fn channel(_env: Arc<dyn Env>) -> (RequestSink, mpsc::Receiver<RequestRecord>) {
+pub(crate) fn channel() -> (RequestSink, mpsc::Receiver<RequestRecord>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (RequestSink { queue: Arc::new(Mutex::new(Some(sender))), lost: Arc::default() }, receiver)
+    (RequestSink { queue: Arc::new(Mutex::new(Some(sender))), lost: Arc::default(), lost_in_all: Arc::default() }, receiver)
 }
 
 impl EventSink for RequestSink {
     fn record(&self, record: RequestRecord) {
         let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if queue.as_ref().is_none_or(|sender| sender.try_send(record).is_err()) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lose(1);
             metrics::counter!("tutela_requests_lost_total").increment(1);
         }
     }
@@ -52,6 +54,15 @@ impl EventSink for RequestSink {
 impl RequestSink {
     pub(crate) fn close(&self) {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+
+    pub(crate) fn lost_since_start(&self) -> u64 {
+        self.lost_in_all.load(Ordering::Relaxed)
+    }
+
+    fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+        self.lost_in_all.fetch_add(count, Ordering::Relaxed);
     }
 
     fn take_lost(&self) -> u64 {
@@ -73,7 +84,7 @@ pub(crate) async fn run(app: App, mut queue: mpsc::Receiver<RequestRecord>) {
         }
         if let Err(e) = write(&app, &batch).await {
             tracing::error!(error = %e, records = batch.len(), "request records could not be written and are counted as lost");
-            app.sink.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            app.sink.lose(batch.len() as u64);
             tokio::time::sleep(PAUSE).await;
         }
         batch.clear();

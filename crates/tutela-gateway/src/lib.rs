@@ -1,0 +1,27 @@
+//! The gateway: the public listener in front of guarded applications and of our own pages.
+//!
+//! A request is matched to a route by host and path, its caller is looked up through the
+//! [`RequestPolicy`] seam, what the route requires is checked, and only then is it passed on,
+//! streaming both ways. The gateway sees snapshots and caches, never the store; every request
+//! leaves a record at the [`EventSink`] seam. Start with `serve.rs`.
+
+mod body;
+mod config;
+mod error;
+mod forward;
+mod headers;
+mod identity;
+mod names;
+mod pages;
+mod routes;
+mod serve;
+
+pub use body::Body;
+pub use config::{Config, Require, RouteConfig};
+pub use error::Error;
+pub use names::resolve_loopback;
+pub use routes::Routes;
+pub use serve::{Gateway, OwnPages, Parts};
+
+#[doc(no_inline)]
+pub use tutela_core::seam::{EventSink, RequestPolicy};

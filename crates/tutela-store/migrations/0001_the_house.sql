@@ -162,6 +162,12 @@ CREATE TABLE index_month (
   highest {int} NOT NULL
 ) {strict};
 
+-- Events and batch records by the hour they were recorded in (hours since 1970).
+CREATE TABLE event_hour (
+  hour {int} NOT NULL PRIMARY KEY,
+  events {int} NOT NULL
+) {strict};
+
 -- @pg
 CREATE TABLE event_index (
   month BIGINT NOT NULL,

@@ -80,6 +80,20 @@ impl<'a> Append<'a> {
         months
     }
 
+    /// How many events and batch records were recorded in each hour.
+    pub fn hours(&self) -> Vec<(i64, i64)> {
+        let mut hours: Vec<(i64, i64)> = Vec::new();
+        for placed in &self.rows {
+            let hour = placed.record.entry.recorded_at.secs().div_euclid(3_600);
+            let events = placed.record.index.len() as i64;
+            match hours.iter_mut().find(|(h, _)| *h == hour) {
+                Some((_, count)) => *count += events,
+                None => hours.push((hour, events)),
+            }
+        }
+        hours
+    }
+
     /// Every index row: month, row id, tokens.
     pub fn index_rows(&self) -> impl Iterator<Item = (i64, i64, &'a [String])> {
         self.rows.iter().flat_map(|placed| {

@@ -120,3 +120,9 @@ fn shown(account: &Account, roles: Vec<String>) -> api::Account {
         setup_link: None,
     }
 }
+
+/// The name of an account, for lists.
+pub async fn name_of(app: &App, ctx: &Ctx, id: AccountId) -> Result<String, Error> {
+    app.permit(ctx, "accounts:read").await?;
+    Ok(app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?.name)
+}

@@ -39,3 +39,19 @@ pub async fn live_sessions(app: &App, ctx: &Ctx) -> Result<u64, Error> {
     app.permit(ctx, "sessions:read").await?;
     Ok(app.store.session_count_live(ctx.now).await?)
 }
+
+/// Events by the hour they were recorded in (hours since 1970), from `hour` on.
+pub async fn event_hours(app: &App, ctx: &Ctx, hour: i64) -> Result<Vec<(i64, u64)>, Error> {
+    app.permit(ctx, "ledger:read").await?;
+    Ok(app.store.event_hours(hour).await?)
+}
+
+/// Requests through the gateway that were counted but have no record, since the start.
+pub fn requests_lost(app: &App) -> u64 {
+    app.sink.lost_since_start()
+}
+
+/// Bytes that the database takes on disk.
+pub async fn ledger_bytes(app: &App) -> Result<u64, Error> {
+    Ok(app.store.size_on_disk().await?)
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tutela_core::{Principal, Timestamp};
+use tutela_core::Principal;
 use tutela_store::Changeset;
 
 use crate::{App, Ctx, Error};
@@ -51,6 +51,6 @@ pub async fn finish(app: &App, key: [u8; 32], status: u16, content_type: &str, b
 }
 
 /// Gives the key back, because the request failed for a reason that may pass.
-pub async fn give_back(app: &App, key: [u8; 32], _now: Timestamp) -> Result<(), Error> {
+pub async fn give_back(app: &App, key: [u8; 32]) -> Result<(), Error> {
     Ok(app.store.commit(Changeset::idempotency_drop(key)).await?)
 }

@@ -15,6 +15,9 @@ use crate::{App, Ctx, Error};
 /// Life of a link.
 pub const LIFE: Duration = Duration::from_secs(1_800);
 
+/// Fewest characters of a password.
+pub const MIN_PASSWORD: u64 = tutela_identity::PASSWORD_MIN as u64;
+
 /// What a good link is for.
 #[derive(Debug, Clone)]
 pub struct Setup {

@@ -160,7 +160,7 @@ pub struct LedgerFilter {
 #[derive(Clone, Debug)]
 pub struct LedgerRow {
     /// Its position in the ledger; the row opens `/ledger/{position}`.
-    pub position: u64,
+    pub position: String,
     /// When it happened.
     pub at: When,
     /// Its type, such as `session.revoked`.
@@ -182,7 +182,7 @@ pub struct EventPage {
     /// The page around it.
     pub frame: ConsoleFrame,
     /// Its position in the ledger.
-    pub position: u64,
+    pub position: String,
     /// Its type, such as `session.revoked`.
     pub kind: String,
     /// What happened, in one sentence an auditor reads.
@@ -197,9 +197,9 @@ pub struct EventPage {
     pub json: String,
     /// Hash of its leaf, in hex.
     pub leaf_hash: Identifier,
-    /// How many events the newest checkpoint covers, if it covers this one.
+    /// How many entries the newest checkpoint covers, if it covers this one.
     pub covered_by: Option<Count>,
-    /// The sealed bytes as they are stored, in lines of hex.
+    /// The sealed bytes as they are stored: canonical JSON.
     pub sealed: String,
     /// Address of the previous event.
     pub older: Option<String>,

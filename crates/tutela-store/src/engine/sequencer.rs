@@ -176,6 +176,9 @@ async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, record
     for mark in &append.marks {
         execute_tx(tx, &ledger::LOG_MARK_WIDEN, &params![mark.first, mark.earliest, mark.latest]).await?;
     }
+    for (hour, events) in append.hours() {
+        execute_tx(tx, &ledger::EVENT_HOUR_ADD, &params![hour, events]).await?;
+    }
     for (month, lowest, highest) in append.months() {
         if months.insert(month) {
             tx.batch_execute(&format!("CREATE TABLE IF NOT EXISTS event_index_{month} PARTITION OF event_index FOR VALUES IN ({month})")).await?;

@@ -148,6 +148,9 @@ fn write(tx: &Transaction<'_>, append: &Append<'_>, known: &BTreeSet<i64>, made:
     for mark in &append.marks {
         execute(tx, &ledger::LOG_MARK_WIDEN, &params![mark.first, mark.earliest, mark.latest])?;
     }
+    for (hour, events) in append.hours() {
+        execute(tx, &ledger::EVENT_HOUR_ADD, &params![hour, events])?;
+    }
     for (month, lowest, highest) in append.months() {
         if !known.contains(&month) {
             // One contentless table a month; detail=none keeps no positions, which single-token terms do not need.

@@ -14,6 +14,10 @@ use crate::{
 };
 
 statements! {
+    DATABASE_BYTES on Postgres () = "SELECT pg_database_size(current_database())";
+    DATABASE_BYTES_LITE on Sqlite () = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    EVENT_HOUR_ADD (Int, Int) = "INSERT INTO event_hour (hour, events) VALUES ($1, $2) ON CONFLICT (hour) DO UPDATE SET events = event_hour.events + excluded.events";
+    EVENT_HOUR_LIST (Int) = "SELECT hour, events FROM event_hour WHERE hour >= $1 ORDER BY hour";
     INDEX_INSERT_MANY on Postgres (Ints, Ints, Texts) = "INSERT INTO event_index (month, row_id, tokens) SELECT m, r, string_to_array(t, ' ') FROM unnest($1, $2, $3) AS x (m, r, t)";
     INDEX_MONTH_UPSERT (Int, Int, Int) = "INSERT INTO index_month (month, lowest, highest) VALUES ($1, $2, $3)
         ON CONFLICT (month) DO UPDATE SET highest = excluded.highest";
@@ -83,6 +87,17 @@ impl Store {
     pub async fn log_head(&self) -> Result<(u64, String), Error> {
         let row = self.opt(&LOG_HEAD_GET, params![]).await?.ok_or(Error::Decode("the ledger has no head".into()))?;
         Ok((row.get(0)?, row.get(2)?))
+    }
+
+    /// Bytes that the whole database takes on disk.
+    pub async fn size_on_disk(&self) -> Result<u64, Error> {
+        let sql = if self.engine_name() == "sqlite" { &DATABASE_BYTES_LITE } else { &DATABASE_BYTES };
+        self.opt(sql, params![]).await?.map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// Events and batch records by the hour they were recorded in (hours since 1970), from `hour` on.
+    pub async fn event_hours(&self, hour: i64) -> Result<Vec<(i64, u64)>, Error> {
+        self.all(&EVENT_HOUR_LIST, params![hour]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     /// An event by its id, or a record of a batch by its own.

@@ -1,0 +1,91 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[gateway]`: the applications behind the public listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The guarded applications. The first route whose host and path fit is taken; longer paths go first.
+    pub routes: Vec<RouteConfig>,
+    /// Seconds to wait for a connection to an upstream, 1 to 60.
+    pub connect_timeout: u32,
+    /// Seconds to wait for the head of an upstream's answer, 1 to 3600.
+    pub response_timeout: u32,
+    /// Seconds a client may take to send the head of a request, 1 to 120.
+    pub header_timeout: u32,
+    /// Seconds without a byte in either direction after which a body is given up, 1 to 3600.
+    pub idle_timeout: u32,
+    /// Most bytes of all request headers together, 4096 to 1048576.
+    pub max_header_bytes: u32,
+    /// Connections served at the same time, 16 to 1000000; more wait to be accepted.
+    pub max_connections: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { routes: Vec::new(), connect_timeout: 5, response_timeout: 60, header_timeout: 15, idle_timeout: 60, max_header_bytes: 65_536, max_connections: 10_000 }
+    }
+}
+
+/// `[[gateway.routes]]`: one guarded application, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Name in the ledger and audience of the identity token: `a-z 0-9 _ -`, at most 64 characters. The host where absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Host name that clients use, without port, for example `photos.localhost`.
+    pub host: String,
+    /// Path prefix, by whole segments; `/` where absent.
+    #[serde(default = "root")]
+    pub path: String,
+    /// Where requests go, for example `http://127.0.0.1:3000`. A path in it is put before the request's.
+    pub upstream: String,
+    /// Who may pass: `"public"`, `"signed-in"`, or `{ permission = "photos:read" }`.
+    #[serde(default)]
+    pub require: Require,
+    /// Most bytes of a request body; 1 GiB where absent.
+    #[serde(default = "gibibyte")]
+    pub max_body_bytes: u64,
+}
+
+/// Who may pass a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Require {
+    /// Whoever is signed in and holds this permission, or the role of this name.
+    Permission(String),
+    /// Everybody; who is signed in is named to the upstream all the same.
+    Public,
+    /// Whoever is signed in.
+    #[default]
+    SignedIn,
+}
+
+fn root() -> String {
+    "/".into()
+}
+
+fn gibibyte() -> u64 {
+    1 << 30
+}
+
+impl Config {
+    /// Refuses values out of range.
+    pub fn check(&self) -> Result<(), String> {
+        let ranges = [
+            ("connect_timeout", self.connect_timeout, 1, 60),
+            ("response_timeout", self.response_timeout, 1, 3_600),
+            ("header_timeout", self.header_timeout, 1, 120),
+            ("idle_timeout", self.idle_timeout, 1, 3_600),
+            ("max_header_bytes", self.max_header_bytes, 4_096, 1_048_576),
+            ("max_connections", self.max_connections, 16, 1_000_000),
+        ];
+        for (name, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(format!("`{name}` is {value}; it goes from {least} to {most}"));
+            }
+        }
+        crate::Routes::new(&self.routes).map(|_| ())
+    }
+}

@@ -1,0 +1,65 @@
+//! The few answers the gateway gives by itself on guarded hosts: plain, short, without scripts.
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::body::{Body, full};
+
+/// Whether the client reads pages rather than data.
+pub(crate) fn wants_page(headers: &http::HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
+}
+
+/// An error as a page or as a problem (RFC 9457), whichever the client reads.
+pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, detail: &str) -> Response<Body> {
+    let (content_type, body) = if page {
+        ("text/html; charset=utf-8", document(title, detail))
+    } else {
+        let problem = serde_json::json!({"type": format!("urn:tutela:problem:{kind}"), "title": title, "status": status.as_u16(), "detail": detail});
+        ("application/problem+json", problem.to_string())
+    };
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'sha256-tIrpMrm5mYD2YLjUga30SupjVqIB0L+oop4V1UkluRI='; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    );
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\""));
+    }
+    response
+}
+
+/// The one style of these pages; its hash stands in their policy.
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.45 system-ui,sans-serif;max-width:360px;margin:48px auto;padding:0 16px}h1{font-size:20px}";
+
+fn document(title: &str, detail: &str) -> String {
+    // Both texts are our own constants; nothing from the request stands in them.
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{detail}</p></main></body></html>\n"
+    )
+}
+
+/// 303 to `location`.
+pub(crate) fn see_other(location: &str) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Sets or (with an empty value) drops a host-only cookie.
+pub(crate) fn set_cookie(response: &mut Response<Body>, name: &str, value: &str) {
+    let age = if value.is_empty() { "; Max-Age=0" } else { "" };
+    if let Ok(value) = HeaderValue::from_str(&format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

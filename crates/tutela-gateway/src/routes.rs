@@ -1,0 +1,136 @@
+//! Which route a request takes: by host, then by the longest path prefix.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderValue, Uri, uri::Authority};
+
+use crate::config::{Require, RouteConfig};
+
+/// The routing table; a snapshot.
+#[derive(Debug, Default)]
+pub struct Routes {
+    by_host: HashMap<String, Vec<Arc<Route>>>,
+}
+
+/// One route, ready to be used.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub name: Arc<str>,
+    prefix: String,
+    pub upstream: Authority,
+    pub upstream_host: HeaderValue,
+    upstream_path: String,
+    pub require: Require,
+    pub max_body_bytes: u64,
+}
+
+impl Routes {
+    /// Builds the table; refuses routes that contradict each other or lead nowhere.
+    pub fn new(configs: &[RouteConfig]) -> Result<Self, String> {
+        let mut routes = Self::default();
+        for (number, config) in configs.iter().enumerate() {
+            let (host, route) = read(config).map_err(|e| format!("gateway.routes[{number}]: {e}"))?;
+            let of_host = routes.by_host.entry(host).or_default();
+            if of_host.iter().any(|r| r.prefix == route.prefix) {
+                return Err(format!("gateway.routes[{number}]: another route has the same `host` and `path`"));
+            }
+            of_host.push(Arc::new(route));
+            of_host.sort_by_key(|r| std::cmp::Reverse(r.prefix.len()));
+        }
+        Ok(routes)
+    }
+
+    /// Whether any route is for this host.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.by_host.contains_key(host)
+    }
+
+    /// The route of a request.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+        self.by_host.get(host)?.iter().find(|route| covers(&route.prefix, path))
+    }
+}
+
+/// Whether `prefix` covers `path` by whole segments.
+fn covers(prefix: &str, path: &str) -> bool {
+    match path.strip_prefix(prefix) {
+        Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+fn read(config: &RouteConfig) -> Result<(String, Route), String> {
+    let host = config.host.to_ascii_lowercase();
+    if host.is_empty() || host.contains([':', '/', '*', ' ']) {
+        return Err(format!("`host` is `{}`; expected a host name without port, such as `photos.localhost`", config.host));
+    }
+    let name = config.name.clone().unwrap_or_else(|| host.clone());
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b)) {
+        return Err(format!("`name` is `{name}`; a name has 1 to 64 characters of `a-z 0-9 _ - .`"));
+    }
+    if !config.path.starts_with('/') {
+        return Err(format!("`path` is `{}`; it begins with `/`", config.path));
+    }
+    let bad = || format!("`upstream` is `{}`; expected an address such as `http://127.0.0.1:3000`", config.upstream);
+    let uri: Uri = config.upstream.parse().map_err(|_| bad())?;
+    if uri.scheme_str() != Some("http") || uri.query().is_some() {
+        return Err(bad());
+    }
+    let upstream = uri.authority().cloned().ok_or_else(bad)?;
+    if let Require::Permission(permission) = &config.require
+        && permission.is_empty()
+    {
+        return Err("`require.permission` is empty".into());
+    }
+    let upstream_host = HeaderValue::from_str(upstream.as_str()).map_err(|_| bad())?;
+    let upstream_path = uri.path().trim_end_matches('/').to_owned();
+    let route = Route { name: name.into(), prefix: config.path.clone(), upstream, upstream_host, upstream_path, require: config.require.clone(), max_body_bytes: config.max_body_bytes };
+    Ok((host, route))
+}
+
+impl Route {
+    /// The upstream's address for a request.
+    pub(crate) fn target(&self, uri: &Uri) -> Option<Uri> {
+        let path_and_query = uri.path_and_query().map_or("/", |p| p.as_str());
+        let path = if self.upstream_path.is_empty() { path_and_query.parse().ok()? } else { format!("{}{path_and_query}", self.upstream_path).parse().ok()? };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = Some(self.upstream.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(host: &str, path: &str, upstream: &str) -> RouteConfig {
+        RouteConfig { name: None, host: host.into(), path: path.into(), upstream: upstream.into(), require: Require::Public, max_body_bytes: 1 }
+    }
+
+    #[test]
+    fn the_longest_path_wins_and_only_whole_segments_count() {
+        let routes = Routes::new(&[route("a", "/", "http://1:1"), route("a", "/api", "http://2:2"), route("a", "/api/v2/", "http://3:3")]).unwrap();
+        let upstream = |path: &str| routes.find("a", path).unwrap().upstream.as_str().to_owned();
+        for (path, expected) in [("/", "1:1"), ("/api", "2:2"), ("/api/x", "2:2"), ("/apix", "1:1"), ("/api/v2", "2:2"), ("/api/v2/x", "3:3")] {
+            assert_eq!(upstream(path), expected, "{path}");
+        }
+        assert!(routes.find("b", "/").is_none());
+    }
+
+    #[test]
+    fn a_path_of_the_upstream_goes_before_the_request_s() {
+        let routes = Routes::new(&[route("a", "/", "http://h:1/base/")]).unwrap();
+        let target = routes.find("a", "/x").unwrap().target(&"/x?y=%20".parse().unwrap()).unwrap();
+        assert_eq!(target.to_string(), "http://h:1/base/x?y=%20");
+    }
+
+    #[test]
+    fn routes_that_lead_nowhere_are_refused_with_their_number() {
+        for bad in [route("", "/", "http://a"), route("a:1", "/", "http://a"), route("a", "x", "http://a"), route("a", "/", "ftp://a"), route("a", "/", "a")] {
+            assert!(Routes::new(&[bad]).unwrap_err().starts_with("gateway.routes[0]: "));
+        }
+        assert!(Routes::new(&[route("a", "/", "http://a"), route("A", "/", "http://b")]).is_err());
+    }
+}

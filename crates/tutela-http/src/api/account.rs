@@ -1,0 +1,44 @@
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use tutela_api::{Account, AccountRoles, ExternalId, NewAccount, Page, Problem, SetupLink};
+use tutela_app::{account, setup};
+
+use super::{Body, Paging, id};
+use crate::{caller::Caller, problem::Answer, web::Web};
+
+#[utoipa::path(get, path = "/v1/accounts", params(Paging), responses((status = 200, body = Page<Account>), (status = "default", body = Problem)))]
+pub(crate) async fn list(State(web): State<Web>, caller: Caller, Query(paging): Query<Paging>) -> Answer<Json<Page<Account>>> {
+    let items = account::list(&web.app, &caller.ctx, paging.before()?, paging.limit()).await?;
+    Ok(Json(paging.page(items, |a| a.id.clone())))
+}
+
+#[utoipa::path(post, path = "/v1/accounts", request_body = NewAccount, responses((status = 201, body = Account), (status = "default", body = Problem)))]
+pub(crate) async fn create(State(web): State<Web>, caller: Caller, Body(new): Body<NewAccount>) -> Answer<(StatusCode, Json<Account>)> {
+    Ok((StatusCode::CREATED, Json(account::create(&web.app, &caller.ctx, new).await?)))
+}
+
+#[utoipa::path(post, path = "/v1/accounts/{id}/disable", params(("id" = String, Path)), responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn disable(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<StatusCode> {
+    account::disable(&web.app, &caller.ctx, id(&text, "account")?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(put, path = "/v1/accounts/{id}/identifiers", params(("id" = String, Path)), request_body = ExternalId, responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn set_identifier(State(web): State<Web>, caller: Caller, Path(text): Path<String>, Body(external): Body<ExternalId>) -> Answer<StatusCode> {
+    account::set_identifier(&web.app, &caller.ctx, id(&text, "account")?, &external).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(put, path = "/v1/accounts/{id}/roles", params(("id" = String, Path)), request_body = AccountRoles, responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn set_roles(State(web): State<Web>, caller: Caller, Path(text): Path<String>, Body(new): Body<AccountRoles>) -> Answer<StatusCode> {
+    account::set_roles(&web.app, &caller.ctx, id(&text, "account")?, new.roles).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(post, path = "/v1/setup-links", responses((status = 201, body = SetupLink), (status = "default", body = Problem)))]
+pub(crate) async fn setup_link(State(web): State<Web>, caller: Caller) -> Answer<(StatusCode, Json<SetupLink>)> {
+    Ok((StatusCode::CREATED, Json(setup::create_first(&web.app, &caller.ctx).await?)))
+}

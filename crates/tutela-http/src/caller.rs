@@ -1,0 +1,72 @@
+//! Who asks: from a session cookie, an API key, or the admin socket's peer. One context per request.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use tutela_app::Ctx;
+use tutela_core::{ErrorKind, Pii, Principal, seam::Identity};
+
+use crate::{
+    problem::Failure,
+    web::{Front, PeerUid, Web},
+};
+
+/// Cookie of the own host and of the console.
+pub(crate) const SESSION_COOKIE: &str = "__Host-tutela";
+/// Cookie that ties a sign-in to this browser.
+pub(crate) const TRANSACTION_COOKIE: &str = "__Host-tutela-txn";
+
+/// The caller: the context for use cases, and who it is where a person asks.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub ctx: Ctx,
+    pub identity: Option<Arc<Identity>>,
+}
+
+impl FromRequestParts<Web> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
+        let mut ctx = Ctx::new(web.app.env(), Principal::Anonymous);
+        ctx.ip = parts.extensions.get::<SocketAddr>().map(|peer| Pii::new(peer.ip()));
+        ctx.user_agent = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| Pii::new(ua.chars().take(256).collect()));
+        if web.front == Front::Socket {
+            let PeerUid(uid) = parts.extensions.get().copied().ok_or(Failure::new(ErrorKind::Unauthenticated, "the peer of the admin socket is not known"))?;
+            ctx.principal = Principal::Operator { uid };
+            return Ok(Self { ctx, identity: None });
+        }
+        if let Some(authorization) = parts.headers.get(header::AUTHORIZATION) {
+            let bad = || Failure::new(ErrorKind::Unauthenticated, "the API key is not known, was revoked or has expired; expected `Authorization: Bearer tck_…`");
+            let key = authorization.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(bad)?;
+            let client = web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?;
+            let grants = client.grants(ctx.now).ok_or_else(bad)?;
+            ctx.principal = Principal::Client { id: client.id, grants };
+            return Ok(Self { ctx, identity: None });
+        }
+        let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else { return Ok(Self { ctx, identity: None }) };
+        let Some(live) = web.app.live_session(web.host(), token, ctx.now).await? else { return Ok(Self { ctx, identity: None }) };
+        ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.grants.clone());
+        Ok(Self { ctx, identity: Some(live.identity) })
+    }
+}
+
+impl OptionalFromRequestParts<Web> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Option<Self>, Self::Rejection> {
+        Ok(<Self as FromRequestParts<Web>>::from_request_parts(parts, web).await.ok())
+    }
+}
+
+/// The value of one cookie. Where a name is sent twice nothing is read: one of them is not ours.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut found = values.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}

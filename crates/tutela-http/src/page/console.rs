@@ -1,0 +1,193 @@
+//! Console pages: overview, people, sessions, health.
+
+use axum::{
+    Form,
+    extract::{Path, Query, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use serde::Deserialize;
+use tutela_app::{
+    Error, account,
+    event::{self, Filter},
+    health, session,
+};
+use tutela_core::{AccountId, SessionId};
+
+use super::{
+    console_frame::Desk,
+    see_other,
+    show::{row, when, when_text},
+};
+use crate::{
+    caller::Caller,
+    view::{
+        console::{AccountRow, HealthCheck, HealthPage, OverviewPage, PeoplePage, Room, SessionRow, SessionsPage},
+        part::{ByteSize, Count, Identifier, Status, Tone},
+    },
+    web::Web,
+};
+
+/// Rows of a list.
+const PAGE: u32 = 50;
+
+macro_rules! desk {
+    ($web:expr, $caller:expr, $headers:expr, $uri:expr) => {
+        match Desk::open(&$web, $caller, &$headers, &$uri).await {
+            Ok(desk) => desk,
+            Err(answer) => return answer,
+        }
+    };
+}
+pub(super) use desk;
+
+pub(crate) async fn overview(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    match overview_page(&desk).await {
+        Ok(page) => desk.show(&page),
+        Err(e) => desk.failed(Room::Overview, &e),
+    }
+}
+
+async fn overview_page(desk: &Desk) -> Result<OverviewPage, Error> {
+    let (app, ctx) = (&desk.web.app, &desk.caller.ctx);
+    let now_hour = ctx.now.secs().div_euclid(3_600);
+    let by_hour = health::event_hours(app, ctx, 0).await?;
+    let hours = (now_hour - 23..=now_hour)
+        .map(|hour| (format!("{:02}:00", hour.rem_euclid(24)), by_hour.iter().find(|(h, _)| *h == hour).map_or(0, |(_, n)| *n)))
+        .collect();
+    let probe = health::probe(app).await;
+    let latest = event::search(app, ctx, &Filter::default(), None, 6).await?;
+    Ok(OverviewPage {
+        frame: desk.frame(Room::Overview),
+        events: Count(by_hour.iter().map(|(_, n)| n).sum()),
+        ledger_size: ByteSize(health::ledger_bytes(app).await?),
+        verified: if probe.checkpoint.is_some() { Status::new(Tone::Good, "checkpoint signed") } else { Status::new(Tone::Danger, "checkpoint does not verify") },
+        checkpoint_at: latest.items.first().and_then(|e| e.event["recorded_at"].as_str()).map(when_text),
+        checkpoint_size: Count(probe.checkpoint.map_or(0, |c| c.size)),
+        live_sessions: Count(health::live_sessions(app, ctx).await?),
+        accounts: Count(account::count(app, ctx).await?),
+        requests_lost: Count(health::requests_lost(app)),
+        hours,
+        zone: "UTC".into(),
+        latest: latest.items.iter().map(row).collect(),
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Below {
+    cursor: Option<String>,
+}
+
+pub(crate) async fn people(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(below): Query<Below>) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    let before: Option<AccountId> = below.cursor.as_deref().and_then(|c| c.parse().ok());
+    let (app, ctx) = (&desk.web.app, &desk.caller.ctx);
+    let (accounts, total) = match (account::list(app, ctx, before, PAGE).await, account::count(app, ctx).await) {
+        (Ok(accounts), Ok(total)) => (accounts, total),
+        (Err(e), _) | (_, Err(e)) => return desk.failed(Room::People, &e),
+    };
+    let older = (accounts.len() as u32 == PAGE).then(|| accounts.last().map(|a| format!("/people?cursor={}", a.id))).flatten();
+    let rows = accounts.into_iter().map(|a| AccountRow {
+        events_url: format!("/ledger?actor={}", a.id),
+        state: if a.state == "active" { Status::new(Tone::Good, "active") } else { Status::new(Tone::Danger, a.state.clone()) },
+        created: when_text(&a.created_at),
+        id: Identifier::new(a.id),
+        name: a.name,
+        email: a.email,
+        roles: a.roles,
+    });
+    desk.show(&PeoplePage { frame: desk.frame(Room::People), total: Count(total), rows: rows.collect(), newer: before.map(|_| "/people".into()), older })
+}
+
+pub(crate) async fn sessions(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(below): Query<Below>) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    sessions_page(&desk, below.cursor.as_deref().and_then(|c| c.parse().ok()), None).await
+}
+
+async fn sessions_page(desk: &Desk, before: Option<SessionId>, error: Option<String>) -> Response {
+    let (app, ctx) = (&desk.web.app, &desk.caller.ctx);
+    let (views, total) = match (session::list(app, ctx, before, PAGE).await, health::live_sessions(app, ctx).await) {
+        (Ok(views), Ok(total)) => (views, total),
+        (Err(e), _) | (_, Err(e)) => return desk.failed(Room::People, &e),
+    };
+    let mut rows = Vec::with_capacity(views.len());
+    for view in &views {
+        let name = account::name_of(app, ctx, view.session.account).await.unwrap_or_else(|_| "unknown".into());
+        rows.push(SessionRow {
+            id: Identifier::new(view.session.id.to_string()),
+            account: name,
+            hosts: view.hosts.join(", "),
+            started: when(view.session.created_at),
+            seen: when(view.session.last_seen_at),
+            current: ctx.principal.session() == Some(view.session.id),
+        });
+    }
+    let older = (views.len() as u32 == PAGE).then(|| views.last().map(|v| format!("/sessions?cursor={}", v.session.id))).flatten();
+    desk.show(&SessionsPage { frame: desk.frame(Room::People), total: Count(total), notice: None, error, rows, newer: before.map(|_| "/sessions".into()), older })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(crate) async fn end_session(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(why): Form<Why>) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    let reason = why.reason.trim().to_owned();
+    if reason.is_empty() {
+        return sessions_page(&desk, None, Some("Write why; the reason goes to the ledger.".into())).await;
+    }
+    let ended = match id.parse() {
+        Ok(id) => session::end(&desk.web.app, &desk.caller.ctx, id, Some(reason)).await,
+        Err(_) => Err(Error::NotFound("session")),
+    };
+    match ended {
+        Ok(()) => see_other("/sessions"),
+        Err(e) => sessions_page(&desk, None, Some(e.to_string())).await,
+    }
+}
+
+pub(crate) async fn health(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    let probe = health::probe(&desk.web.app).await;
+    let state = |good: bool| if good { Status::new(Tone::Good, "passing") } else { Status::new(Tone::Danger, "failing") };
+    let lost = health::requests_lost(&desk.web.app);
+    let checks = vec![
+        HealthCheck {
+            name: "Storage answers".into(),
+            state: state(probe.storage_error.is_none()),
+            detail: probe.storage_error.as_ref().map_or_else(|| "The database takes reads and its last commit is durable.".into(), |_| "The database does not answer; the reason is in the server's log.".into()),
+        },
+        HealthCheck {
+            name: "Ledger head is signed".into(),
+            state: state(probe.checkpoint.is_some()),
+            detail: "The newest checkpoint carries this instance's signature. `tutela audit verify` hashes every event again.".into(),
+        },
+        HealthCheck {
+            name: "Requests are recorded".into(),
+            state: if lost == 0 { state(true) } else { Status::new(Tone::Attention, "losing") },
+            detail: format!("{lost} requests since the start have no record because the queue was full."),
+        },
+    ];
+    let root: String = probe.checkpoint.as_ref().map(|c| c.root.iter().map(|b| format!("{b:02x}")).collect()).unwrap_or_default();
+    desk.show(&HealthPage {
+        frame: desk.frame(Room::Settings),
+        overall: state(probe.is_ready()),
+        checks,
+        version: desk.web.version.into(),
+        storage: probe.storage.into(),
+        uptime: duration(desk.caller.ctx.now.since(probe.started_at).as_secs()),
+        ledger_size: Count(probe.checkpoint.as_ref().map_or(0, |c| c.size)),
+        ledger_root: Identifier::new(root),
+    })
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,115 @@
+//! Pages for people: hosted pages on the own host, the console on the admin listener, and the
+//! probes for machines.
+
+pub(crate) mod assets;
+mod console;
+mod console_frame;
+mod console_ledger;
+mod own;
+mod probe;
+mod setup;
+mod show;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use tutela_core::ErrorKind;
+
+use crate::{
+    problem::Failure,
+    security,
+    view::hosted::{HostedFrame, MessagePage},
+    web::{Front, Web},
+};
+
+/// Pages of the own host.
+pub(crate) fn own_host() -> Router<Web> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/account") }))
+        .route("/sign-in", get(own::sign_in_form).post(own::sign_in))
+        .route("/signed-out", get(own::signed_out))
+        .route("/sign-out", get(own::sign_out_form).post(own::sign_out))
+        .route("/account", get(own::account))
+        .route("/account/sessions/end-others", post(own::end_others))
+        .route("/account/sessions/{id}/end", post(own::end_session))
+        .route("/set-up/{token}", get(setup::form).post(setup::complete))
+        .route("/.well-known/jwks.json", get(own::jwks))
+        .route("/_tutela/assets/{name}", get(assets::serve))
+}
+
+/// Pages of the console.
+pub(crate) fn console() -> Router<Web> {
+    Router::new()
+        .route("/", get(console::overview))
+        .route("/people", get(console::people))
+        .route("/sessions", get(console::sessions))
+        .route("/sessions/{id}/end", post(console::end_session))
+        .route("/health", get(console::health))
+        .route("/ledger", get(console_ledger::list))
+        .route("/ledger/tail", get(console_ledger::tail))
+        .route("/ledger/{position}", get(console_ledger::event))
+        .route("/ledger/{position}/proof", get(console_ledger::proof))
+        .route("/_tutela/callback", get(console_frame::callback))
+        .route("/_tutela/sign-out", post(console_frame::sign_out))
+        .route("/_tutela/assets/{name}", get(assets::serve))
+}
+
+/// Probes and metrics.
+pub(crate) fn probes() -> Router<Web> {
+    Router::new().route("/livez", get(probe::live)).route("/readyz", get(probe::ready)).route("/metrics", get(probe::metrics))
+}
+
+/// What stands nowhere in the table.
+pub(crate) async fn not_found(State(web): State<Web>, headers: HeaderMap) -> Response {
+    if web.front == Front::Own && wants_page(&headers) {
+        return message(&web, StatusCode::NOT_FOUND, "There is no such page", "The address leads nowhere on this server.", "Go to your account, or back to the application you came from.");
+    }
+    Failure::new(ErrorKind::NotFound, "there is no such route; the API is described at /v1/openapi.json").into_response()
+}
+
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
+}
+
+/// The frame of hosted pages.
+pub(crate) fn frame(web: &Web) -> HostedFrame {
+    HostedFrame { assets: (*web.assets).clone(), brand: "tutela".into(), runner: web.host().to_owned() }
+}
+
+/// A rendered page with its policy.
+pub(crate) fn html(status: StatusCode, page: &impl askama::Template, form_to: Option<&str>, nonce: Option<&str>) -> Response {
+    let Ok(body) = page.render() else {
+        return Failure::new(ErrorKind::Internal, "the page could not be rendered").into_response();
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, security::policy(form_to, nonce));
+    response
+}
+
+/// A page that says what failed and what to do.
+pub(crate) fn message(web: &Web, status: StatusCode, title: &str, failed: &str, advice: &str) -> Response {
+    let page = MessagePage { frame: frame(web), title: title.into(), failed: failed.into(), kept: None, advice: advice.into(), link: None, reference: None };
+    html(status, &page, None, None)
+}
+
+/// 303 to `location`, whatever the method was.
+pub(crate) fn see_other(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(value) => (StatusCode::SEE_OTHER, [(header::LOCATION, value)]).into_response(),
+        Err(_) => Failure::new(ErrorKind::Internal, "the address to go on at is not valid").into_response(),
+    }
+}
+
+/// Sets or (with an empty value) drops a host-only cookie.
+pub(crate) fn set_cookie(response: &mut Response, name: &str, value: &str) {
+    let age = if value.is_empty() { "; Max-Age=0" } else { "" };
+    if let Ok(value) = HeaderValue::from_str(&format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
