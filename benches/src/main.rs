@@ -1,1 +1,40 @@
-fn main() {}
+//! `benches NAME [--FLAG N...]`: measures, compares with a peer or a floor in the same run, holds
+//! the figures against `budgets.toml`, and writes everything to `results/NAME.json`.
+//!
+//! Wall time is the loose figure, CPU time the firm one. Run it with `cargo xtask bench NAME`,
+//! which builds what is measured.
+
+mod flags;
+mod ledger;
+mod machine;
+mod proxy;
+mod report;
+mod server;
+mod start;
+mod stats;
+
+use std::process::ExitCode;
+
+use flags::Flags;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("benches: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().ok_or("usage: benches ledger|proxy|start [--FLAG N...]")?;
+    let flags = Flags::parse(words)?;
+    match name.as_str() {
+        "ledger" => ledger::run(&flags),
+        "proxy" => proxy::run(&flags),
+        "start" => start::run(&flags),
+        other => Err(format!("there is no benchmark `{other}`; there are ledger, proxy, start")),
+    }
+}

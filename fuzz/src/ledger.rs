@@ -42,7 +42,7 @@ pub fn checkpoint(data: &[u8]) {
 pub fn position(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Ok(found) = text.parse::<Position>() else { return };
-    assert_eq!(found.to_string().parse(), Ok(found), "a position reads back");
+    assert_eq!(found.to_string().parse::<Position>(), Ok(found), "a position reads back");
     assert!(found.entry < 1 << 53 && found.item.is_none_or(|item| item < 1_024), "out of range: {found}");
 }
 

@@ -9,6 +9,7 @@ use crate::{
     Config, Error,
     engine::{postgres, sqlite},
     sql::Sql,
+    table::instance::INSTANCE_GET,
     table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_RANGE},
     append::row_id,
     value::{Row, Value, params},
@@ -51,6 +52,12 @@ impl Verification {
         let client = postgres::pool(config)?.get().await?;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(Self { source: Source::Postgres(Box::new(client)) })
+    }
+
+    /// Name of the ledger.
+    pub async fn origin(&self) -> Result<String, Error> {
+        let rows = self.all(&INSTANCE_GET, vec![]).await?;
+        rows.first().ok_or(Error::Decode("the database holds no instance".into()))?.get(1)
     }
 
     /// Checks the whole log against `key`, and against checkpoints held elsewhere. `progress` is

@@ -1,0 +1,169 @@
+//! `admin`, `account`, `client`, `role`, `session`: through the admin socket of the running server.
+
+use clap::Subcommand;
+use tutela_api::{NewAccount, NewClient, Role};
+use tutela_client::Client;
+
+use super::Output;
+use crate::error::Error;
+
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// A one-time link for making an administrator; earlier ones end
+    SetupLink,
+}
+
+#[derive(Subcommand)]
+pub enum AccountCommand {
+    /// Make an account; prints the one-time link with which the person chooses a password
+    Create {
+        /// Mail address, the name used to sign in
+        email: String,
+        /// Name shown to people
+        #[arg(long)]
+        name: String,
+        /// Role from the start; may be given several times
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// Disable an account and end its sessions
+    Disable {
+        /// Account id
+        id: String,
+    },
+    /// List accounts
+    List,
+    /// Set the roles of an account
+    Roles {
+        /// Account id
+        id: String,
+        /// The roles it shall hold
+        roles: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ClientCommand {
+    /// Issue an API key; it is shown once
+    Create {
+        /// Name in the console and the ledger
+        name: String,
+        /// Permission the key carries, for example events:write; may be given several times
+        #[arg(long = "scope", value_name = "PERMISSION", required = true)]
+        scopes: Vec<String>,
+        /// Until when it works (RFC 3339); 90 days where absent
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
+    },
+    /// List clients whose keys work
+    List,
+    /// Stop a key
+    Revoke {
+        /// Client id
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum RoleCommand {
+    /// List roles
+    List,
+    /// Make a role or set what it allows
+    Set {
+        /// Its name
+        name: String,
+        /// Permissions such as photos:delete; `photos:*` covers all of photos
+        permissions: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum SessionCommand {
+    /// List live sessions
+    List,
+    /// End a session on every host
+    Revoke {
+        /// Session id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+pub async fn admin(command: AdminCommand, client: &Client, output: Output) -> Result<(), Error> {
+    let AdminCommand::SetupLink = command;
+    let link = client.setup_link().await?;
+    output.one(&link, &format!("{}\nworks once, until {}", link.url, link.expires_at));
+    Ok(())
+}
+
+pub async fn account(command: AccountCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        AccountCommand::Create { email, name, roles } => {
+            let account = client.account_create(&NewAccount { email, name, password: None, roles }).await?;
+            let link = account.setup_link.clone().unwrap_or_default();
+            output.one(&account, &format!("account {}\nto choose a password, within 30 minutes, once:\n  {link}", account.id));
+        }
+        AccountCommand::Disable { id } => {
+            client.account_disable(&id).await?;
+            output.one(&id, &format!("account {id} is disabled and its sessions have ended"));
+        }
+        AccountCommand::List => {
+            let page = client.accounts().await?;
+            output.list(&page.items, &["id", "email", "name", "state", "roles"], |a| vec![a.id.clone(), a.email.clone(), a.name.clone(), a.state.clone(), a.roles.join(" ")]);
+        }
+        AccountCommand::Roles { id, roles } => {
+            client.account_set_roles(&id, &roles).await?;
+            output.one(&roles, &format!("account {id} holds: {}", roles.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+pub async fn client(command: ClientCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        ClientCommand::Create { name, scopes, expires_at } => {
+            let made = client.client_create(&NewClient { name, scopes, expires_at }).await?;
+            output.one(&made, &format!("{}\nthe key is shown only now; it works until {}", made.api_key.clone().unwrap_or_default(), made.expires_at));
+        }
+        ClientCommand::List => {
+            let page = client.clients().await?;
+            output.list(&page.items, &["id", "name", "scopes", "expires"], |c| vec![c.id.clone(), c.name.clone(), c.scopes.join(" "), c.expires_at.clone()]);
+        }
+        ClientCommand::Revoke { id } => {
+            client.client_revoke(&id).await?;
+            output.one(&id, &format!("the key of client {id} has stopped working"));
+        }
+    }
+    Ok(())
+}
+
+pub async fn role(command: RoleCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        RoleCommand::List => {
+            let page = client.roles().await?;
+            output.list(&page.items, &["name", "permissions"], |r| vec![r.name.clone(), r.permissions.join(" ")]);
+        }
+        RoleCommand::Set { name, permissions } => {
+            let role = Role { name, permissions };
+            client.role_set(&role).await?;
+            output.one(&role, &format!("role {} allows: {}", role.name, role.permissions.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+pub async fn session(command: SessionCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        SessionCommand::List => {
+            let page = client.sessions().await?;
+            output.list(&page.items, &["id", "account", "hosts", "last seen"], |s| vec![s.id.clone(), s.account_id.clone(), s.hosts.join(" "), s.last_seen_at.clone()]);
+        }
+        SessionCommand::Revoke { id, reason } => {
+            client.session_end(&id, &reason).await?;
+            output.one(&id, &format!("session {id} has ended on every host"));
+        }
+    }
+    Ok(())
+}

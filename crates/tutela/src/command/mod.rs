@@ -1,0 +1,95 @@
+//! The command line: what can be said, and where each command goes.
+
+mod account;
+mod audit;
+mod audit_verify;
+mod output;
+mod setup;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use tutela_client::Client;
+
+use crate::{config, error::Error, log, serve};
+
+pub use output::Output;
+
+/// Security and compliance for an application in one program: sign-in, gateway, tamper-evident ledger.
+#[derive(Parser)]
+#[command(name = "tutela", version, after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 unavailable.")]
+pub struct Cli {
+    /// Configuration file; `tutela.toml` in this folder where absent
+    #[arg(long, global = true, env = "TUTELA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How listings are written
+    #[arg(long, global = true, value_enum, default_value = "table")]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Accounts: make, list, disable, give roles
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Administration from the host itself
+    #[command(subcommand)]
+    Admin(account::AdminCommand),
+    /// The ledger: search, follow, export, import, verify
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// API keys of programs
+    #[command(subcommand)]
+    Client(account::ClientCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(setup::ConfigCommand),
+    /// A sample photo app behind the gateway, with sample people; prints where to look
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
+    /// Write a configuration file and make the data folder with a new instance key
+    Init(setup::Init),
+    /// Apply pending migrations, or show them with --dry-run
+    Migrate(setup::Migrate),
+    /// The demo's photo app
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    Photos(crate::demo::PhotosApp),
+    /// Roles and what they allow
+    #[command(subcommand)]
+    Role(account::RoleCommand),
+    /// Run the server
+    Serve,
+    /// Live sessions
+    #[command(subcommand)]
+    Session(account::SessionCommand),
+}
+
+/// Runs one command.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    let Cli { config: file, output, command } = cli;
+    let load = || config::load(file.as_deref());
+    let client = || load().and_then(|c| Ok(Client::socket(&c.socket())?));
+    match command {
+        Command::Account(command) => account::account(command, &client()?, output).await,
+        Command::Admin(command) => account::admin(command, &client()?, output).await,
+        Command::Audit(command) => audit::run(command, load, output).await,
+        Command::Client(command) => account::client(command, &client()?, output).await,
+        Command::Config(command) => setup::config(&command, load),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Init(init) => setup::init(&init, file.as_deref()),
+        Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
+        #[cfg(feature = "demo")]
+        Command::Photos(app) => crate::demo::photos(app).await,
+        Command::Role(command) => account::role(command, &client()?, output).await,
+        Command::Serve => {
+            let config = load()?;
+            log::start(&config.log).map_err(Error::Usage)?;
+            serve::serve(config).await
+        }
+        Command::Session(command) => account::session(command, &client()?, output).await,
+    }
+}

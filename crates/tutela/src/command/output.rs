@@ -1,0 +1,38 @@
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, TableStyle};
+use serde::Serialize;
+
+/// How listings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One JSON value a line.
+    Json,
+    /// Columns for people.
+    Table,
+}
+
+impl Output {
+    /// Writes a listing: rows of cells for people, the items themselves for programs.
+    pub fn list<T: Serialize>(self, items: &[T], head: &[&str], cells: impl Fn(&T) -> Vec<String>) {
+        match self {
+            Self::Json => items.iter().for_each(|item| println!("{}", serde_json::to_string(item).unwrap_or_default())),
+            Self::Table => {
+                let mut table = Table::new();
+                table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
+                table.set_header(head.iter().map(|h| h.to_uppercase()));
+                items.iter().for_each(|item| {
+                    table.add_row(cells(item));
+                });
+                println!("{table}");
+            }
+        }
+    }
+
+    /// Writes one thing: a sentence for people, the thing itself for programs.
+    pub fn one<T: Serialize>(self, item: &T, sentence: &str) {
+        match self {
+            Self::Json => println!("{}", serde_json::to_string(item).unwrap_or_default()),
+            Self::Table => println!("{sentence}"),
+        }
+    }
+}

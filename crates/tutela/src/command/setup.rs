@@ -1,0 +1,110 @@
+//! `init`, `config`, `migrate`.
+
+use std::{fs, path::Path};
+
+use clap::{Args, Subcommand};
+use tutela_store::Store;
+
+use crate::{
+    config::{self, Config},
+    error::{Error, at},
+    serve,
+};
+
+/// What a fresh configuration file says.
+const TEMPLATE: &str = r#"# tutela: every key and its meaning: `tutela config reference`
+
+# Database, instance key and admin socket. Back this folder up; without `instance.key` nothing in it can be opened.
+data = "tutela-data"
+
+[server]
+listen = "127.0.0.1:8080"
+public_url = "http://tutela.localhost:8080"
+
+[admin]
+listen = "127.0.0.1:8081"
+admin_url = "http://console.tutela.localhost:8081"
+
+[storage]
+url = "sqlite"    # or postgres://tutela@db.internal/tutela
+
+# An application to guard:
+# [[gateway.routes]]
+# name = "app"
+# host = "app.localhost"
+# upstream = "http://127.0.0.1:3000"
+# require = "signed-in"    # or "public", or { permission = "app:use" }
+"#;
+
+/// `tutela init`
+#[derive(Args)]
+pub struct Init {}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the configuration is valid
+    Check,
+    /// Every key, its type, default and meaning, as Markdown
+    Reference,
+    /// The configuration that holds, with file, environment and defaults put together
+    Show,
+}
+
+/// `tutela migrate`
+#[derive(Args)]
+pub struct Migrate {
+    /// Show what would be applied and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub fn init(_: &Init, file: Option<&Path>) -> Result<(), Error> {
+    let file = file.unwrap_or(Path::new("tutela.toml"));
+    if file.exists() {
+        return Err(Error::Usage(format!("`{}` exists already; nothing was changed", file.display())));
+    }
+    fs::write(file, TEMPLATE).map_err(|e| at(file, &e))?;
+    let made = config::load(Some(file)).and_then(|config| {
+        serve::make_data_folder(&config.data)?;
+        serve::read_key(&config.key_file())?;
+        Ok(config)
+    });
+    match made {
+        Ok(config) => {
+            println!("wrote `{}` and `{}`\nnext: tutela serve", file.display(), config.data.display());
+            Ok(())
+        }
+        Err(e) => {
+            let _ = fs::remove_file(file);
+            Err(e)
+        }
+    }
+}
+
+pub fn config(command: &ConfigCommand, load: impl Fn() -> Result<Config, Error>) -> Result<(), Error> {
+    match command {
+        ConfigCommand::Check => {
+            load()?;
+            println!("the configuration is valid");
+        }
+        ConfigCommand::Reference => print!("{}", config::reference()),
+        ConfigCommand::Show => print!("{}", toml::to_string_pretty(&load()?).map_err(|e| Error::Failed(e.to_string()))?),
+    }
+    Ok(())
+}
+
+pub async fn migrate(migrate: &Migrate, config: Config) -> Result<(), Error> {
+    let state = Store::migration_state(&config.storage, &config.data).await?;
+    if state.pending.is_empty() {
+        println!("the database has schema version {}; nothing to do", state.applied);
+        return Ok(());
+    }
+    for (version, name) in &state.pending {
+        println!("{} {version}: {name}", if migrate.dry_run { "would apply" } else { "applying" });
+    }
+    if !migrate.dry_run {
+        serve::migrate(&config).await?;
+        println!("done");
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The configuration tree: one typed table of contents; each crate owns its part.
+
+mod load;
+mod reference;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tutela_app::{AuditConfig, IdentityConfig};
+
+use crate::log::LogConfig;
+
+pub use load::load;
+pub use reference::reference;
+
+/// Everything that can be configured. Times are in seconds unless a name says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The data folder: database, instance key, admin socket. Relative to the configuration file.
+    pub data: PathBuf,
+    /// The public listener.
+    pub server: ServerConfig,
+    /// The admin listener: console, administrative API, metrics, probes.
+    pub admin: AdminConfig,
+    /// Where tutela keeps its own data.
+    pub storage: tutela_store::Config,
+    /// Keys.
+    pub kms: KmsConfig,
+    /// How people sign in.
+    pub identity: IdentityConfig,
+    /// What the ledger takes.
+    pub audit: AuditConfig,
+    /// The guarded applications.
+    pub gateway: tutela_gateway::Config,
+    /// What the program says on standard error.
+    pub log: LogConfig,
+}
+
+/// `[server]`: the public listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Origin of tutela's own pages, as browsers see it; never a guarded host. `https` unless the host is under `.localhost`.
+    pub public_url: String,
+}
+
+/// `[admin]`: the admin listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Origin of the console, as browsers see it.
+    pub admin_url: String,
+}
+
+/// `[kms]`: keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KmsConfig {
+    /// File with the instance's root key (64 hexadecimal digits, mode 0600); `instance.key` in the data folder where absent.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "tutela-data".into(),
+            server: ServerConfig::default(),
+            admin: AdminConfig::default(),
+            storage: tutela_store::Config::default(),
+            kms: KmsConfig::default(),
+            identity: IdentityConfig::default(),
+            audit: AuditConfig::default(),
+            gateway: tutela_gateway::Config::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: "http://tutela.localhost:8080".into() }
+    }
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), admin_url: "http://console.tutela.localhost:8081".into() }
+    }
+}
+
+impl Config {
+    /// Everything that is wrong beyond its shape, each with the key it is about.
+    pub fn problems(&self) -> Vec<String> {
+        let checks = [
+            ("server.public_url", check_origin(&self.server.public_url)),
+            ("admin.admin_url", check_origin(&self.admin.admin_url)),
+            ("storage", self.storage.check()),
+            ("", self.identity.check()),
+            ("gateway", self.gateway.check()),
+        ];
+        let mut problems: Vec<String> = checks
+            .into_iter()
+            .filter_map(|(key, result)| result.err().map(|e| if key.is_empty() || e.starts_with("gateway.") { e } else { format!("{key}: {e}") }))
+            .collect();
+        if self.server.public_url == self.admin.admin_url {
+            problems.push("admin.admin_url: it must be another host than `server.public_url`, so that no cookie serves both".into());
+        }
+        problems
+    }
+
+    /// The file with the root key.
+    pub fn key_file(&self) -> PathBuf {
+        self.kms.key_file.clone().unwrap_or_else(|| self.data.join("instance.key"))
+    }
+
+    /// The admin socket.
+    pub fn socket(&self) -> PathBuf {
+        self.data.join("admin.sock")
+    }
+
+    /// Reads relative paths from the folder of the configuration file.
+    fn resolve(&mut self, folder: &Path) {
+        for path in [Some(&mut self.data), self.kms.key_file.as_mut(), self.storage.password_file.as_mut()].into_iter().flatten() {
+            if path.is_relative() {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+}
+
+/// An origin: scheme, host, perhaps a port, nothing else.
+fn check_origin(url: &str) -> Result<(), String> {
+    let bad = || format!("`{url}` is not an origin such as `https://tutela.example.com`");
+    let (scheme, authority) = url.split_once("://").ok_or_else(bad)?;
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(h, p)| (h, Some(p)));
+    let fine = !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b)) && port.is_none_or(|p| p.parse::<u16>().is_ok());
+    if !fine || !["http", "https"].contains(&scheme) {
+        return Err(bad());
+    }
+    // Cookies are `Secure`: browsers keep them over plain HTTP only for names under .localhost.
+    if scheme == "http" && host != "localhost" && !host.ends_with(".localhost") {
+        return Err(format!("`{url}` is plain HTTP; use `https`, or a name under `.localhost` to try things out"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let mut config = Config::default();
+        config.server.public_url = "http://tutela.example.com".into();
+        config.storage.readers = 0;
+        config.identity.password.memory_kib = 64;
+        assert_eq!(config.problems().len(), 3, "{:?}", config.problems());
+    }
+}

@@ -1,0 +1,86 @@
+//! Sample people, one sample key, and what the demo says.
+
+use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tutela_api::{NewAccount, NewClient, Role};
+use tutela_app::{App, Ctx, Urls, account, client, role};
+use tutela_core::{Principal, random_bytes};
+
+use crate::error::{Error, at};
+
+/// What earlier runs made; kept in the demo's folder so that the sign-ins stay the same.
+#[derive(Serialize, Deserialize)]
+pub struct Seeded {
+    people: Vec<Person>,
+    api_key: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Person {
+    name: String,
+    email: String,
+    password: String,
+    roles: Vec<String>,
+}
+
+/// Words for sample passwords: 64, so that each gives six bits.
+const WORDS: &[&str; 64] = &[
+    "amber", "anchor", "autumn", "basil", "beacon", "birch", "bridge", "candle", "cedar", "cloud", "clover", "copper", "coral", "cotton", "crane", "delta", "ember", "falcon", "fern",
+    "field", "finch", "flint", "forest", "garden", "ginger", "glacier", "granite", "harbor", "hazel", "heron", "indigo", "island", "ivory", "jasper", "juniper", "lagoon", "lantern", "laurel",
+    "linen", "maple", "marble", "meadow", "mellow", "meteor", "mint", "mosaic", "nectar", "oasis", "olive", "orchid", "pebble", "pepper", "pine", "prairie", "quartz", "raven", "river", "saffron",
+    "silver", "spruce", "summit", "thistle", "velvet", "willow",
+];
+
+/// Makes the sample people on the first run; later runs find them.
+pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
+    let file = data.join("sign-ins.json");
+    if let Ok(text) = fs::read_to_string(&file)
+        && let Ok(seeded) = serde_json::from_str(&text)
+    {
+        return Ok(seeded);
+    }
+    let ctx = Ctx::new(app.env(), Principal::System("demo"));
+    role::set(app, &ctx, Role { name: "member".into(), permissions: vec!["photos:view".into(), "photos:upload".into()] }).await?;
+    let mut people = Vec::new();
+    for (name, email, roles) in [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", vec!["member".to_owned()])] {
+        let words = random_bytes::<5>(&mut { app.env() }).map(|b| WORDS[usize::from(b) % WORDS.len()]);
+        let password = words.join("-");
+        account::create(app, &ctx, NewAccount { email: email.into(), name: name.into(), password: Some(password.clone()), roles: roles.clone() }).await?;
+        people.push(Person { name: name.into(), email: email.into(), password, roles });
+    }
+    let scopes = ["events:write", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
+    let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, expires_at: None }).await?;
+    let seeded = Seeded { people, api_key: key.api_key.unwrap_or_default() };
+    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).map_err(|e| at(&file, &e))?;
+    let text = serde_json::to_string_pretty(&seeded).map_err(|e| Error::Failed(e.to_string()))?;
+    out.write_all(text.as_bytes()).map_err(|e| at(&file, &e))?;
+    Ok(seeded)
+}
+
+impl Seeded {
+    /// For scripts, on one line.
+    pub fn json(&self, app_url: &str, urls: &Urls) -> String {
+        json!({"app": app_url, "own": urls.public, "console": urls.admin, "people": self.people, "api_key": self.api_key}).to_string()
+    }
+
+    /// For people.
+    pub fn welcome(&self, app_url: &str, urls: &Urls, data: &Path) -> String {
+        let people: Vec<String> = self.people.iter().map(|p| format!("    {:<12} {:<18} {}   ({})", p.name, p.email, p.password, p.roles.join(", "))).collect();
+        format!(
+            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  five things to try\n\
+             \x20   1. open {app_url}/profile, sign in as Ben, and land where you wanted to go\n\
+             \x20   2. open {app_url}/admin as Ben and be refused; then look for it in the console's ledger\n\
+             \x20   3. open {console}/ledger as Ada, start the live view, and sign in elsewhere\n\
+             \x20   4. download the proof of an event from its page in the console\n\
+             \x20   5. curl -s {own}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\": \"secure_access\", \"action\": \"read\"}}'\n\n\
+             \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
+            own = urls.public,
+            console = urls.admin,
+            people = people.join("\n"),
+            key = self.api_key,
+            data = data.display(),
+        )
+    }
+}

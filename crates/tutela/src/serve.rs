@@ -1,0 +1,300 @@
+//! Wiring: one process, two listeners and a socket, started and stopped in order.
+
+use std::{
+    convert::Infallible,
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http_body_util::BodyExt as _;
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+use tutela_app::{App, Ctx, Guard, Parts, Urls, setup};
+use tutela_core::{Env, Principal, SystemEnv, random_bytes};
+use tutela_gateway::{Gateway, OwnPages};
+use tutela_http::{Front, PeerUid, Web};
+use tutela_kms::RootKey;
+use tutela_ledger::{Signer, VerifyingKey};
+use tutela_store::{Open, Store};
+
+use crate::{
+    config::Config,
+    error::{Error, at},
+};
+
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the key that signs checkpoints is derived under.
+pub const LEDGER_LABEL: &[u8] = b"ledger signing";
+
+/// How long open requests on the admin side may take to finish.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A server that is ready.
+pub struct Running {
+    /// The application.
+    pub app: App,
+    /// A one-time link, where nobody can sign in yet.
+    pub setup_link: Option<String>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    socket: std::path::PathBuf,
+}
+
+/// `tutela serve`: runs until interrupted.
+pub async fn serve(config: Config) -> Result<(), Error> {
+    let running = start(config.clone()).await?;
+    eprintln!("tutela {VERSION} is ready");
+    eprintln!("  own pages  {}", running.app.urls().public);
+    eprintln!("  console    {}", running.app.urls().admin);
+    if let Some(link) = &running.setup_link {
+        eprintln!("\nNobody can sign in yet. Open this link within 30 minutes to make the first administrator; it works once:\n  {link}\n");
+    }
+    interrupted().await;
+    eprintln!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub async fn interrupted() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Starts everything in order; on an error nothing is left behind.
+pub async fn start(mut config: Config) -> Result<Running, Error> {
+    make_data_folder(&config.data)?;
+    let root = read_key(&config.key_file())?;
+    // Ports first: a port in use must be told before anything is opened or written.
+    let public = bind(config.server.listen, "server.listen").await?;
+    let admin = bind(config.admin.listen, "admin.listen").await?;
+    config.server.public_url = with_port(&config.server.public_url, &public);
+    config.admin.admin_url = with_port(&config.admin.admin_url, &admin);
+
+    let env: Arc<dyn Env> = Arc::new(SystemEnv);
+    let app = open_app(&config, root, Arc::clone(&env)).await?;
+    let socket = config.socket();
+    // A socket left by a process that was killed; the database's lock says that none is running.
+    let _ = fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).map_err(|e| at(&socket, &e))?;
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(|e| at(&socket, &e))?;
+
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder();
+    let metrics: Arc<dyn Fn() -> String + Send + Sync> = match recorder {
+        Ok(handle) => Arc::new(move || handle.render()),
+        Err(_) => Arc::new(String::new),
+    };
+    let router = |front| tutela_http::router(Web::new(app.clone(), front, Arc::clone(&metrics), VERSION));
+    let gateway = Gateway::new(tutela_gateway::Parts {
+        config: config.gateway.clone(),
+        public_url: config.server.public_url.clone(),
+        policy: Arc::new(app.clone()),
+        sink: Arc::new(app.request_sink()),
+        env,
+        pages: own_pages(router(Front::Own)),
+    })
+    .map_err(Error::Usage)?;
+
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(gateway.serve(public, stop.clone()));
+    tasks.spawn(serve_tcp(admin, router(Front::Admin), stop.clone()));
+    tasks.spawn(serve_socket(listener, router(Front::Socket), stop.clone()));
+    tasks.close();
+    let setup_link = first_link(&app).await?;
+    Ok(Running { app, setup_link, stop, tasks, socket })
+}
+
+impl Running {
+    /// Stops accepting, lets open requests finish, flushes, closes.
+    pub async fn stop(self) {
+        self.app.stopping().cancel();
+        self.stop.cancel();
+        self.tasks.wait().await;
+        let _ = fs::remove_file(&self.socket);
+        self.app.stop().await;
+    }
+}
+
+/// Opens the store, which applies pending migrations, and closes it again.
+pub async fn migrate(config: &Config) -> Result<(), Error> {
+    let (store, _) = open_store(config, &read_key(&config.key_file())?, &SystemEnv).await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn open_app(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<App, Error> {
+    let (store, ledger_key) = open_store(config, &root, &*env).await?;
+    let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
+    let parts = Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), root, ledger_key, version: VERSION };
+    Ok(App::start(parts).await?)
+}
+
+async fn open_store(config: &Config, root: &RootKey, env: &dyn Env) -> Result<(Store, VerifyingKey), Error> {
+    let seed = root.derive(&[LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
+    let key_fingerprint = root.fingerprint().map_err(tutela_app::Error::from)?;
+    let signer = move |origin: &str| Signer::new(origin, &seed).map_err(tutela_store::Error::from);
+    let node = uuid::Builder::from_random_bytes(random_bytes(&mut { env })).into_uuid();
+    let store = Store::open(Open {
+        config: config.storage.clone(),
+        data: config.data.clone(),
+        signer: Box::new(signer),
+        host: tutela_app::handover::host_of(&config.server.public_url).to_owned(),
+        key_fingerprint,
+        guard: Arc::new(Guard),
+        node,
+        now: env.now(),
+    })
+    .await?;
+    let ledger_key = signer(&store.instance().origin)?.key().clone();
+    Ok((store, ledger_key))
+}
+
+async fn first_link(app: &App) -> Result<Option<String>, Error> {
+    if !setup::is_needed(app).await? {
+        return Ok(None);
+    }
+    let ctx = Ctx::new(app.env(), Principal::System("first start"));
+    Ok(Some(setup::create_first(app, &ctx).await?.url))
+}
+
+/// Makes the data folder, for this user only.
+pub fn make_data_folder(data: &Path) -> Result<(), Error> {
+    fs::create_dir_all(data).map_err(|e| at(data, &e))?;
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(|e| at(data, &e))
+}
+
+/// Reads the root key, or makes one for a folder that has neither key nor database.
+pub fn read_key(path: &Path) -> Result<RootKey, Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => RootKey::parse(&text).map_err(|e| Error::Usage(format!("`{}`: {e}", path.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let database = path.with_file_name("tutela.db");
+            if database.exists() {
+                return Err(Error::Usage(format!("`{}` is missing, but `{}` exists: put the key back, without it the data cannot be opened", path.display(), database.display())));
+            }
+            let env: &dyn Env = &SystemEnv;
+            let root = RootKey::generate(&mut { env });
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| at(path, &e))?;
+            file.write_all(root.to_text().open().as_bytes()).and_then(|()| file.sync_all()).map_err(|e| at(path, &e))?;
+            Ok(root)
+        }
+        Err(e) => Err(at(path, &e)),
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => Error::Usage(format!("`{key}`: port {} on {} is in use; stop the other program, or choose another port", address.port(), address.ip())),
+        _ => Error::Usage(format!("`{key}`: cannot listen on {address}: {e}")),
+    })
+}
+
+/// Port 0 in an origin means the port that was bound.
+fn with_port(url: &str, listener: &TcpListener) -> String {
+    match (url.strip_suffix(":0"), listener.local_addr()) {
+        (Some(rest), Ok(address)) => format!("{rest}:{}", address.port()),
+        _ => url.to_owned(),
+    }
+}
+
+/// Our own pages as an upstream of the gateway, in this process.
+fn own_pages(router: Router) -> OwnPages {
+    Arc::new(move |request: Request<Incoming>| {
+        let router = router.clone();
+        Box::pin(async move {
+            let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never: Infallible| match never {});
+            response.map(|body| body.map_err(Into::into).boxed_unsync())
+        })
+    })
+}
+
+async fn serve_tcp(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let tracker = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        tracker.spawn(connection(TokioIo::new(stream), router.clone(), stop.clone(), move |request| {
+            request.extensions_mut().insert(peer);
+        }));
+    }
+    drain(tracker).await;
+}
+
+async fn serve_socket(listener: UnixListener, router: Router, stop: CancellationToken) {
+    let tracker = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Without the peer's uid nothing is answered: the request will find none.
+        let uid = stream.peer_cred().ok().map(|c| PeerUid(c.uid()));
+        tracker.spawn(connection(TokioIo::new(stream), router.clone(), stop.clone(), move |request| {
+            if let Some(uid) = uid {
+                request.extensions_mut().insert(uid);
+            }
+        }));
+    }
+    drain(tracker).await;
+}
+
+async fn drain(tracker: TaskTracker) {
+    tracker.close();
+    let _ = tokio::time::timeout(DRAIN, tracker.wait()).await;
+}
+
+async fn connection<S>(io: TokioIo<S>, router: Router, stop: CancellationToken, mark: impl Fn(&mut Request<Body>) + Clone + Send + 'static)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(15));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, mark) = (router.clone(), mark.clone());
+        async move {
+            let mut request = request.map(Body::new);
+            mark(&mut request);
+            router.oneshot(request).await
+        }
+    });
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // A connection that breaks is the peer's affair.
+        _ = connection.as_mut() => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
