@@ -1,10 +1,16 @@
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::{AtomicU32, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use tempfile::TempDir;
-use tutela_core::{Env, EventId, Timestamp, random_bytes, seam::{CommitGuard, Effect, Facts}};
+use tutela_core::{
+    Env, EventId, Timestamp, random_bytes,
+    seam::{CommitGuard, Effect, Facts},
+};
 use tutela_kms::RootKey;
 use tutela_ledger::{Entry, Signer};
 use tutela_store::{Config, Error, IndexRow, Open, Record, Store};

@@ -14,7 +14,7 @@ use crate::{
     http,
 };
 
-const WRITERS: usize = 4;
+static WRITERS: [&str; 4] = ["ada", "bob", "cem", "dan"];
 
 /// `soak [--minutes N]`.
 pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), String> {
@@ -60,7 +60,8 @@ fn soak(place: &Place, time: Duration) -> Result<(), Stop> {
 fn write_for(demo: &Demo, time: Duration, round: u32) -> Result<Vec<String>, Stop> {
     let over = AtomicBool::new(false);
     let ids: Vec<String> = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(|| write(demo, &over, round, writer_name(writer)))).collect();
+        let over = &over;
+        let writers: Vec<_> = WRITERS.iter().map(|writer| scope.spawn(move || write(demo, over, round, writer))).collect();
         std::thread::sleep(time);
         over.store(true, Ordering::Relaxed);
         writers.into_iter().flat_map(|writer| writer.join().unwrap_or_default()).collect()
@@ -80,10 +81,6 @@ fn write(demo: &Demo, over: &AtomicBool, round: u32, writer: &str) -> Vec<String
         ids.extend(id.filter(|_| answer.status == 201));
     }
     ids
-}
-
-fn writer_name(writer: usize) -> &'static str {
-    ["ada", "bob", "cem", "dan"].get(writer).copied().unwrap_or("eve")
 }
 
 /// The log as a stranger would check it: with the program's own verifier, over the files.

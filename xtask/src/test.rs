@@ -59,8 +59,8 @@ impl Wanted {
 
 /// The tests themselves print nothing where PostgreSQL is missing, so this says it aloud.
 fn postgres() -> Result<(), Stop> {
-    let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
-    if versions.into_iter().any(|version| version.path().join("bin/initdb").exists()) {
+    let mut versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
+    if versions.any(|version| version.path().join("bin/initdb").exists()) {
         return Ok(());
     }
     Err(Stop::Skipped("PostgreSQL is not installed under /usr/lib/postgresql: the tests run on SQLite only".into()))

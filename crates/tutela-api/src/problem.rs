@@ -17,9 +17,6 @@ pub struct Problem {
     /// Where the request was wrong, field by field.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<FieldError>,
-    /// The request's id, as it stands in the server's log.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub request_id: Option<String>,
 }
 
 /// One field of a request that was wrong.

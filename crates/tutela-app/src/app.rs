@@ -152,6 +152,18 @@ impl App {
         }
     }
 
+    /// Whether the caller of a long request may still be served: its session or key has not ended since.
+    pub(crate) async fn still_there(&self, ctx: &Ctx) -> Result<(), Error> {
+        let now = self.env.now();
+        let there = match &ctx.principal {
+            Principal::Account { session, .. } => self.store.session_get(*session).await?.is_some_and(|s| s.ended_at.is_none() && now < s.expires_at),
+            Principal::Client { id, .. } => self.store.client_get(*id).await?.is_some_and(|row| row.revoked_at.is_none() && now < row.client.expires_at),
+            Principal::Operator { .. } | Principal::System(_) => true,
+            Principal::Anonymous => false,
+        };
+        if there { Ok(()) } else { Err(Error::Unauthenticated("the session or key of this request has ended")) }
+    }
+
     /// Commits one event, with whatever `change` adds to its changeset.
     pub(crate) async fn commit<T: Occurrence>(&self, ctx: &Ctx, what: T, change: impl FnOnce(Changeset) -> Changeset) -> Result<(), Error> {
         let record = self.record(ctx, what)?;

@@ -24,7 +24,7 @@ pub use error::Error;
 pub use guard::Guard;
 pub use policy::{Live, Sessions};
 pub use record::actor_text;
-pub use registry::{Permission, PERMISSIONS, event_types};
+pub use registry::{PERMISSIONS, Permission, event_types};
 pub use sink::RequestSink;
 pub use tutela_ledger::TilePath;
 pub use tutela_store::{LogRow, Position, SessionView};

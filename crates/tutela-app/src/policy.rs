@@ -43,7 +43,12 @@ pub struct Sessions {
 impl Sessions {
     pub(crate) fn new() -> Self {
         let brief = || Cache::builder().max_capacity(CACHED_SESSIONS).time_to_live(TOKEN_REUSE);
-        Self { live: brief().build(), clients: Cache::builder().max_capacity(10_000).time_to_live(TOKEN_REUSE).build(), tokens: Cache::builder().max_capacity(CACHED_SESSIONS).time_to_live(TOKEN_REUSE).build(), changed: Cache::builder().max_capacity(CACHED_SESSIONS * 2).time_to_live(TOKEN_REUSE).build() }
+        Self {
+            live: brief().build(),
+            clients: Cache::builder().max_capacity(10_000).time_to_live(TOKEN_REUSE).build(),
+            tokens: Cache::builder().max_capacity(CACHED_SESSIONS).time_to_live(TOKEN_REUSE).build(),
+            changed: Cache::builder().max_capacity(CACHED_SESSIONS * 2).time_to_live(TOKEN_REUSE).build(),
+        }
     }
 
     fn is_fresh(&self, read_at: Timestamp, now: Timestamp, about: &[Uuid]) -> bool {
@@ -91,7 +96,7 @@ impl App {
 
     /// Writes that a session was used; whoever asks does not wait for it.
     pub(crate) fn touch_later(&self, session: &Session, now: Timestamp) {
-        if let Some(touched) = session.touch(self.identity.session, now) {
+        if let Some(touched) = session.touch(session::lifetimes_on(self, &session.host), now) {
             let store = self.store.clone();
             tokio::spawn(async move {
                 if let Err(e) = store.commit(Changeset::session_touch(&touched)).await {
@@ -132,7 +137,7 @@ impl RequestPolicy for App {
 
     fn finish_sign_in<'a>(&'a self, answer: SignInAnswer<'a>, now: Timestamp) -> BoxFuture<'a, Result<SignInEnd, Refusal>> {
         let ctx = Ctx { now, ..Ctx::new(self.env(), Principal::Anonymous) };
-        Box::pin(async move { handover::finish(self, &ctx, answer, self.identity.session).await.map_err(refusal) })
+        Box::pin(async move { handover::finish(self, &ctx, answer).await.map_err(refusal) })
     }
 
     fn sign_out<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {

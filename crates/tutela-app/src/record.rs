@@ -95,7 +95,10 @@ impl Sealer {
             put("resource", resource.kind.as_ref().map_or_else(|| json!({"id": resource.id}), |kind| json!({"type": kind, "id": resource.id})));
         }
         if let Some(request) = &event.request {
-            put("request", without_nulls(json!({"id": request.id.map(|i| i.to_string()), "method": request.method, "route": request.route, "status": request.status})));
+            put(
+                "request",
+                without_nulls(json!({"id": request.id.map(|i| i.to_string()), "method": request.method, "route": request.route, "status": request.status})),
+            );
         }
         if !event.fields.is_empty() {
             put("data", Value::Object(event.fields.clone()));
@@ -103,7 +106,9 @@ impl Sealer {
         if let Some((count, root)) = event.items {
             put("items", json!({"count": count, "root": BASE64.encode(root)}));
         }
-        let source = without_nulls(json!({"ip": event.source.ip.as_ref().map(|ip| ip.open().to_string()), "user_agent": event.source.user_agent.as_ref().map(|ua| ua.open().clone())}));
+        let source = without_nulls(
+            json!({"ip": event.source.ip.as_ref().map(|ip| ip.open().to_string()), "user_agent": event.source.user_agent.as_ref().map(|ua| ua.open().clone())}),
+        );
         for (name, value) in [("source", source), ("personal", Value::Object(event.personal.clone())), ("metadata", Value::Object(event.metadata.clone()))] {
             if value.as_object().is_some_and(|map| !map.is_empty()) {
                 put(name, self.seal_field(event, name, &value)?);
@@ -117,7 +122,9 @@ impl Sealer {
             Actor::Account(id) => json!({"type": "account", "id": id.to_string()}),
             Actor::Anonymous => json!({"type": "anonymous"}),
             Actor::Client(id) => json!({"type": "client", "id": id.to_string()}),
-            Actor::External { namespace, value } => json!({"type": "external", "namespace": namespace, "id": self.seal_field(event, "actor.id", &json!(value.open()))?}),
+            Actor::External { namespace, value } => {
+                json!({"type": "external", "namespace": namespace, "id": self.seal_field(event, "actor.id", &json!(value.open()))?})
+            }
             Actor::Operator(uid) => json!({"type": "operator", "id": uid.to_string()}),
             Actor::System(name) => json!({"type": "system", "id": name}),
             Actor::Unknown => json!({"type": "unknown"}),
@@ -153,15 +160,9 @@ impl Sealer {
         if let Some(route) = event.request.as_ref().and_then(|r| r.route.as_ref()) {
             add("g", route);
         }
-        let mut texts = Vec::new();
-        texts.extend(event.action.clone());
-        texts.extend(event.reason.clone());
-        for map in [&event.fields, &event.personal, &event.metadata] {
-            map.values().for_each(|value| collect_texts(value, &mut texts));
-        }
-        let mut words = BTreeSet::new();
-        texts.iter().for_each(|text| words.extend(self::words(text)));
-        for word in words.into_iter().take(MAX_TOKENS) {
+        let spoken = [event.action.clone(), event.reason.clone()].map(Value::from);
+        let values = spoken.iter().chain([&event.fields, &event.personal, &event.metadata].into_iter().flat_map(Map::values));
+        for word in words_of(values).into_iter().take(MAX_TOKENS) {
             add("w", &word);
         }
         Ok(tokens.into_iter().take(MAX_TOKENS).collect())
@@ -195,6 +196,13 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     let parts = lower.split(|c: char| !c.is_alphanumeric() && !"_-./:@".contains(c));
     parts.map(|w| w.trim_matches(|c| ".:/".contains(c))).filter(|w| !w.is_empty() && w.len() <= 128).map(str::to_owned).collect()
+}
+
+/// The words of all texts in `values`.
+pub(crate) fn words_of<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
+    let mut texts = Vec::new();
+    values.for_each(|value| collect_texts(value, &mut texts));
+    texts.iter().flat_map(|text| words(text)).collect()
 }
 
 fn keyed(key: &IndexKey, prefix: &str, word: &str) -> String {

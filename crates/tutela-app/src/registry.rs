@@ -138,7 +138,12 @@ impl Occurrence for ServerStarted {
 pub(crate) struct ServerStopped;
 
 impl Occurrence for ServerStopped {
-    const TYPE: EventType = EventType { name: "server.stopped", sentence: "tutela was asked to stop and finished what it was doing.", severity: Severity::Informational, fields: &[] };
+    const TYPE: EventType = EventType {
+        name: "server.stopped",
+        sentence: "tutela was asked to stop and finished what it was doing.",
+        severity: Severity::Informational,
+        fields: &[],
+    };
     fn fill(self, event: &mut Event) {
         event.action = Some("stop".into());
     }

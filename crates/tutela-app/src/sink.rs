@@ -122,7 +122,8 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
         _ => Outcome::Success,
     };
     event.severity = Severity::Informational;
-    event.request = Some(Request { id: None, method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
+    event.request =
+        Some(Request { id: None, method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
     event.set("duration_us", record.duration_us);
     if let Some(bytes) = record.bytes {
         event.set("bytes", bytes);

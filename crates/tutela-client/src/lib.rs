@@ -11,7 +11,9 @@ use futures_util::{Stream, StreamExt as _};
 use reqwest::{Method, RequestBuilder, Response, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tutela_api::{Account, BatchAnswer, Client as ApiClient, NewAccount, NewClient, Page, PermissionAnswer, PermissionQuestion, Role, Session, SetupLink, StoredEvent};
+use tutela_api::{
+    Account, BatchAnswer, Client as ApiClient, NewAccount, NewClient, Page, PermissionAnswer, PermissionQuestion, Role, Session, SetupLink, StoredEvent,
+};
 
 pub use error::Error;
 
@@ -194,7 +196,11 @@ async fn checked(response: Response) -> Result<Response, Error> {
 }
 
 fn with_query(path: &str, query: &[(impl AsRef<str> + Serialize, String)]) -> String {
-    let escape = |text: &str| text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
+    let escape = |text: &str| {
+        text.bytes()
+            .map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+            .collect::<String>()
+    };
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", name.as_ref(), escape(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }

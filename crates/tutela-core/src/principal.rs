@@ -87,9 +87,7 @@ impl Grants {
     /// Whether `permission` is granted, by its own name, its room or `*`.
     pub fn allow(&self, permission: &str) -> bool {
         let room = permission.split_once(':').map(|(room, _)| format!("{room}:*"));
-        self.permissions.contains(permission)
-            || self.permissions.contains("*")
-            || room.is_some_and(|room| self.permissions.contains(&room))
+        self.permissions.contains(permission) || self.permissions.contains("*") || room.is_some_and(|room| self.permissions.contains(&room))
     }
 
     /// The permissions in alphabetical order.

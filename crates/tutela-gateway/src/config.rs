@@ -23,7 +23,15 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { routes: Vec::new(), connect_timeout: 5, response_timeout: 60, header_timeout: 15, idle_timeout: 60, max_header_bytes: 65_536, max_connections: 10_000 }
+        Self {
+            routes: Vec::new(),
+            connect_timeout: 5,
+            response_timeout: 60,
+            header_timeout: 15,
+            idle_timeout: 60,
+            max_header_bytes: 65_536,
+            max_connections: 10_000,
+        }
     }
 }
 

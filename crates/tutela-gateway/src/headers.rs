@@ -18,7 +18,8 @@ const HOP_BY_HOP: [HeaderName; 7] =
 /// Makes the headers of a request fit for the upstream.
 pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr, host: &str, scheme: &'static str) {
     strip_hop_by_hop(headers);
-    let ours: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OURS) || FORWARDED.contains(&name.as_str()) || sneaky(name)).cloned().collect();
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(OURS) || FORWARDED.contains(&name.as_str()) || sneaky(name)).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
@@ -138,7 +139,12 @@ mod tests {
 
     #[test]
     fn an_upstream_cannot_set_our_cookies() {
-        let mut headers = map(&[("set-cookie", "__Host-tutela-session=evil; Path=/"), ("set-cookie", " __host-TUTELA=evil"), ("set-cookie", "mine=1"), ("connection", "close")]);
+        let mut headers = map(&[
+            ("set-cookie", "__Host-tutela-session=evil; Path=/"),
+            ("set-cookie", " __host-TUTELA=evil"),
+            ("set-cookie", "mine=1"),
+            ("connection", "close"),
+        ]);
         to_client(&mut headers);
         let left: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
         assert_eq!(left, ["set-cookie: mine=1"]);

@@ -37,9 +37,13 @@ pub(crate) fn check(policy: &dyn RequestPolicy, route: &Route, caller: Option<&I
     match (&route.require, caller) {
         (Require::Public, _) | (Require::SignedIn, Some(_)) => Ok(()),
         (Require::Permission(permission), Some(identity)) if identity.grants.allow(permission) || identity.roles.contains(permission) => Ok(()),
-        (Require::Permission(_), Some(_)) => {
-            Err(answer(page, StatusCode::FORBIDDEN, "forbidden", "Your roles do not allow this", "Ask an administrator of this application for access. That you asked is on record."))
-        }
+        (Require::Permission(_), Some(_)) => Err(answer(
+            page,
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Your roles do not allow this",
+            "Ask an administrator of this application for access. That you asked is on record.",
+        )),
         (Require::Permission(_) | Require::SignedIn, None) => {
             let navigates = page && matches!(*request.method, Method::GET | Method::HEAD);
             Err(if navigates {
@@ -64,11 +68,21 @@ pub(crate) struct Seen<'a> {
 }
 
 /// Names the caller to the upstream: a signed token, and plain headers for simple applications.
-pub(crate) fn name_to_upstream(policy: &dyn RequestPolicy, headers: &mut HeaderMap, identity: &Arc<Identity>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn name_to_upstream(
+    policy: &dyn RequestPolicy,
+    headers: &mut HeaderMap,
+    identity: &Arc<Identity>,
+    route: &Route,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     let token = policy.identity_token(identity, &route.name, now)?;
     let mut set = |name: &'static str, value: &str| {
         // Names may hold any letter; a header may not, and says so in RFC 8187's way.
-        let value = if value.is_ascii() { HeaderValue::from_str(value) } else { HeaderValue::from_str(&format!("UTF-8''{}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))) };
+        let value = if value.is_ascii() {
+            HeaderValue::from_str(value)
+        } else {
+            HeaderValue::from_str(&format!("UTF-8''{}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)))
+        };
         if let Ok(value) = value {
             headers.insert(HeaderName::from_static(name), value);
         }
@@ -82,12 +96,21 @@ pub(crate) fn name_to_upstream(policy: &dyn RequestPolicy, headers: &mut HeaderM
 }
 
 /// Our own paths on a guarded host: the way back from signing in, and signing out.
-pub(crate) async fn own_path<B>(policy: &dyn RequestPolicy, request: &Request<B>, host: &str, origin: &str, own_origin: &str, now: Timestamp) -> Response<Body> {
+pub(crate) async fn own_path<B>(
+    policy: &dyn RequestPolicy,
+    request: &Request<B>,
+    host: &str,
+    origin: &str,
+    own_origin: &str,
+    now: Timestamp,
+) -> Response<Body> {
     let page = wants_page(request.headers());
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/_tutela/callback") => callback(policy, request, origin, now).await,
         (&Method::POST, "/_tutela/sign-out") if same_origin(request.headers(), origin) => sign_out(policy, request.headers(), host, own_origin, now).await,
-        (&Method::POST, "/_tutela/sign-out") => answer(page, StatusCode::FORBIDDEN, "forbidden", "This form was sent from another site", "Sign out from the application itself."),
+        (&Method::POST, "/_tutela/sign-out") => {
+            answer(page, StatusCode::FORBIDDEN, "forbidden", "This form was sent from another site", "Sign out from the application itself.")
+        }
         (_, "/_tutela/sign-out") => {
             let mut response = answer(page, StatusCode::METHOD_NOT_ALLOWED, "invalid", "Sign out with a form", "Send a POST to this address.");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -112,7 +135,13 @@ async fn callback<B>(policy: &dyn RequestPolicy, request: &Request<B>, origin: &
             set_cookie(&mut response, TRANSACTION_COOKIE, "");
             response
         }
-        Err(Refusal::Invalid) => answer(true, StatusCode::BAD_REQUEST, "invalid", "This sign-in link does not work any more", "It was used already, is too old, or belongs to another browser. Open the page you wanted again."),
+        Err(Refusal::Invalid) => answer(
+            true,
+            StatusCode::BAD_REQUEST,
+            "invalid",
+            "This sign-in link does not work any more",
+            "It was used already, is too old, or belongs to another browser. Open the page you wanted again.",
+        ),
         Err(Refusal::Unavailable) => unavailable(request.headers()),
     }
 }
@@ -138,5 +167,11 @@ fn same_origin(headers: &HeaderMap, origin: &str) -> bool {
 }
 
 pub(crate) fn unavailable(headers: &HeaderMap) -> Response<Body> {
-    answer(wants_page(headers), StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part of this server does not answer", "Your request was not passed on. Try again in a moment.")
+    answer(
+        wants_page(headers),
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "A part of this server does not answer",
+        "Your request was not passed on. Try again in a moment.",
+    )
 }

@@ -13,6 +13,7 @@ mod headers;
 mod identity;
 mod names;
 mod pages;
+mod path;
 mod routes;
 mod serve;
 

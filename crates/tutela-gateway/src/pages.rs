@@ -26,7 +26,9 @@ pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, de
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'sha256-tIrpMrm5mYD2YLjUga30SupjVqIB0L+oop4V1UkluRI='; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'sha256-tIrpMrm5mYD2YLjUga30SupjVqIB0L+oop4V1UkluRI='; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
     );
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\""));

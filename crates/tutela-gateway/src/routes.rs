@@ -84,7 +84,15 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     }
     let upstream_host = HeaderValue::from_str(upstream.as_str()).map_err(|_| bad())?;
     let upstream_path = uri.path().trim_end_matches('/').to_owned();
-    let route = Route { name: name.into(), prefix: config.path.clone(), upstream, upstream_host, upstream_path, require: config.require.clone(), max_body_bytes: config.max_body_bytes };
+    let route = Route {
+        name: name.into(),
+        prefix: config.path.clone(),
+        upstream,
+        upstream_host,
+        upstream_path,
+        require: config.require.clone(),
+        max_body_bytes: config.max_body_bytes,
+    };
     Ok((host, route))
 }
 

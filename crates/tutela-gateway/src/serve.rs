@@ -21,6 +21,7 @@ use crate::{
     headers,
     identity::{self, OWN_PREFIX, Seen},
     pages::{answer, wants_page},
+    path,
     routes::Route,
 };
 
@@ -127,7 +128,11 @@ impl Gateway {
     async fn connection(self, io: TokioIo<tokio::net::TcpStream>, peer: SocketAddr, stop: CancellationToken) {
         let seconds = |n: u32| Duration::from_secs(u64::from(n));
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(seconds(self.0.config.header_timeout)).max_buf_size(self.0.config.max_header_bytes.max(8_192) as usize);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(seconds(self.0.config.header_timeout))
+            .max_buf_size(self.0.config.max_header_bytes.max(8_192) as usize);
         builder.http2().timer(TokioTimer::new()).max_header_list_size(self.0.config.max_header_bytes).keep_alive_interval(Some(Duration::from_secs(30)));
         let gateway = self.clone();
         let service = service_fn(move |request| {
@@ -186,11 +191,20 @@ impl Gateway {
             return answer(page, StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address.");
         }
         let origin = format!("{}://{host}{}", inner.scheme, inner.port);
-        if request.uri().path().starts_with(OWN_PREFIX) {
+        let Some(path) = path::canonical(request.uri().path()) else {
+            return answer(
+                page,
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                "The address is ambiguous",
+                "Write the path without dot segments, empty segments and encoded slashes.",
+            );
+        };
+        if path.starts_with(OWN_PREFIX) {
             record.route = Some("tutela".into());
             return identity::own_path(&*inner.policy, &request, &host, &origin, &inner.own_origin, now).await;
         }
-        let Some(route) = inner.routes.find(&host, request.uri().path()).cloned() else {
+        let Some(route) = inner.routes.find(&host, &path).cloned() else {
             return answer(page, StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.");
         };
         record.route = Some(Arc::clone(&route.name));
@@ -207,7 +221,15 @@ impl Gateway {
         self.pass_on(request, peer, &host, &route, caller.as_ref(), now).await
     }
 
-    async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr, host: &str, route: &Route, caller: Option<&Arc<Identity>>, now: tutela_core::Timestamp) -> Response<Body> {
+    async fn pass_on(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        host: &str,
+        route: &Route,
+        caller: Option<&Arc<Identity>>,
+        now: tutela_core::Timestamp,
+    ) -> Response<Body> {
         let inner = &*self.0;
         let page = wants_page(request.headers());
         let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -247,7 +269,9 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
         Error::BodyTooLarge => answer(page, StatusCode::PAYLOAD_TOO_LARGE, "invalid", "The upload is too large", "This application takes smaller files only."),
         Error::ClientBody => answer(page, StatusCode::REQUEST_TIMEOUT, "invalid", "The upload broke off", "Nothing came for too long. Try again."),
         Error::Timeout => answer(page, StatusCode::GATEWAY_TIMEOUT, "unavailable", "The application did not answer in time", "Try again in a moment."),
-        Error::Connect(_) | Error::Upstream(_) => answer(page, StatusCode::BAD_GATEWAY, "unavailable", "The application does not answer", "Try again in a moment."),
+        Error::Connect(_) | Error::Upstream(_) => {
+            answer(page, StatusCode::BAD_GATEWAY, "unavailable", "The application does not answer", "Try again in a moment.")
+        }
     }
 }
 

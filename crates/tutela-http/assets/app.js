@@ -96,7 +96,7 @@
     const row = document.getElementById("live-row").content.firstElementChild.cloneNode(true);
     for (const field of all("[data-field]", row)) field.textContent = field.title = item[field.dataset.field] ?? "";
     const link = row.querySelector(".row-link");
-    for (const name of ["href", "hx-get"]) link.setAttribute(name, `/ledger/${Number(item.position)}`);
+    for (const name of ["href", "hx-get"]) link.setAttribute(name, `/ledger/${encodeURIComponent(item.position)}`);
     row.querySelector("time").dateTime = item.time;
     if (/^[a-z]+$/.test(item.tone)) row.querySelector(".status").classList.add(`is-${item.tone}`);
     row.classList.add("is-new");

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use tutela_app::Ctx;
-use tutela_core::{ErrorKind, Pii, Principal, seam::Identity};
+use tutela_core::{ErrorKind, Pii, Principal, RequestId, seam::Identity};
 
 use crate::{
     problem::Failure,
@@ -31,6 +31,9 @@ impl FromRequestParts<Web> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
         let mut ctx = Ctx::new(web.app.env(), Principal::Anonymous);
+        if let Some(id) = parts.extensions.get::<RequestId>() {
+            ctx.request = *id;
+        }
         ctx.ip = parts.extensions.get::<SocketAddr>().map(|peer| Pii::new(peer.ip()));
         ctx.user_agent = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| Pii::new(ua.chars().take(256).collect()));
         if web.front == Front::Socket {
@@ -39,7 +42,8 @@ impl FromRequestParts<Web> for Caller {
             return Ok(Self { ctx, identity: None });
         }
         if let Some(authorization) = parts.headers.get(header::AUTHORIZATION) {
-            let bad = || Failure::new(ErrorKind::Unauthenticated, "the API key is not known, was revoked or has expired; expected `Authorization: Bearer tck_…`");
+            let bad =
+                || Failure::new(ErrorKind::Unauthenticated, "the API key is not known, was revoked or has expired; expected `Authorization: Bearer tck_…`");
             let key = authorization.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(bad)?;
             let client = web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?;
             let grants = client.grants(ctx.now).ok_or_else(bad)?;

@@ -1,7 +1,7 @@
 //! `Idempotency-Key` on every mutation of the API.
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -14,8 +14,8 @@ use crate::{caller::Caller, problem::Failure, web::Web};
 
 /// Largest request body of the API.
 pub(crate) const MAX_BODY: usize = 16 << 20;
-/// Largest answer that is kept for a repeat.
-const MAX_ANSWER: usize = 4 << 20;
+/// Largest answer that is kept for a repeat; a full batch with a problem in each item stays below.
+const MAX_ANSWER: usize = 32 << 20;
 
 /// Runs a mutation once per key and answers repeats from what was kept.
 pub(crate) async fn once(State(web): State<Web>, caller: Option<Caller>, request: Request, next: Next) -> Response {
@@ -39,12 +39,12 @@ async fn run(web: &Web, caller: &Caller, key: &HeaderValue, request: Request, ne
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let passing = response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS;
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_ANSWER).await.unwrap_or_else(|_| Bytes::new());
+    let body = to_bytes(body, MAX_ANSWER).await.map_err(|_| Failure::new(ErrorKind::Internal, "the answer is too large to be kept"))?;
     if passing {
         idempotency::give_back(&web.app, reserved).await?;
     } else {
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        idempotency::finish(&web.app, reserved, parts.status.as_u16(), content_type, body.to_vec()).await?;
+        idempotency::finish(&web.app, reserved, parts.status.as_u16(), content_type, &body).await?;
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

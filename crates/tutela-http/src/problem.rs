@@ -56,12 +56,19 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
         ErrorKind::Unavailable => "Storage does not answer at the moment. Nothing was changed; try again.".to_owned(),
         _ => error.to_string(),
     };
-    let errors = error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned() });
+    let errors =
+        error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned() });
     make(kind, detail, errors.into_iter().collect())
 }
 
 fn make(kind: ErrorKind, detail: String, errors: Vec<FieldError>) -> Problem {
-    Problem { kind: format!("urn:tutela:problem:{}", kind.as_str()), title: title_of(kind).to_owned(), status: status_of(kind).as_u16(), detail: Some(detail), errors, request_id: None }
+    Problem {
+        kind: format!("urn:tutela:problem:{}", kind.as_str()),
+        title: title_of(kind).to_owned(),
+        status: status_of(kind).as_u16(),
+        detail: Some(detail),
+        errors,
+    }
 }
 
 impl Failure {

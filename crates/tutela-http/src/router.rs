@@ -89,10 +89,7 @@ pub fn router(web: Web) -> Router {
             api = api.route(route.path, route.handler);
         }
     }
-    let api = api
-        .layer(from_fn_with_state(web.clone(), idempotency::once))
-        .layer(RequestBodyLimitLayer::new(idempotency::MAX_BODY))
-        .layer(map_response(as_problem));
+    let api = api.layer(from_fn_with_state(web.clone(), idempotency::once)).layer(RequestBodyLimitLayer::new(idempotency::MAX_BODY));
     let pages = match web.front {
         Front::Own => page::own_host(),
         Front::Admin => page::console().merge(page::probes()),
@@ -102,6 +99,7 @@ pub fn router(web: Web) -> Router {
         .fallback(page::not_found)
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(|_| Failure::new(ErrorKind::Internal, "The error is in the server's log. Nothing was changed.").into_response()))
+        .layer(map_response(as_problem))
         .layer(from_fn_with_state(web.clone(), security::guard))
         .with_state(web)
 }
@@ -131,15 +129,36 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "tutela", description = "Security and compliance for applications. Errors are problem documents (RFC 9457); every mutation accepts `Idempotency-Key`; lists page by `cursor`.", license(name = "Apache-2.0")),
+    info(
+        title = "tutela",
+        description = "Security and compliance for applications. Errors are problem documents (RFC 9457); every mutation accepts `Idempotency-Key`; lists page by `cursor`.",
+        license(name = "Apache-2.0")
+    ),
     paths(
-        event::record, event::search, event::stream, event::read,
-        ledger::checkpoint, ledger::entries, ledger::key, ledger::proof, ledger::tile,
-        permission::check, permission::introspect,
-        account::list, account::create, account::disable, account::set_identifier, account::set_roles, account::setup_link,
-        client::list, client::create, client::revoke,
-        role::list, role::set,
-        session::list, session::end,
+        event::record,
+        event::search,
+        event::stream,
+        event::read,
+        ledger::checkpoint,
+        ledger::entries,
+        ledger::key,
+        ledger::proof,
+        ledger::tile,
+        permission::check,
+        permission::introspect,
+        account::list,
+        account::create,
+        account::disable,
+        account::set_identifier,
+        account::set_roles,
+        account::setup_link,
+        client::list,
+        client::create,
+        client::revoke,
+        role::list,
+        role::set,
+        session::list,
+        session::end,
     ),
     components(schemas(tutela_api::Problem))
 )]

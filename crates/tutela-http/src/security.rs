@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tutela_app::handover::host_of;
-use tutela_core::ErrorKind;
+use tutela_core::{ErrorKind, RequestId};
 
 use crate::{
     problem::Failure,
@@ -27,15 +27,18 @@ pub(crate) fn policy(form_to: Option<&str>, nonce: Option<&str>) -> HeaderValue 
 }
 
 /// Adds what every answer carries, and refuses requests for another host name (DNS rebinding).
-pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str())).unwrap_or_default();
+pub(crate) async fn guard(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
+    let host = named.or(request.uri().authority().map(|a| a.as_str())).unwrap_or_default().to_owned();
+    let id = RequestId::new(web.app.env().now(), &mut { web.app.env() });
+    request.extensions_mut().insert(id);
     let probe = web.front == Front::Admin && matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
-    let known = web.front == Front::Socket || probe || host_of(host) == web.host();
+    let known = web.front == Front::Socket || probe || host_of(&host) == web.host();
     let mut response = if known { next.run(request).await } else { misdirected() };
     let headers = response.headers_mut();
     let always = [
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -43,6 +46,9 @@ pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) 
     ];
     for (name, value) in always {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("request-id", id);
     }
     if web.origin().starts_with("https://") {
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=63072000; includeSubDomains"));

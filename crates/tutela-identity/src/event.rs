@@ -8,6 +8,7 @@ use crate::SessionEndReason;
 pub const TYPES: &[EventType] = &[
     AccountCreated::TYPE,
     AccountDisabled::TYPE,
+    AccountIdentifierSet::TYPE,
     AccountRolesChanged::TYPE,
     ClientCreated::TYPE,
     ClientRevoked::TYPE,
@@ -64,6 +65,31 @@ impl Occurrence for AccountDisabled {
         event.action = Some("disable".into());
         event.resource = Some(Resource::of("account", self.account));
         event.set("sessions_ended", self.sessions);
+    }
+}
+
+/// An application's own identifier was tied to an account.
+pub struct AccountIdentifierSet<'a> {
+    /// Which account it means.
+    pub account: AccountId,
+    /// Whose identifier it is.
+    pub namespace: &'a str,
+    /// The identifier.
+    pub value: &'a str,
+}
+
+impl Occurrence for AccountIdentifierSet<'_> {
+    const TYPE: EventType = EventType {
+        name: "account.identifier_set",
+        sentence: "An application's own identifier means this account from now on.",
+        severity: Severity::Low,
+        fields: &[Field::clear("namespace"), Field::personal("value")],
+    };
+    fn fill(self, event: &mut Event) {
+        event.action = Some("set_identifier".into());
+        event.resource = Some(Resource::of("account", self.account));
+        event.set("namespace", self.namespace);
+        event.set_personal("value", self.value);
     }
 }
 
@@ -124,7 +150,8 @@ pub struct ClientRevoked {
 }
 
 impl Occurrence for ClientRevoked {
-    const TYPE: EventType = EventType { name: "client.revoked", sentence: "An API key stopped working because somebody revoked it.", severity: Severity::Medium, fields: &[] };
+    const TYPE: EventType =
+        EventType { name: "client.revoked", sentence: "An API key stopped working because somebody revoked it.", severity: Severity::Medium, fields: &[] };
     fn fill(self, event: &mut Event) {
         event.action = Some("revoke".into());
         event.resource = Some(Resource::of("client", self.client));
@@ -214,8 +241,12 @@ pub struct SessionStarted<'a> {
 }
 
 impl Occurrence for SessionStarted<'_> {
-    const TYPE: EventType =
-        EventType { name: "session.started", sentence: "A person signed in and got a session.", severity: Severity::Informational, fields: &[Field::clear("amr")] };
+    const TYPE: EventType = EventType {
+        name: "session.started",
+        sentence: "A person signed in and got a session.",
+        severity: Severity::Informational,
+        fields: &[Field::clear("amr")],
+    };
     fn fill(self, event: &mut Event) {
         event.action = Some("sign_in".into());
         event.session = Some(self.session);

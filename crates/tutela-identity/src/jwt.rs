@@ -87,7 +87,7 @@ impl IdentitySigner {
         if claims.iss != issuer {
             return Err(Error::Token("it is from another issuer"));
         }
-        if now.secs() >= claims.exp || claims.iat > now.secs() + 5 || claims.exp - claims.iat > LIFE {
+        if now.secs() >= claims.exp || claims.iat > now.secs() + 5 || claims.exp.saturating_sub(claims.iat) > LIFE {
             return Err(Error::Token("it has expired, or is not valid yet"));
         }
         Ok(claims)
@@ -100,7 +100,18 @@ mod tests {
 
     fn claims() -> IdentityClaims {
         let text = |s: &str| s.to_owned();
-        IdentityClaims { iss: text("http://a"), aud: text("photos"), sub: text("1"), sid: text("2"), name: text("Ada"), email: text("ada@example.com"), roles: vec![], permissions: vec![], iat: 1_000, exp: 1_060 }
+        IdentityClaims {
+            iss: text("http://a"),
+            aud: text("photos"),
+            sub: text("1"),
+            sid: text("2"),
+            name: text("Ada"),
+            email: text("ada@example.com"),
+            roles: vec![],
+            permissions: vec![],
+            iat: 1_000,
+            exp: 1_060,
+        }
     }
 
     #[test]

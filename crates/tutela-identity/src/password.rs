@@ -19,7 +19,10 @@ pub const MAX_LENGTH: usize = 1_024;
 pub fn check_strength(password: &str, context: &[&str]) -> Result<(), Error> {
     let length = password.chars().count();
     if length < MIN_LENGTH || password.len() > MAX_LENGTH {
-        return Err(Error::invalid("password", format!("a password has at least {MIN_LENGTH} characters and at most {MAX_LENGTH} bytes; a few words in a row are easy to remember")));
+        return Err(Error::invalid(
+            "password",
+            format!("a password has at least {MIN_LENGTH} characters and at most {MAX_LENGTH} bytes; a few words in a row are easy to remember"),
+        ));
     }
     let lower = password.to_lowercase();
     if context.iter().any(|word| word.len() > 3 && lower == word.to_lowercase().repeat(lower.len().div_ceil(word.len()).max(1))) {

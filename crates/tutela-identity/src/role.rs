@@ -21,7 +21,8 @@ pub struct Role {
 impl Role {
     /// Checks name and permissions.
     pub fn new(name: &str, permissions: Vec<String>) -> Result<Self, Error> {
-        let is_word = |text: &str| !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+        let is_word =
+            |text: &str| !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
         if !is_word(name) {
             return Err(Error::invalid("name", "a role's name has 1 to 64 characters of `a-z 0-9 _ -`"));
         }
@@ -100,11 +101,7 @@ pub struct Denied {
 
 /// Asks whether `principal` may do `permission`.
 pub fn authorize(principal: &Principal, permission: &'static str) -> Result<Permit, Denied> {
-    if principal.allows(permission) {
-        Ok(Permit { permission })
-    } else {
-        Err(Denied { permission, anonymous: matches!(principal, Principal::Anonymous) })
-    }
+    if principal.allows(permission) { Ok(Permit { permission }) } else { Err(Denied { permission, anonymous: matches!(principal, Principal::Anonymous) }) }
 }
 
 #[cfg(test)]
@@ -122,7 +119,8 @@ mod tests {
         assert!(roles.decide(&held(&["admin"]), "admin").is_ok());
         assert!(roles.decide(&held(&["admin"]), "photos:edit").is_ok());
         assert!(roles.decide(&held(&["keeper"]), "photos:delete").is_ok());
-        for (held, wanted) in [(held(&["editor"]), "admin"), (held(&["editor"]), "photos:delete"), (held(&[]), "photos:edit"), (held(&["gone"]), "photos:edit")] {
+        for (held, wanted) in [(held(&["editor"]), "admin"), (held(&["editor"]), "photos:delete"), (held(&[]), "photos:edit"), (held(&["gone"]), "photos:edit")]
+        {
             assert!(roles.decide(&held, wanted).is_err());
         }
     }

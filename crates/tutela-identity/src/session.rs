@@ -118,7 +118,17 @@ impl Session {
     /// A login on the own host.
     pub fn begin(id: SessionId, account: AccountId, host: &str, life: Lifetimes, now: Timestamp) -> Self {
         let expires_at = now + seconds(life.absolute);
-        Self { id, login: id, account, host: host.to_owned(), created_at: now, last_seen_at: now, idle_until: now + seconds(life.timeout), expires_at, ended_at: None }
+        Self {
+            id,
+            login: id,
+            account,
+            host: host.to_owned(),
+            created_at: now,
+            last_seen_at: now,
+            idle_until: now + seconds(life.timeout),
+            expires_at,
+            ended_at: None,
+        }
     }
 
     /// The part of this login on another host; it ends with the login at the latest.

@@ -15,9 +15,7 @@ use crate::{Error, RootKey};
 pub fn seal_value(root: &RootKey, id: EventId, path: &str, value: &Value, rng: &mut dyn Random) -> Result<Value, Error> {
     let nonce: [u8; NONCE_LEN] = random_bytes(rng);
     let mut bytes = value.to_string().into_bytes();
-    event_key(root, id)?
-        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context(id, path)), &mut bytes)
-        .map_err(|_| Error::Library)?;
+    event_key(root, id)?.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context(id, path)), &mut bytes).map_err(|_| Error::Library)?;
     Ok(json!({"$e": 1, "k": "instance", "n": BASE64.encode(nonce), "c": BASE64.encode(bytes)}))
 }
 

@@ -80,9 +80,15 @@ fn write_number(n: &Number, out: &mut String) -> Result<(), Error> {
             let _ = write!(out, "{n}");
             Ok(())
         }
-        (None, Some(double)) if double.is_finite() => {
+        (whole, Some(double)) if double.is_finite() => {
             // ECMAScript's Number::toString (ECMA-262 §6.1.6.1.20), which RFC 8785 §3.2.2.3 prescribes.
-            out.push_str(ryu_js::Buffer::new().format_finite(double));
+            let mut buffer = ryu_js::Buffer::new();
+            let text = buffer.format_finite(double);
+            // A larger whole number passes where a double holds it exactly.
+            if whole.is_some() && text != n.to_string() {
+                return Err(Error::InexactNumber(n.to_string()));
+            }
+            out.push_str(text);
             Ok(())
         }
         _ => Err(Error::InexactNumber(n.to_string())),

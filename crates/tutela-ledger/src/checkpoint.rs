@@ -48,10 +48,15 @@ impl Checkpoint {
     pub fn parse(note: &str) -> Result<Self, Error> {
         let mut lines = note.lines();
         let origin = lines.next().filter(|l| !l.is_empty()).ok_or(malformed("the origin is missing"))?;
-        let size = lines.next().filter(|l| *l == "0" || !l.starts_with('0')).and_then(|l| l.parse().ok()).ok_or(malformed("the size is not a decimal number"))?;
+        let size = lines.next().and_then(decimal).ok_or(malformed("the size is not a decimal number"))?;
         let root = lines.next().and_then(|l| BASE64.decode(l).ok()).and_then(|b| b.try_into().ok()).ok_or(malformed("the root is not 32 bytes in base64"))?;
         Ok(Self { origin: origin.to_owned(), size, root })
     }
+}
+
+/// A decimal number in its one form: no sign, no zeros in front.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|n| n.to_string() == text)
 }
 
 fn malformed(why: &'static str) -> Error {

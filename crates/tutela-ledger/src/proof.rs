@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
+use crate::checkpoint::decimal;
 use crate::{Batch, Checkpoint, Error, Flaw, Hash, VerifyingKey, inclusion_ranges, leaf_hash, root_from_inclusion};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -84,7 +85,7 @@ impl TlogProof {
         }
         let extra = lines.next_if(|l| l.starts_with("extra ")).and_then(|l| l.strip_prefix("extra "));
         let item = extra.map(ItemProof::from_extra).transpose()?;
-        let index = lines.next().and_then(|l| l.strip_prefix("index ")?.parse().ok()).ok_or(malformed("the index line is missing"))?;
+        let index = lines.next().and_then(|l| decimal(l.strip_prefix("index ")?)).ok_or(malformed("the index line is missing"))?;
         let hashes: Option<Vec<Hash>> = lines.map(hash).collect();
         Ok(Self { index, hashes: hashes.ok_or(malformed("a hash is not 32 bytes in base64"))?, checkpoint: checkpoint.to_owned(), item })
     }

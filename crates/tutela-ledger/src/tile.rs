@@ -83,7 +83,9 @@ impl TilePath {
         let (level, rest) = path.split_once('/').ok_or(bad("expected `<level>/<index>`"))?;
         let level = level.parse::<u8>().ok().filter(|l| *l <= 5).ok_or(bad("the level is a number from 0 to 5"))?;
         let (index, width) = match rest.split_once(".p/") {
-            Some((index, width)) => (index, width.parse::<u16>().ok().filter(|w| (1..256).contains(w)).ok_or(bad("a partial width is a number from 1 to 255"))?),
+            Some((index, width)) => {
+                (index, width.parse::<u16>().ok().filter(|w| (1..256).contains(w)).ok_or(bad("a partial width is a number from 1 to 255"))?)
+            }
             None => (rest, 256),
         };
         let groups: Vec<&str> = index.split('/').collect();
@@ -97,7 +99,9 @@ impl TilePath {
                 .and_then(|v| v.checked_add(number?))
                 .ok_or(bad("an index is written in groups of three digits, all but the last after an `x`"))?;
         }
-        Ok(Self { level, index: value, width })
+        let tile = Self { level, index: value, width };
+        // One tile, one address: no signs, no zeros in front.
+        if tile.to_string() == path { Ok(tile) } else { Err(bad("it is not written in the shortest form")) }
     }
 }
 
@@ -124,14 +128,29 @@ mod tests {
 
     #[test]
     fn tile_paths_read_as_the_specification_writes_them() {
-        for (text, tile) in [
-            ("0/x001/x234/067", TilePath { level: 0, index: 1_234_067, width: 256 }),
-            ("1/000.p/12", TilePath { level: 1, index: 0, width: 12 }),
-        ] {
+        for (text, tile) in
+            [("0/x001/x234/067", TilePath { level: 0, index: 1_234_067, width: 256 }), ("1/000.p/12", TilePath { level: 1, index: 0, width: 12 })]
+        {
             assert_eq!(TilePath::parse(text).unwrap(), tile);
             assert_eq!(tile.to_string(), text);
         }
-        for bad in ["", "0", "6/000", "0/1", "0/001/067", "0/x001/67", "0/000.p/256", "0/000.p/0", "0/-01", "0/x999/x999/x999/x999/x999/x999/x999/999"] {
+        for bad in [
+            "",
+            "0",
+            "6/000",
+            "0/1",
+            "0/001/067",
+            "0/x001/67",
+            "0/000.p/256",
+            "0/000.p/0",
+            "0/-01",
+            "+1/000",
+            "01/000",
+            "0/x000/067",
+            "0/000.p/012",
+            "0/000.p/+12",
+            "0/x999/x999/x999/x999/x999/x999/x999/999",
+        ] {
             assert!(TilePath::parse(bad).is_err(), "{bad}");
         }
     }

@@ -61,7 +61,9 @@ fn unique_message(named: impl Fn(&str, &str) -> bool) -> &'static str {
 
 impl From<rusqlite::Error> for Error {
     fn from(e: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{CannotOpen, ConstraintViolation, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly, SystemIoFailure};
+        use rusqlite::ErrorCode::{
+            CannotOpen, ConstraintViolation, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly, SystemIoFailure,
+        };
         let text = e.to_string();
         match e.sqlite_error_code() {
             Some(ConstraintViolation) if text.contains("UNIQUE") => Self::Conflict(unique_message(|lite, _| text.contains(lite))),

@@ -7,11 +7,11 @@ use tutela_ledger::{Checkpoint, Error as LedgerError, Flaw, Verifier, VerifyingK
 
 use crate::{
     Config, Error,
+    append::row_id,
     engine::{postgres, sqlite},
     sql::Sql,
     table::instance::INSTANCE_GET,
     table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_RANGE},
-    append::row_id,
     value::{Row, Value, params},
 };
 
@@ -72,7 +72,14 @@ impl Verification {
         Ok(report)
     }
 
-    async fn walk(&self, head: &Head, key: &VerifyingKey, held: &[Checkpoint], report: &mut Report, progress: &(dyn Fn(u64) + Sync)) -> Result<Result<(), Flaw>, Error> {
+    async fn walk(
+        &self,
+        head: &Head,
+        key: &VerifyingKey,
+        held: &[Checkpoint],
+        report: &mut Report,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Result<(), Flaw>, Error> {
         let mut verifier = Verifier::default();
         loop {
             let (from, to) = (verifier.size(), verifier.size() + STEP);

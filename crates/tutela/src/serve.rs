@@ -190,7 +190,11 @@ pub fn read_key(path: &Path) -> Result<RootKey, Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let database = path.with_file_name("tutela.db");
             if database.exists() {
-                return Err(Error::Usage(format!("`{}` is missing, but `{}` exists: put the key back, without it the data cannot be opened", path.display(), database.display())));
+                return Err(Error::Usage(format!(
+                    "`{}` is missing, but `{}` exists: put the key back, without it the data cannot be opened",
+                    path.display(),
+                    database.display()
+                )));
             }
             let env: &dyn Env = &SystemEnv;
             let root = RootKey::generate(&mut { env });
@@ -204,7 +208,9 @@ pub fn read_key(path: &Path) -> Result<RootKey, Error> {
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|e| match e.kind() {
-        std::io::ErrorKind::AddrInUse => Error::Usage(format!("`{key}`: port {} on {} is in use; stop the other program, or choose another port", address.port(), address.ip())),
+        std::io::ErrorKind::AddrInUse => {
+            Error::Usage(format!("`{key}`: port {} on {} is in use; stop the other program, or choose another port", address.port(), address.ip()))
+        }
         _ => Error::Usage(format!("`{key}`: cannot listen on {address}: {e}")),
     })
 }

@@ -45,16 +45,12 @@ impl FromRequestParts<Arc<App>> for Visitor {
             return Ok(Self(None));
         };
         if values.next().is_some() {
-            return Err(Error::Unauthenticated(
-                "there are two identities in this request",
-            ));
+            return Err(Error::Unauthenticated("there are two identities in this request"));
         }
         let text = value.to_str().map_err(|_| REFUSED)?;
         let token = Unverified::parse(text)?;
         let key = app.keys.find(token.kid()).await?.ok_or(REFUSED)?;
-        token
-            .verify(&key, &app.expected, now_s())
-            .map(|person| Self(Some(person)))
+        token.verify(&key, &app.expected, now_s()).map(|person| Self(Some(person)))
     }
 }
 
@@ -66,9 +62,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         let Visitor(person) = Visitor::from_request_parts(parts, app).await?;
-        person
-            .map(Self)
-            .ok_or(Error::Unauthenticated("sign in to see this page"))
+        person.map(Self).ok_or(Error::Unauthenticated("sign in to see this page"))
     }
 }
 
@@ -97,19 +91,10 @@ impl<'a> Unverified<'a> {
         let (signed, signature) = token.rsplit_once('.').ok_or(REFUSED)?;
         let (header, claims) = signed.split_once('.').ok_or(REFUSED)?;
         let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| REFUSED)?;
-        if header.typ != TYPE
-            || header.alg != "EdDSA"
-            || header.crit.is_some()
-            || header.kid.is_empty()
-        {
+        if header.typ != TYPE || header.alg != "EdDSA" || header.crit.is_some() || header.kid.is_empty() {
             return Err(REFUSED);
         }
-        Ok(Self {
-            signed,
-            kid: header.kid,
-            claims: decode(claims)?,
-            signature: decode(signature)?,
-        })
+        Ok(Self { signed, kid: header.kid, claims: decode(claims)?, signature: decode(signature)? })
     }
 
     /// The key it claims to be signed with.
@@ -118,20 +103,12 @@ impl<'a> Unverified<'a> {
     }
 
     /// Check the signature, then who made it, for whom and when (`now_s` in seconds since 1970).
-    pub(crate) fn verify(
-        &self,
-        key: &[u8],
-        expected: &Expected,
-        now_s: i64,
-    ) -> Result<Person, Error> {
-        UnparsedPublicKey::new(&ED25519, key)
-            .verify(self.signed.as_bytes(), &self.signature)
-            .map_err(|_| REFUSED)?;
+    pub(crate) fn verify(&self, key: &[u8], expected: &Expected, now_s: i64) -> Result<Person, Error> {
+        UnparsedPublicKey::new(&ED25519, key).verify(self.signed.as_bytes(), &self.signature).map_err(|_| REFUSED)?;
         let claims: Claims = serde_json::from_slice(&self.claims).map_err(|_| REFUSED)?;
         let life_s = claims.exp.checked_sub(claims.iat).ok_or(REFUSED)?;
         let ours = claims.iss == expected.issuer && claims.aud == expected.audience;
-        let in_time =
-            claims.iat <= now_s.saturating_add(SKEW_S) && claims.exp > now_s.saturating_sub(SKEW_S);
+        let in_time = claims.iat <= now_s.saturating_add(SKEW_S) && claims.exp > now_s.saturating_sub(SKEW_S);
         if !ours || !in_time || !(1..=LONGEST_LIFE_S).contains(&life_s) {
             return Err(REFUSED);
         }
@@ -182,14 +159,9 @@ fn decode(part: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| REFUSED)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this app stands outside of tutela and has its own clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "this app stands outside of tutela and has its own clock")]
 fn now_s() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -226,20 +198,13 @@ mod tests {
     }
 
     fn sign(header: &Value, claims: &Value, seed: u8) -> String {
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = URL_SAFE_NO_PAD.encode(pair(seed).sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }
 
     fn check_at(token: &str, now_s: i64) -> Result<Person, Error> {
-        let expected = Expected {
-            issuer: "http://tutela.localhost:8080".to_owned(),
-            audience: "photos".to_owned(),
-        };
+        let expected = Expected { issuer: "http://tutela.localhost:8080".to_owned(), audience: "photos".to_owned() };
         Unverified::parse(token)?.verify(pair(1).public_key().as_ref(), &expected, now_s)
     }
 
@@ -260,17 +225,10 @@ mod tests {
     #[test]
     fn a_good_token_names_a_person() {
         let person = check(&sign(&header(), &claims(), 1)).expect("accepted");
-        assert_eq!(
-            (person.account.as_str(), person.name.as_str()),
-            ("account", "Ada")
-        );
+        assert_eq!((person.account.as_str(), person.name.as_str()), ("account", "Ada"));
         assert!(person.is_admin());
         let plain = without(without(without(claims(), "name"), "roles"), "permissions");
-        assert!(
-            !check(&sign(&header(), &plain, 1))
-                .expect("accepted")
-                .is_admin()
-        );
+        assert!(!check(&sign(&header(), &plain, 1)).expect("accepted").is_admin());
     }
 
     #[test]
@@ -292,16 +250,10 @@ mod tests {
             ("kid", json!("")),
             ("crit", json!(["exp"])),
         ] {
-            assert!(
-                check(&sign(&with(header(), field, value), &claims(), 1)).is_err(),
-                "{field}"
-            );
+            assert!(check(&sign(&with(header(), field, value), &claims(), 1)).is_err(), "{field}");
         }
         for field in ["alg", "typ", "kid"] {
-            assert!(
-                check(&sign(&without(header(), field), &claims(), 1)).is_err(),
-                "{field}"
-            );
+            assert!(check(&sign(&without(header(), field), &claims(), 1)).is_err(), "{field}");
         }
     }
 
@@ -323,16 +275,10 @@ mod tests {
             ("exp", json!(i64::MAX)),
             ("exp", json!("soon")),
         ] {
-            assert!(
-                check(&sign(&header(), &with(claims(), field, value), 1)).is_err(),
-                "{field}"
-            );
+            assert!(check(&sign(&header(), &with(claims(), field, value), 1)).is_err(), "{field}");
         }
         for field in ["iss", "aud", "sub", "sid", "iat", "exp"] {
-            assert!(
-                check(&sign(&header(), &without(claims(), field), 1)).is_err(),
-                "{field}"
-            );
+            assert!(check(&sign(&header(), &without(claims(), field), 1)).is_err(), "{field}");
         }
     }
 
@@ -341,11 +287,7 @@ mod tests {
         assert!(check(&sign(&header(), &claims(), 2)).is_err());
         let token = sign(&header(), &claims(), 1);
         for at in 0..token.len() {
-            let new = if token.as_bytes()[at] == b'A' {
-                "B"
-            } else {
-                "A"
-            };
+            let new = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
             let changed = format!("{}{new}{}", &token[..at], &token[at + 1..]);
             assert!(check(&changed).is_err(), "character {at}");
         }
@@ -356,16 +298,7 @@ mod tests {
         let token = sign(&header(), &claims(), 1);
         let (signed, _) = token.rsplit_once('.').expect("a dot");
         let long = "a".repeat(20_000);
-        for text in [
-            "",
-            ".",
-            "..",
-            "a.b.c",
-            signed,
-            &format!("{signed}."),
-            &format!("{token}=="),
-            &long,
-        ] {
+        for text in ["", ".", "..", "a.b.c", signed, &format!("{signed}."), &format!("{token}=="), &long] {
             assert!(check(text).is_err(), "{text}");
         }
     }

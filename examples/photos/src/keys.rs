@@ -65,11 +65,7 @@ impl Keys {
             }
             match tokio::time::timeout(PATIENCE, self.fetch()).await {
                 Ok(Some(keys)) => {
-                    *kept = Kept {
-                        keys,
-                        fetched: Some(Instant::now()),
-                        failed: None,
-                    };
+                    *kept = Kept { keys, fetched: Some(Instant::now()), failed: None };
                 }
                 Ok(None) | Err(_) => {
                     kept.failed = Some(Instant::now());
@@ -81,11 +77,7 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Option<HashMap<String, Vec<u8>>> {
-        let request = hyper::Request::get(self.uri.clone())
-            .header(HOST, &self.host)
-            .header(ACCEPT, "application/json")
-            .body(Empty::new())
-            .ok()?;
+        let request = hyper::Request::get(self.uri.clone()).header(HOST, &self.host).header(ACCEPT, "application/json").body(Empty::new()).ok()?;
         let response = self.client.request(request).await.ok()?;
         if !response.status().is_success() {
             return None;
@@ -103,11 +95,7 @@ fn reachable(asked: &Uri, authority: &Authority) -> Result<Uri, axum::http::Erro
         Some(port) => format!("127.0.0.1:{port}"),
         None => "127.0.0.1".to_owned(),
     };
-    Uri::builder()
-        .scheme(Scheme::HTTP)
-        .authority(address)
-        .path_and_query(asked.path_and_query().map_or("/", PathAndQuery::as_str))
-        .build()
+    Uri::builder().scheme(Scheme::HTTP).authority(address).path_and_query(asked.path_and_query().map_or("/", PathAndQuery::as_str)).build()
 }
 
 #[derive(Deserialize)]
@@ -147,8 +135,7 @@ const SHORTEST_AGE: Duration = Duration::from_secs(10);
 const FAILURE_AGE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST_DOCUMENT: usize = 64 * 1024;
-const UNAVAILABLE: Error =
-    Error::Unavailable("sign-in cannot be checked at the moment; try again shortly");
+const UNAVAILABLE: Error = Error::Unavailable("sign-in cannot be checked at the moment; try again shortly");
 
 #[cfg(test)]
 mod tests {
@@ -157,27 +144,12 @@ mod tests {
     #[test]
     fn names_under_localhost_are_this_machine() {
         for (asked, connected, host) in [
-            (
-                "http://tutela.localhost:8080/k",
-                "http://127.0.0.1:8080/k",
-                "tutela.localhost:8080",
-            ),
-            (
-                "http://localhost/k?a=b",
-                "http://127.0.0.1/k?a=b",
-                "localhost",
-            ),
-            (
-                "http://notlocalhost:1/",
-                "http://notlocalhost:1/",
-                "notlocalhost:1",
-            ),
+            ("http://tutela.localhost:8080/k", "http://127.0.0.1:8080/k", "tutela.localhost:8080"),
+            ("http://localhost/k?a=b", "http://127.0.0.1/k?a=b", "localhost"),
+            ("http://notlocalhost:1/", "http://notlocalhost:1/", "notlocalhost:1"),
         ] {
             let keys = Keys::new(asked).expect(asked);
-            assert_eq!(
-                (keys.uri.to_string().as_str(), keys.host.as_str()),
-                (connected, host)
-            );
+            assert_eq!((keys.uri.to_string().as_str(), keys.host.as_str()), (connected, host));
         }
         for wrong in ["", "/k", "https://tutela.localhost/k", "tutela.localhost"] {
             assert!(Keys::new(wrong).is_err(), "{wrong}");
@@ -187,18 +159,11 @@ mod tests {
     #[test]
     fn only_ed25519_keys_are_read() {
         let x = URL_SAFE_NO_PAD.encode([7; 32]);
-        let good = format!(
-            r#"{{"keys":[{{"kty":"RSA","n":"AQAB"}},{{"kty":"OKP","crv":"Ed25519","kid":"a","x":"{x}"}}]}}"#
-        );
+        let good = format!(r#"{{"keys":[{{"kty":"RSA","n":"AQAB"}},{{"kty":"OKP","crv":"Ed25519","kid":"a","x":"{x}"}}]}}"#);
         let keys = parse(good.as_bytes()).expect("read");
         assert_eq!(keys.get("a").map(Vec::as_slice), Some([7; 32].as_slice()));
         assert_eq!(keys.len(), 1);
-        for wrong in [
-            "",
-            "[]",
-            "{}",
-            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AA"}]}"#,
-        ] {
+        for wrong in ["", "[]", "{}", r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AA"}]}"#] {
             assert!(parse(wrong.as_bytes()).is_none(), "{wrong}");
         }
     }

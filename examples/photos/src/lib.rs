@@ -45,15 +45,9 @@ pub struct Config {
 }
 
 /// Serve until `shutdown` is done and the running requests are answered.
-pub async fn serve(
-    listener: TcpListener,
-    config: Config,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Error> {
+pub async fn serve(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
     let app = App::open(config).await?;
-    axum::serve(listener, routes::router(Arc::new(app)))
-        .with_graceful_shutdown(shutdown)
-        .await?;
+    axum::serve(listener, routes::router(Arc::new(app))).with_graceful_shutdown(shutdown).await?;
     Ok(())
 }
 
@@ -81,17 +75,12 @@ impl App {
              form-action 'self' {}",
             config.issuer
         );
-        let policy = HeaderValue::from_str(&policy).map_err(|_| {
-            Error::Config(format!("`issuer` is not an address: `{}`", config.issuer))
-        })?;
+        let policy = HeaderValue::from_str(&policy).map_err(|_| Error::Config(format!("`issuer` is not an address: `{}`", config.issuer)))?;
         Ok(Self {
             store,
             policy,
             keys: Keys::new(&config.jwks_url)?,
-            expected: Expected {
-                issuer: config.issuer,
-                audience: config.audience,
-            },
+            expected: Expected { issuer: config.issuer, audience: config.audience },
             pictures,
             app_url: config.app_url.trim_end_matches('/').to_owned(),
         })
@@ -127,9 +116,7 @@ impl Error {
     /// The status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Config(_) | Self::Database(_) | Self::Io(_) | Self::Stopped => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Config(_) | Self::Database(_) | Self::Io(_) | Self::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -142,13 +129,8 @@ impl Error {
     /// What the person may read; what went wrong inside stays inside.
     pub(crate) fn told(&self) -> &str {
         match self {
-            Self::Config(_) | Self::Database(_) | Self::Io(_) | Self::Stopped => {
-                "something failed on our side"
-            }
-            Self::Forbidden(why)
-            | Self::Invalid(why)
-            | Self::Unauthenticated(why)
-            | Self::Unavailable(why) => why,
+            Self::Config(_) | Self::Database(_) | Self::Io(_) | Self::Stopped => "something failed on our side",
+            Self::Forbidden(why) | Self::Invalid(why) | Self::Unauthenticated(why) | Self::Unavailable(why) => why,
             Self::NotFound => "there is nothing at this address",
             Self::TooLarge => "a photo may have 100 MB at most",
         }

@@ -47,10 +47,7 @@ pub(crate) fn photos(person: &Person, photos: &[Photo]) -> Html<String> {
     let cards: String = photos
         .iter()
         .map(|photo| {
-            let delete = format!(
-                "<form method=\"post\" action=\"/photos/{}/delete\"><button class=\"quiet\">Delete photo</button></form>",
-                photo.id
-            );
+            let delete = format!("<form method=\"post\" action=\"/photos/{}/delete\"><button class=\"quiet\">Delete photo</button></form>", photo.id);
             card(photo, &delete)
         })
         .collect();
@@ -118,10 +115,7 @@ fn card(photo: &Photo, more: &str) -> String {
     let picture = if photo.file.ends_with(".bin") {
         "<div class=\"blank\">no preview</div>".to_owned()
     } else {
-        format!(
-            "<img src=\"/photos/{}/file\" alt=\"{title}\" loading=\"lazy\">",
-            photo.id
-        )
+        format!("<img src=\"/photos/{}/file\" alt=\"{title}\" loading=\"lazy\">", photo.id)
     };
     let day = photo.created_at.split('T').next().unwrap_or_default();
     format!(
@@ -139,11 +133,7 @@ fn page(title: &str, person: Option<&Person>, body: &str) -> Html<String> {
     let who = match person {
         None => "<a class=\"button\" href=\"/profile\">Sign in</a>".to_owned(),
         Some(person) => {
-            let admin = if person.is_admin() {
-                "<a href=\"/admin\">People</a>"
-            } else {
-                ""
-            };
+            let admin = if person.is_admin() { "<a href=\"/admin\">People</a>" } else { "" };
             format!(
                 "{admin}<a href=\"/photos\">Your photos</a><a href=\"/profile\">{name}</a>
                  <form method=\"post\" action=\"/_tutela/sign-out\"><button class=\"quiet\">Sign out</button></form>",

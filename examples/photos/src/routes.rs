@@ -8,10 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Form, FromRequest, Multipart, Path, Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post, put};
@@ -28,9 +25,7 @@ use crate::{App, Error, pages, upload};
 
 /// The whole app.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let photos = get(photos)
-        .post(photo_add)
-        .layer(DefaultBodyLimit::max(LARGEST_FORM));
+    let photos = get(photos).post(photo_add).layer(DefaultBodyLimit::max(LARGEST_FORM));
     Router::new()
         .route("/", get(gallery))
         .route("/profile", get(profile).post(profile_save))
@@ -49,18 +44,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 // === Pages ===
 
-async fn gallery(
-    State(app): State<Arc<App>>,
-    Visitor(person): Visitor,
-) -> Result<Html<String>, Error> {
+async fn gallery(State(app): State<Arc<App>>, Visitor(person): Visitor) -> Result<Html<String>, Error> {
     let photos = app.store.photo_gallery().await?;
     Ok(pages::gallery(person.as_ref(), &photos))
 }
 
-async fn profile(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-) -> Result<Html<String>, Error> {
+async fn profile(State(app): State<Arc<App>>, SignedIn(person): SignedIn) -> Result<Html<String>, Error> {
     let user = app.store.user_of(&person).await?;
     Ok(pages::profile(&person, &user))
 }
@@ -70,34 +59,22 @@ struct Profile {
     bio: String,
 }
 
-async fn profile_save(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-    Form(form): Form<Profile>,
-) -> Result<Redirect, Error> {
+async fn profile_save(State(app): State<Arc<App>>, SignedIn(person): SignedIn, Form(form): Form<Profile>) -> Result<Redirect, Error> {
     if form.bio.chars().count() > LONGEST_BIO {
-        return Err(Error::Invalid(
-            "the text about you may have 500 characters at most",
-        ));
+        return Err(Error::Invalid("the text about you may have 500 characters at most"));
     }
     let user = app.store.user_of(&person).await?;
     app.store.bio_set(user.id, form.bio).await?;
     Ok(Redirect::to("/profile"))
 }
 
-async fn photos(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-) -> Result<Html<String>, Error> {
+async fn photos(State(app): State<Arc<App>>, SignedIn(person): SignedIn) -> Result<Html<String>, Error> {
     let user = app.store.user_of(&person).await?;
     let photos = app.store.photo_list_by_user(user.id).await?;
     Ok(pages::photos(&person, &photos))
 }
 
-async fn admin(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-) -> Result<Html<String>, Error> {
+async fn admin(State(app): State<Arc<App>>, SignedIn(person): SignedIn) -> Result<Html<String>, Error> {
     if !person.is_admin() {
         return Err(Error::Forbidden("this page is for administrators"));
     }
@@ -106,10 +83,7 @@ async fn admin(
 }
 
 async fn style() -> impl IntoResponse {
-    let headers = [
-        (CONTENT_TYPE, "text/css; charset=utf-8"),
-        (CACHE_CONTROL, "max-age=3600"),
-    ];
+    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")];
     (headers, include_str!("style.css"))
 }
 
@@ -124,19 +98,10 @@ async fn whoami(visitor: Result<Visitor, Error>) -> Response {
 // === Photos ===
 
 /// A photo from a form (fields `title`, `photo`), or as the plain body of the request.
-async fn photo_add(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-    request: Request,
-) -> Result<Redirect, Error> {
-    let kind = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+async fn photo_add(State(app): State<Arc<App>>, SignedIn(person): SignedIn, request: Request) -> Result<Redirect, Error> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (arrived, title) = if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
-        let form = Multipart::from_request(request, &())
-            .await
-            .map_err(|_| Error::Invalid("the form is not well made"))?;
+        let form = Multipart::from_request(request, &()).await.map_err(|_| Error::Invalid("the form is not well made"))?;
         upload::receive_form(&app.pictures, form).await?
     } else {
         let arrived = upload::receive(&app.pictures, request.into_body()).await?;
@@ -151,32 +116,18 @@ async fn photo_add(
 }
 
 /// Any file, as the plain body of the request; answers what arrived as `{bytes, sha256}`.
-async fn photo_raw(
-    State(app): State<Arc<App>>,
-    visitor: Result<SignedIn, Error>,
-    Path(name): Path<String>,
-    body: Body,
-) -> Response {
+async fn photo_raw(State(app): State<Arc<App>>, visitor: Result<SignedIn, Error>, Path(name): Path<String>, body: Body) -> Response {
     match take_raw(&app, visitor, name, body).await {
-        Ok(arrived) => {
-            Json(json!({"bytes": arrived.bytes, "sha256": arrived.sha256})).into_response()
-        }
+        Ok(arrived) => Json(json!({"bytes": arrived.bytes, "sha256": arrived.sha256})).into_response(),
         Err(error) => as_json(&error),
     }
 }
 
-async fn take_raw(
-    app: &App,
-    visitor: Result<SignedIn, Error>,
-    name: String,
-    body: Body,
-) -> Result<Arrived, Error> {
+async fn take_raw(app: &App, visitor: Result<SignedIn, Error>, name: String, body: Body) -> Result<Arrived, Error> {
     let SignedIn(person) = visitor?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.len() > 100 || !name.chars().all(plain) {
-        return Err(Error::Invalid(
-            "a name has at most 100 letters, digits, `.`, `_` and `-`",
-        ));
+        return Err(Error::Invalid("a name has at most 100 letters, digits, `.`, `_` and `-`"));
     }
     let arrived = upload::receive(&app.pictures, body).await?;
     list(app, &person, &arrived, name).await?;
@@ -188,29 +139,16 @@ async fn photo_file(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Result<
     let file = File::open(app.pictures.join(&photo.file)).await?;
     let length = file.metadata().await?.len();
     let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static(upload::media_type(&photo.file)),
-        ),
+        (CONTENT_TYPE, HeaderValue::from_static(upload::media_type(&photo.file))),
         (CONTENT_LENGTH, HeaderValue::from(length)),
-        (
-            CACHE_CONTROL,
-            HeaderValue::from_static("private, max-age=60"),
-        ),
+        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=60")),
         // A file is looked at, never run: opened by itself it has no origin and no script.
-        (
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; sandbox"),
-        ),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
     ];
     Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
 }
 
-async fn photo_delete(
-    State(app): State<Arc<App>>,
-    SignedIn(person): SignedIn,
-    Path(id): Path<i64>,
-) -> Result<Redirect, Error> {
+async fn photo_delete(State(app): State<Arc<App>>, SignedIn(person): SignedIn, Path(id): Path<i64>) -> Result<Redirect, Error> {
     let user = app.store.user_of(&person).await?;
     let photo = app.store.photo_get(id).await?.ok_or(Error::NotFound)?;
     if photo.user_id != user.id && !person.is_admin() {
@@ -248,11 +186,7 @@ async fn discard(app: &App, file: &str) -> Result<(), Error> {
 
 // === Around every request ===
 
-async fn same_origin(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
+async fn same_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Error> {
     let origin = request.headers().get(ORIGIN);
     let foreign = origin.is_some_and(|origin| origin.as_bytes() != app.app_url.as_bytes());
     if foreign && !request.method().is_safe() {
@@ -263,12 +197,8 @@ async fn same_origin(
 
 async fn shield(State(app): State<Arc<App>>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| app.policy.clone());
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, no-store"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert_with(|| app.policy.clone());
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not `no-referrer`: with it browsers send `Origin: null` along with our own forms.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -54,9 +54,7 @@ impl Store {
         })
         .await
         .map_err(|_| Error::Stopped)??;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-        })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
     /// The app's row of a person, made at their first visit; name and mail follow the identity.
@@ -70,10 +68,7 @@ impl Store {
                 params![person.account, person.name, person.email],
                 |row| row.get(0),
             )?;
-            db.execute(
-                "INSERT OR IGNORE INTO preferences (user_id, name, value) VALUES (?1, 'newsletter', 'no')",
-                params![id],
-            )?;
+            db.execute("INSERT OR IGNORE INTO preferences (user_id, name, value) VALUES (?1, 'newsletter', 'no')", params![id])?;
             db.query_row(&format!("{USERS} WHERE users.id = ?1"), params![id], user)
         })
         .await
@@ -89,10 +84,7 @@ impl Store {
 
     pub(crate) async fn bio_set(&self, user_id: i64, bio: String) -> Result<(), Error> {
         self.run(move |db| {
-            db.execute(
-                "UPDATE users SET bio = ?2 WHERE id = ?1",
-                params![user_id, bio],
-            )?;
+            db.execute("UPDATE users SET bio = ?2 WHERE id = ?1", params![user_id, bio])?;
             note(db, user_id, "changed the profile")
         })
         .await
@@ -101,9 +93,7 @@ impl Store {
     /// The newest pictures of everybody.
     pub(crate) async fn photo_gallery(&self) -> Result<Vec<Photo>, Error> {
         self.run(|db| {
-            let text = format!(
-                "{PHOTOS} WHERE photos.file NOT LIKE '%.bin' ORDER BY photos.id DESC LIMIT 60"
-            );
+            let text = format!("{PHOTOS} WHERE photos.file NOT LIKE '%.bin' ORDER BY photos.id DESC LIMIT 60");
             db.prepare(&text)?.query_map([], photo)?.collect()
         })
         .await
@@ -111,33 +101,19 @@ impl Store {
 
     pub(crate) async fn photo_list_by_user(&self, user_id: i64) -> Result<Vec<Photo>, Error> {
         self.run(move |db| {
-            let text =
-                format!("{PHOTOS} WHERE photos.user_id = ?1 ORDER BY photos.id DESC LIMIT 500");
-            db.prepare(&text)?
-                .query_map(params![user_id], photo)?
-                .collect()
+            let text = format!("{PHOTOS} WHERE photos.user_id = ?1 ORDER BY photos.id DESC LIMIT 500");
+            db.prepare(&text)?.query_map(params![user_id], photo)?.collect()
         })
         .await
     }
 
     pub(crate) async fn photo_get(&self, id: i64) -> Result<Option<Photo>, Error> {
-        self.run(move |db| {
-            db.query_row(
-                &format!("{PHOTOS} WHERE photos.id = ?1"),
-                params![id],
-                photo,
-            )
-            .optional()
-        })
-        .await
+        self.run(move |db| db.query_row(&format!("{PHOTOS} WHERE photos.id = ?1"), params![id], photo).optional()).await
     }
 
     pub(crate) async fn photo_add(&self, user_id: i64, new: NewPhoto) -> Result<i64, Error> {
         self.run(move |db| {
-            db.execute(
-                "INSERT INTO photos (user_id, title, file, bytes) VALUES (?1, ?2, ?3, ?4)",
-                params![user_id, new.title, new.file, new.bytes],
-            )?;
+            db.execute("INSERT INTO photos (user_id, title, file, bytes) VALUES (?1, ?2, ?3, ?4)", params![user_id, new.title, new.file, new.bytes])?;
             let id = db.last_insert_rowid();
             note(db, user_id, "added a photo")?;
             Ok(id)
@@ -153,10 +129,7 @@ impl Store {
         .await
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T, Error> {
         let connection = Arc::clone(&self.connection);
         let done = tokio::task::spawn_blocking(move || {
             // A panic elsewhere cannot leave SQLite half written: it has its own transactions.
@@ -168,41 +141,22 @@ impl Store {
 }
 
 fn note(db: &Connection, user_id: i64, what: &str) -> rusqlite::Result<()> {
-    db.execute(
-        "INSERT INTO activity (user_id, what) VALUES (?1, ?2)",
-        params![user_id, what],
-    )?;
+    db.execute("INSERT INTO activity (user_id, what) VALUES (?1, ?2)", params![user_id, what])?;
     Ok(())
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        email: row.get(2)?,
-        bio: row.get(3)?,
-        plan: row.get(4)?,
-        photos: row.get(5)?,
-    })
+    Ok(User { id: row.get(0)?, name: row.get(1)?, email: row.get(2)?, bio: row.get(3)?, plan: row.get(4)?, photos: row.get(5)? })
 }
 
 fn photo(row: &Row<'_>) -> rusqlite::Result<Photo> {
-    Ok(Photo {
-        id: row.get(0)?,
-        user_id: row.get(1)?,
-        owner: row.get(2)?,
-        title: row.get(3)?,
-        file: row.get(4)?,
-        bytes: row.get(5)?,
-        created_at: row.get(6)?,
-    })
+    Ok(Photo { id: row.get(0)?, user_id: row.get(1)?, owner: row.get(2)?, title: row.get(3)?, file: row.get(4)?, bytes: row.get(5)?, created_at: row.get(6)? })
 }
 
 const USERS: &str = "SELECT users.id, users.name, users.email, users.bio, users.plan,
     (SELECT count(*) FROM photos WHERE photos.user_id = users.id) FROM users";
 
-const PHOTOS: &str =
-    "SELECT photos.id, photos.user_id, users.name, photos.title, photos.file, photos.bytes,
+const PHOTOS: &str = "SELECT photos.id, photos.user_id, users.name, photos.title, photos.file, photos.bytes,
     photos.created_at FROM photos JOIN users ON users.id = photos.user_id";
 
 const SCHEMA: &str = "

@@ -42,10 +42,7 @@ pub(crate) async fn receive(folder: &Path, body: Body) -> Result<Arrived, Error>
 }
 
 /// Take the field `photo` of a form as one file; returns it with the field `title`, if that came before.
-pub(crate) async fn receive_form(
-    folder: &Path,
-    mut form: Multipart,
-) -> Result<(Arrived, String), Error> {
+pub(crate) async fn receive_form(folder: &Path, mut form: Multipart) -> Result<(Arrived, String), Error> {
     let mut title = String::new();
     while let Some(mut field) = form.next_field().await.map_err(broken_form)? {
         match field.name() {
@@ -59,12 +56,7 @@ pub(crate) async fn receive_form(
             }
             Some("photo") => {
                 if title.is_empty() {
-                    title = field
-                        .file_name()
-                        .unwrap_or_default()
-                        .chars()
-                        .take(100)
-                        .collect();
+                    title = field.file_name().unwrap_or_default().chars().take(100).collect();
                 }
                 let mut incoming = Incoming::begin(folder).await?;
                 while let Some(piece) = field.chunk().await.map_err(broken_form)? {
@@ -73,9 +65,7 @@ pub(crate) async fn receive_form(
                 return Ok((incoming.keep().await?, title));
             }
             _ => {
-                return Err(Error::Invalid(
-                    "the form has a field this page does not know",
-                ));
+                return Err(Error::Invalid("the form has a field this page does not know"));
             }
         }
     }
@@ -108,26 +98,12 @@ struct Incoming {
 impl Incoming {
     async fn begin(folder: &Path) -> Result<Self, Error> {
         let name = random_name()?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(folder.join(format!("{name}{UNFINISHED}")))
-            .await?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            name,
-            file,
-            hash: Context::new(&SHA256),
-            bytes: 0,
-            first: Vec::new(),
-            kept: false,
-        })
+        let file = OpenOptions::new().write(true).create_new(true).open(folder.join(format!("{name}{UNFINISHED}"))).await?;
+        Ok(Self { folder: folder.to_owned(), name, file, hash: Context::new(&SHA256), bytes: 0, first: Vec::new(), kept: false })
     }
 
     async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.bytes = self
-            .bytes
-            .saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        self.bytes = self.bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         if self.bytes > LARGEST {
             return Err(Error::TooLarge);
         }
@@ -148,11 +124,7 @@ impl Incoming {
         tokio::fs::rename(self.unfinished(), self.folder.join(&file)).await?;
         self.kept = true;
         let sha256 = hex(self.hash.clone().finish().as_ref());
-        Ok(Arrived {
-            file,
-            bytes: self.bytes,
-            sha256,
-        })
+        Ok(Arrived { file, bytes: self.bytes, sha256 })
     }
 
     fn unfinished(&self) -> PathBuf {
@@ -182,21 +154,7 @@ fn ending(first: &[u8]) -> &'static str {
         [0xff, 0xd8, 0xff, ..] => "jpg",
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "png",
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "gif",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => "webp",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
         _ => "bin",
     }
 }

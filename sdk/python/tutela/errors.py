@@ -103,9 +103,9 @@ class RateLimited(TutelaError):
 
 
 class Exhausted(TutelaError):
-    """The server has run out of something it needs."""
+    """A quota or budget is used up."""
 
-    kind, status, title = "exhausted", 503, "resource exhausted"
+    kind, status, title = "exhausted", 429, "a limit is used up"
 
 
 class Unavailable(TutelaError):

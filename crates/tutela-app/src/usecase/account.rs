@@ -6,7 +6,7 @@ use tutela_api as api;
 use tutela_core::{AccountId, Secret};
 use tutela_identity::{
     Account, AccountState, Email, check_strength,
-    event::{AccountCreated, AccountDisabled, AccountRolesChanged, SetupLinkCreated},
+    event::{AccountCreated, AccountDisabled, AccountIdentifierSet, AccountRolesChanged, SetupLinkCreated},
 };
 use tutela_store::Changeset;
 
@@ -87,8 +87,12 @@ pub async fn set_identifier(app: &App, ctx: &Ctx, id: AccountId, external: &api:
     app.permit(ctx, "accounts:write").await?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     check_external(external)?;
-    let roles = app.store.account_role_list(id).await?;
-    app.commit(ctx, AccountRolesChanged { account: id, old: &roles, new: &roles }, |c| c.external_id_set(&external.namespace, &external.value, id)).await
+    let holder = app.store.external_id_get(&external.namespace, &external.value).await?;
+    if holder.is_some_and(|holder| holder != id) {
+        return Err(Error::Conflict("this identifier means another account already".into()));
+    }
+    let set = AccountIdentifierSet { account: id, namespace: &external.namespace, value: &external.value };
+    app.commit(ctx, set, |c| c.external_id_set(&external.namespace, &external.value, id)).await
 }
 
 /// Failed sign-ins between the caller's last two successful ones.

@@ -13,7 +13,9 @@ use crate::{App, Ctx, Error, PERMISSIONS};
 pub async fn create(app: &App, ctx: &Ctx, new: api::NewClient) -> Result<api::Client, Error> {
     app.permit(ctx, "clients:write").await?;
     let expires_at = match new.expires_at {
-        Some(text) => Some(text.parse::<Timestamp>().map_err(|_| Error::invalid("expires_at", format!("`{text}` is not an RFC 3339 time such as 2027-01-31T00:00:00Z")))?),
+        Some(text) => Some(
+            text.parse::<Timestamp>().map_err(|_| Error::invalid("expires_at", format!("`{text}` is not an RFC 3339 time such as 2027-01-31T00:00:00Z")))?,
+        ),
         None => None,
     };
     let known: Vec<&str> = PERMISSIONS.iter().map(|p| p.name).collect();

@@ -4,7 +4,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use serde_json::Value;
 use tutela_api as api;
-use tutela_core::{Actor, Event, EventId, Outcome, Pii, Request, Resource, Source, Timestamp};
+use tutela_core::{Actor, Event, EventId, Outcome, Pii, Principal, Request, Resource, Source, Timestamp};
 use tutela_store::{Bounds, Changeset, LogRow, Position, Record};
 
 use crate::{
@@ -64,13 +64,22 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Record, Error> {
         event.time = time;
     }
     if let Some(word) = new.outcome {
-        event.outcome = Outcome::parse(&word).ok_or_else(|| Error::invalid("outcome", format!("`{word}` is not an outcome; use `success`, `failure`, `denied` or `unknown`")))?;
+        event.outcome = Outcome::parse(&word)
+            .ok_or_else(|| Error::invalid("outcome", format!("`{word}` is not an outcome; use `success`, `failure`, `denied` or `unknown`")))?;
     }
     event.action = bounded("action", new.action, 128)?;
     event.reason = bounded("reason", new.reason, 1_024)?;
+    if new.actor.is_some()
+        && let Principal::Client { id, .. } = &ctx.principal
+    {
+        // Who says that somebody did it.
+        event.set("reported_by", id.to_string());
+    }
     event.actor = match new.actor {
         None => Actor::from(&ctx.principal),
-        Some(api::SubjectRef::Account(id)) => Actor::Account(id.parse().map_err(|_| Error::invalid("actor", "an account id is a UUID; name an application's own user as {\"namespace\": …, \"value\": …}"))?),
+        Some(api::SubjectRef::Account(id)) => Actor::Account(
+            id.parse().map_err(|_| Error::invalid("actor", "an account id is a UUID; name an application's own user as {\"namespace\": …, \"value\": …}"))?,
+        ),
         Some(api::SubjectRef::External(external)) => {
             check_external(&external)?;
             Actor::External { namespace: external.namespace, value: Pii::new(external.value) }
@@ -79,10 +88,15 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Record, Error> {
     event.resource = match new.resource {
         None => None,
         Some(api::ResourceRef::Name(id)) => Some(Resource { kind: None, id: bounded("resource", Some(id), 512)?.unwrap_or_default() }),
-        Some(api::ResourceRef::Typed(typed)) => Some(Resource { kind: bounded("resource.type", Some(typed.kind), 64)?, id: bounded("resource.id", Some(typed.id), 512)?.unwrap_or_default() }),
+        Some(api::ResourceRef::Typed(typed)) => {
+            Some(Resource { kind: bounded("resource.type", Some(typed.kind), 64)?, id: bounded("resource.id", Some(typed.id), 512)?.unwrap_or_default() })
+        }
     };
     if let Some(source) = new.source {
-        let ip = source.ip.map(|text| text.parse::<IpAddr>().map_err(|_| Error::invalid("source.ip", format!("`{text}` is not an IPv4 or IPv6 address")))).transpose()?;
+        let ip = source
+            .ip
+            .map(|text| text.parse::<IpAddr>().map_err(|_| Error::invalid("source.ip", format!("`{text}` is not an IPv4 or IPv6 address"))))
+            .transpose()?;
         event.source = Source { ip: ip.map(Pii::new), user_agent: bounded("source.user_agent", source.user_agent, 512)?.map(Pii::new) };
     }
     event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
@@ -220,7 +234,8 @@ pub async fn at(app: &App, ctx: &Ctx, position: Position) -> Result<(api::Stored
     Ok((shown(app, &row)?, row.body))
 }
 
-/// Follows the log: events from entry `from` on that fit, and where to go on. Waits until there is something, or gives up when told to stop.
+/// Follows the log: events from entry `from` on that fit, and where to go on. Waits until there is
+/// something. Ends with an error once the caller's session or key has ended, or the server stops.
 pub async fn follow(app: &App, ctx: &Ctx, filter: &Filter, from: u64) -> Result<(Vec<api::StoredEvent>, u64), Error> {
     app.permit(ctx, "ledger:read").await?;
     let mut size = app.store.watch_size();
@@ -231,10 +246,11 @@ pub async fn follow(app: &App, ctx: &Ctx, filter: &Filter, from: u64) -> Result<
             break now.min(from + 256);
         }
         tokio::select! {
-            changed = size.changed() => if changed.is_err() { return Ok((Vec::new(), from)) },
-            () = stop.cancelled() => return Ok((Vec::new(), from)),
+            changed = size.changed() => changed.map_err(|_| Error::Internal("the store is closing"))?,
+            () = stop.cancelled() => return Err(Error::Internal("the server is stopping")),
         }
     };
+    app.still_there(ctx).await?;
     let mut out = Vec::new();
     for row in app.store.log_range(from, upto).await? {
         let items = app.store.log_items(row.position.entry).await?;
@@ -265,9 +281,21 @@ fn fits(event: &Value, filter: &Filter) -> bool {
     };
     is(&filter.kind, event["type"].as_str())
         && is(&filter.actor, actor.as_deref())
-        && is(&filter.resource, event["resource"]["id"].as_str())
+        && (is(&filter.resource, event["resource"]["id"].as_str()) || is(&filter.resource, typed_resource(event).as_deref()))
+        && has_words(event, filter)
         && filter.outcome.is_none_or(|o| event["outcome"].as_str() == Some(o.as_str()))
         && in_time(event, filter)
+}
+
+fn typed_resource(event: &Value) -> Option<String> {
+    Some(format!("{}/{}", event["resource"]["type"].as_str()?, event["resource"]["id"].as_str()?))
+}
+
+/// Whether all wanted words occur where the index has them.
+fn has_words(event: &Value, filter: &Filter) -> bool {
+    let Some(wanted) = &filter.words else { return true };
+    let found = crate::record::words_of(["action", "reason", "data", "personal", "metadata"].iter().map(|field| &event[*field]));
+    crate::record::words(wanted).iter().all(|word| found.contains(word))
 }
 
 fn shown(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {

@@ -15,7 +15,7 @@ use tutela_core::{
     SessionId, Timestamp,
     seam::{SignInAnswer, SignInEnd, SignInStart},
 };
-use tutela_identity::{Lifetimes, Token, TokenKind, event::SessionExtended};
+use tutela_identity::{Token, TokenKind, event::SessionExtended};
 use tutela_kms::{open_token, seal_token};
 use tutela_store::Changeset;
 
@@ -41,8 +41,10 @@ pub struct Transaction {
 /// Step 1: where the browser goes, and the cookie it keeps.
 pub fn begin(app: &App, origin: &str, return_to: &str, now: Timestamp) -> SignInStart {
     let cookie = Token::new(TokenKind::Transaction, &mut { app.env() });
-    let transaction = Transaction { origin: origin.to_owned(), return_to: local_path(return_to).to_owned(), cookie_hash: cookie.hash(), ends: (now + TRANSACTION).micros() };
-    let sealed = serde_json::to_vec(&transaction).map_err(|_| ()).and_then(|bytes| seal_token(app.sealer.root(), PURPOSE, &bytes, &mut { app.env() }).map_err(|_| ()));
+    let transaction =
+        Transaction { origin: origin.to_owned(), return_to: local_path(return_to).to_owned(), cookie_hash: cookie.hash(), ends: (now + TRANSACTION).micros() };
+    let sealed =
+        serde_json::to_vec(&transaction).map_err(|_| ()).and_then(|bytes| seal_token(app.sealer.root(), PURPOSE, &bytes, &mut { app.env() }).map_err(|_| ()));
     // Without a sealed transaction the person still signs in, and lands on the account page.
     let location = sealed.map_or_else(|()| format!("{}/sign-in", app.urls.public), |to| format!("{}/sign-in?to={to}", app.urls.public));
     SignInStart { location, cookie: cookie.open().to_owned() }
@@ -64,7 +66,7 @@ pub async fn issue(app: &App, ctx: &Ctx, login: SessionId, to: &str) -> Result<S
 }
 
 /// Step 4: exchanges the code, in one commit, for a session on the guarded host.
-pub async fn finish(app: &App, ctx: &Ctx, answer: SignInAnswer<'_>, life: Lifetimes) -> Result<SignInEnd, Error> {
+pub async fn finish(app: &App, ctx: &Ctx, answer: SignInAnswer<'_>) -> Result<SignInEnd, Error> {
     let stale = || Error::Unauthenticated("the sign-in link was used already or is too old; open the page you wanted again");
     let transaction = read(app, answer.state, ctx.now).filter(|t| t.origin == answer.origin).ok_or_else(stale)?;
     let code = Token::parse(TokenKind::Code, answer.code).ok_or_else(stale)?.hash();
@@ -73,22 +75,20 @@ pub async fn finish(app: &App, ctx: &Ctx, answer: SignInAnswer<'_>, life: Lifeti
     let login = app.store.session_get(login).await?.ok_or_else(stale)?;
     let host = host_of(answer.origin);
     let rng = &mut { app.env() };
+    let life = session::lifetimes_on(app, host);
     let part = login.extend_to(SessionId::new(ctx.now, rng), host, life, ctx.now).map_err(|_| stale())?;
     let token = Token::new(TokenKind::Session, rng);
     let as_account = ctx.as_account(login.account, login.id, Default::default());
     let done = app
-        .commit(&as_account, SessionExtended { session: login.id, host }, |c| c.code_use(code, answer.origin, cookie, ctx.now).session_insert(&part, token.hash()))
+        .commit(&as_account, SessionExtended { session: login.id, host }, |c| {
+            c.code_use(code, answer.origin, cookie, ctx.now).session_insert(&part, token.hash())
+        })
         .await;
     match done {
         Err(Error::Store(tutela_store::Error::Conflict(_))) => Err(stale()),
         Err(e) => Err(e),
         Ok(()) => Ok(SignInEnd { token: token.open().to_owned(), return_to: local_path(&transaction.return_to).to_owned() }),
     }
-}
-
-/// As [`finish`], for the console, whose sessions are shorter.
-pub async fn finish_console(app: &App, ctx: &Ctx, answer: SignInAnswer<'_>) -> Result<SignInEnd, Error> {
-    finish(app, ctx, answer, session::lifetimes_for(app, &app.urls.admin)).await
 }
 
 /// Host name of an origin such as `http://photos.localhost:8080`.
@@ -100,7 +100,10 @@ pub fn host_of(origin: &str) -> &str {
 /// A path on the same host, or `/`: whatever a browser could read as another host is refused.
 fn local_path(text: &str) -> &str {
     let bytes = text.as_bytes();
-    let local = bytes.first() == Some(&b'/') && !matches!(bytes.get(1), Some(b'/' | b'\\')) && bytes.iter().all(|b| *b > 0x20 && *b < 0x7f && *b != b'\\') && text.len() <= 4_096;
+    let local = bytes.first() == Some(&b'/')
+        && !matches!(bytes.get(1), Some(b'/' | b'\\'))
+        && bytes.iter().all(|b| *b > 0x20 && *b < 0x7f && *b != b'\\')
+        && text.len() <= 4_096;
     if local { text } else { "/" }
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use tutela_core::Principal;
+use tutela_kms::{open_token, seal_token};
 use tutela_store::Changeset;
 
 use crate::{App, Ctx, Error};
 
+const PURPOSE: &[u8] = b"idempotent answer";
 /// How long an answer is kept.
 const LIFE: Duration = Duration::from_secs(86_400);
 
@@ -41,13 +43,15 @@ pub async fn begin(app: &App, ctx: &Ctx, key: &str, fingerprint: &[u8]) -> Resul
     if stored.request_hash != request_hash {
         return Err(Error::invalid("Idempotency-Key", "this key was used with another request; use a new key for each request"));
     }
-    let (status, content_type, body) = stored.answer.ok_or_else(running)?;
+    let (status, content_type, sealed) = stored.answer.ok_or_else(running)?;
+    let body = open_token(app.sealer.root(), PURPOSE, &String::from_utf8_lossy(&sealed))?;
     Ok(Begun::Repeat(status, content_type, body))
 }
 
-/// Keeps the answer for the next time.
-pub async fn finish(app: &App, key: [u8; 32], status: u16, content_type: &str, body: Vec<u8>) -> Result<(), Error> {
-    Ok(app.store.commit(Changeset::idempotency_fill(key, status, content_type, body)).await?)
+/// Keeps the answer for the next time, sealed: it may hold an API key or a one-time link.
+pub async fn finish(app: &App, key: [u8; 32], status: u16, content_type: &str, body: &[u8]) -> Result<(), Error> {
+    let sealed = seal_token(app.sealer.root(), PURPOSE, body, &mut { app.env() })?;
+    Ok(app.store.commit(Changeset::idempotency_fill(key, status, content_type, sealed.into_bytes())).await?)
 }
 
 /// Gives the key back, because the request failed for a reason that may pass.

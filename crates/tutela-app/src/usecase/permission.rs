@@ -4,7 +4,10 @@ use tutela_api as api;
 use tutela_core::{AccountId, SessionId};
 use tutela_identity::AccountState;
 
-use crate::{App, Ctx, Error, usecase::{account::check_external, role, session}};
+use crate::{
+    App, Ctx, Error,
+    usecase::{account::check_external, role, session},
+};
 
 /// Decides whether a subject may do something, with the reason. Unknown is no.
 pub async fn check(app: &App, ctx: &Ctx, question: api::PermissionQuestion) -> Result<api::PermissionAnswer, Error> {
@@ -40,7 +43,14 @@ pub async fn introspect(app: &App, ctx: &Ctx, token: &str) -> Result<api::TokenA
     let (Ok(account), Ok(login)) = (claims.sub.parse::<AccountId>(), claims.sid.parse::<SessionId>()) else { return Ok(inactive) };
     let live = app.store.session_get(login).await?.is_some_and(|s| s.ended_at.is_none() && ctx.now < s.expires_at);
     let Some(identity) = session::identity_of(app, account, login).await?.filter(|_| live) else { return Ok(inactive) };
-    Ok(api::TokenAnswer { active: true, sub: Some(claims.sub), name: Some(identity.name), email: Some(identity.email), roles: identity.roles, sid: Some(claims.sid) })
+    Ok(api::TokenAnswer {
+        active: true,
+        sub: Some(claims.sub),
+        name: Some(identity.name),
+        email: Some(identity.email),
+        roles: identity.roles,
+        sid: Some(claims.sid),
+    })
 }
 
 /// The keys that check identity tokens, as a JWK set.

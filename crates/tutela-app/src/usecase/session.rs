@@ -10,7 +10,7 @@ use tutela_identity::{
 };
 use tutela_store::{Changeset, SessionView};
 
-use crate::{App, Ctx, Error, policy::Live, usecase::role};
+use crate::{App, Ctx, Error, handover::host_of, policy::Live, usecase::role};
 
 /// Most sessions shown at once.
 const PAGE: u32 = 100;
@@ -167,8 +167,8 @@ pub(crate) async fn identity_of(app: &App, id: AccountId, session: SessionId) ->
 }
 
 /// Lifetimes for a session on `host`: shorter ones for the console.
-pub(crate) fn lifetimes_for(app: &App, origin: &str) -> Lifetimes {
-    if origin == app.urls.admin { app.identity.session.for_admin() } else { app.identity.session }
+pub(crate) fn lifetimes_on(app: &App, host: &str) -> Lifetimes {
+    if host == host_of(&app.urls.admin) { app.identity.session.for_admin() } else { app.identity.session }
 }
 
 /// Ends every session of an account in the same commit.

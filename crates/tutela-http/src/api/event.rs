@@ -72,7 +72,10 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn filter(&self) -> Answer<Filter> {
         let given = |text: &Option<String>| text.clone().map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
-        let outcome = given(&self.outcome).map(|word| Outcome::parse(&word).ok_or_else(|| Failure::field("outcome", format!("`{word}` is not an outcome; use `success`, `failure`, `denied` or `unknown`"))));
+        let outcome = given(&self.outcome).map(|word| {
+            Outcome::parse(&word)
+                .ok_or_else(|| Failure::field("outcome", format!("`{word}` is not an outcome; use `success`, `failure`, `denied` or `unknown`")))
+        });
         let kind = given(&self.kind);
         if kind.as_ref().is_some_and(|k| k.len() > 128 || !k.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))) {
             return Err(Failure::field("type", "a type has 1 to 128 characters of `a-z 0-9 . _ -`"));
@@ -89,7 +92,11 @@ impl Search {
     }
 
     pub(crate) fn before(&self) -> Answer<Option<Position>> {
-        self.cursor.as_deref().filter(|c| !c.is_empty()).map(|c| c.parse().map_err(|_| Failure::field("cursor", "this is not a cursor of this list"))).transpose()
+        self.cursor
+            .as_deref()
+            .filter(|c| !c.is_empty())
+            .map(|c| c.parse().map_err(|_| Failure::field("cursor", "this is not a cursor of this list")))
+            .transpose()
     }
 }
 
@@ -122,18 +129,19 @@ pub(crate) async fn stream(State(web): State<Web>, caller: Caller, headers: Head
     Ok(Sse::new(events.map(|e| Ok::<_, Infallible>(e.unwrap_or_default()))).keep_alive(KeepAlive::default()).into_response())
 }
 
-/// New events that fit, from now on, or from after `Last-Event-ID`. Ends when the server stops.
+/// New events that fit, from now on, or from after `Last-Event-ID`. Ends when the server stops or the caller's session or key does.
 pub(crate) async fn follow(web: &Web, caller: &Caller, filter: Filter, headers: &HeaderMap) -> Answer<impl Stream<Item = StoredEvent> + use<>> {
-    let resume = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<Position>().ok()).map(|p| p.entry + 1);
-    let from = resume.unwrap_or_else(|| event::size(&web.app));
     web.app.permit(&caller.ctx, "ledger:read").await?;
+    let seen = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<Position>().ok());
+    // A record of a batch has later ones beside it: begin at its entry again and leave out what was seen.
+    let from = seen.map_or_else(|| event::size(&web.app), |p| if p.item.is_some() { p.entry } else { p.entry + 1 });
     let (app, ctx) = (web.app.clone(), caller.ctx.clone());
     let batches = stream::unfold(from, move |from| {
         let (app, ctx, filter) = (app.clone(), ctx.clone(), filter.clone());
         async move {
             let (events, next) = event::follow(&app, &ctx, &filter, from).await.ok()?;
-            (next > from).then_some((stream::iter(events), next))
+            Some((stream::iter(events), next))
         }
     });
-    Ok(batches.flatten())
+    Ok(batches.flatten().filter(move |event| std::future::ready(seen.is_none_or(|seen| event.position.parse::<Position>().is_ok_and(|p| p > seen)))))
 }

@@ -33,7 +33,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !json {
             return Err(Failure::new(ErrorKind::Invalid, "send the body as `Content-Type: application/json`"));
         }
-        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Failure::new(ErrorKind::Invalid, "the request's body is larger than 16 MiB or ended early"))?;
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY)
+            .await
+            .map_err(|_| Failure::new(ErrorKind::Invalid, "the request's body is larger than 16 MiB or ended early"))?;
         serde_json::from_slice(&bytes).map(Self).map_err(|e| Failure::new(ErrorKind::Invalid, format!("the body does not fit: {e}")))
     }
 }

@@ -62,7 +62,11 @@ async fn overview_page(desk: &Desk) -> Result<OverviewPage, Error> {
         frame: desk.frame(Room::Overview),
         events: Count(by_hour.iter().map(|(_, n)| n).sum()),
         ledger_size: ByteSize(health::ledger_bytes(app).await?),
-        verified: if probe.checkpoint.is_some() { Status::new(Tone::Good, "checkpoint signed") } else { Status::new(Tone::Danger, "checkpoint does not verify") },
+        verified: if probe.checkpoint.is_some() {
+            Status::new(Tone::Good, "checkpoint signed")
+        } else {
+            Status::new(Tone::Danger, "checkpoint does not verify")
+        },
         checkpoint_at: latest.items.first().and_then(|e| e.event["recorded_at"].as_str()).map(when_text),
         checkpoint_size: Count(probe.checkpoint.map_or(0, |c| c.size)),
         live_sessions: Count(health::live_sessions(app, ctx).await?),
@@ -124,7 +128,15 @@ async fn sessions_page(desk: &Desk, before: Option<SessionId>, error: Option<Str
         });
     }
     let older = (views.len() as u32 == PAGE).then(|| views.last().map(|v| format!("/sessions?cursor={}", v.session.id))).flatten();
-    desk.show(&SessionsPage { frame: desk.frame(Room::People), total: Count(total), notice: None, error, rows, newer: before.map(|_| "/sessions".into()), older })
+    desk.show(&SessionsPage {
+        frame: desk.frame(Room::People),
+        total: Count(total),
+        notice: None,
+        error,
+        rows,
+        newer: before.map(|_| "/sessions".into()),
+        older,
+    })
 }
 
 #[derive(Deserialize)]
@@ -133,7 +145,14 @@ pub(crate) struct Why {
     reason: String,
 }
 
-pub(crate) async fn end_session(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(why): Form<Why>) -> Response {
+pub(crate) async fn end_session(
+    State(web): State<Web>,
+    caller: Caller,
+    headers: HeaderMap,
+    uri: Uri,
+    Path(id): Path<String>,
+    Form(why): Form<Why>,
+) -> Response {
     let desk = desk!(web, caller, headers, uri);
     let reason = why.reason.trim().to_owned();
     if reason.is_empty() {
@@ -158,7 +177,10 @@ pub(crate) async fn health(State(web): State<Web>, caller: Caller, headers: Head
         HealthCheck {
             name: "Storage answers".into(),
             state: state(probe.storage_error.is_none()),
-            detail: probe.storage_error.as_ref().map_or_else(|| "The database takes reads and its last commit is durable.".into(), |_| "The database does not answer; the reason is in the server's log.".into()),
+            detail: probe.storage_error.as_ref().map_or_else(
+                || "The database takes reads and its last commit is durable.".into(),
+                |_| "The database does not answer; the reason is in the server's log.".into(),
+            ),
         },
         HealthCheck {
             name: "Ledger head is signed".into(),

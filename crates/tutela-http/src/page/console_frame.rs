@@ -72,10 +72,16 @@ impl Desk {
     pub(crate) fn failed(&self, room: Room, error: &Error) -> Response {
         let kind = error.kind();
         let (title, failed, advice) = match kind {
-            ErrorKind::Forbidden => ("Your roles do not allow this", error.to_string(), "Ask an administrator for a role that includes it. That you asked is in the ledger."),
+            ErrorKind::Forbidden => {
+                ("Your roles do not allow this", error.to_string(), "Ask an administrator for a role that includes it. That you asked is in the ledger.")
+            }
             ErrorKind::NotFound => ("There is no such thing here", error.to_string(), "It may have ended or been removed. Go back to the list."),
             ErrorKind::Invalid | ErrorKind::Conflict => ("That cannot be done", error.to_string(), "Go back and change what you entered."),
-            _ => ("A part of this server does not answer", "The error is in the server's log. Nothing was changed.".to_owned(), "Try again in a moment, or look at Settings."),
+            _ => (
+                "A part of this server does not answer",
+                "The error is in the server's log. Nothing was changed.".to_owned(),
+                "Try again in a moment, or look at Settings.",
+            ),
         };
         let page = ConsoleMessagePage {
             frame: self.frame(room),
@@ -112,7 +118,7 @@ pub(crate) struct Back {
 /// The way back from the own host.
 pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: HeaderMap, Query(back): Query<Back>) -> Response {
     let answer = SignInAnswer { origin: web.origin(), code: &back.code, state: &back.state, cookie: cookie(&headers, TRANSACTION_COOKIE).unwrap_or_default() };
-    match handover::finish_console(&web.app, &caller.ctx, answer).await {
+    match handover::finish(&web.app, &caller.ctx, answer).await {
         Ok(end) => {
             let mut response = see_other(&end.return_to);
             set_cookie(&mut response, SESSION_COOKIE, &end.token);
@@ -120,11 +126,23 @@ pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: He
             response
         }
         Err(e) if e.kind() == ErrorKind::Unauthenticated => {
-            let mut failed = super::message(&web, StatusCode::BAD_REQUEST, "This sign-in link does not work any more", "It was used already, is too old, or belongs to another browser.", "Open the console again.");
+            let mut failed = super::message(
+                &web,
+                StatusCode::BAD_REQUEST,
+                "This sign-in link does not work any more",
+                "It was used already, is too old, or belongs to another browser.",
+                "Open the console again.",
+            );
             set_cookie(&mut failed, TRANSACTION_COOKIE, "");
             failed
         }
-        Err(e) => super::message(&web, status_of(e.kind()), "You could not be signed in", "A part of this server does not answer.", "Open the console again in a moment."),
+        Err(e) => super::message(
+            &web,
+            status_of(e.kind()),
+            "You could not be signed in",
+            "A part of this server does not answer.",
+            "Open the console again in a moment.",
+        ),
     }
 }
 

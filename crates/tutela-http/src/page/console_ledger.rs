@@ -85,7 +85,8 @@ impl Typed {
     /// The list's address with these filters, less one, at a cursor.
     fn url(&self, path: &str, without: &str, cursor: Option<&str>) -> String {
         let kept = self.fields().into_iter().filter(|(key, _, value)| *key != without && !value.is_empty()).map(|(key, _, value)| (key, value.as_str()));
-        let pairs: Vec<String> = kept.chain(cursor.map(|c| ("cursor", c))).map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
+        let pairs: Vec<String> =
+            kept.chain(cursor.map(|c| ("cursor", c))).map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
         if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
     }
 }

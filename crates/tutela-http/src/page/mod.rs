@@ -66,7 +66,13 @@ pub(crate) fn probes() -> Router<Web> {
 /// What stands nowhere in the table.
 pub(crate) async fn not_found(State(web): State<Web>, headers: HeaderMap) -> Response {
     if web.front == Front::Own && wants_page(&headers) {
-        return message(&web, StatusCode::NOT_FOUND, "There is no such page", "The address leads nowhere on this server.", "Go to your account, or back to the application you came from.");
+        return message(
+            &web,
+            StatusCode::NOT_FOUND,
+            "There is no such page",
+            "The address leads nowhere on this server.",
+            "Go to your account, or back to the application you came from.",
+        );
     }
     Failure::new(ErrorKind::NotFound, "there is no such route; the API is described at /v1/openapi.json").into_response()
 }

@@ -79,7 +79,13 @@ async fn go_on(web: &Web, caller: &Caller, to: &str) -> Response {
     match handover::issue(&web.app, &caller.ctx, login, to).await {
         Ok(location) => see_other(&location),
         Err(e) if e.kind() == ErrorKind::Invalid => see_other("/account"),
-        Err(e) => message(web, status_of(e.kind()), "You could not be sent back", "You are signed in, but a part of this server does not answer.", "Open the page you wanted again in a moment."),
+        Err(e) => message(
+            web,
+            status_of(e.kind()),
+            "You could not be sent back",
+            "You are signed in, but a part of this server does not answer.",
+            "Open the page you wanted again in a moment.",
+        ),
     }
 }
 
@@ -121,7 +127,9 @@ async fn account_page(web: &Web, caller: &Caller, notice: Option<String>) -> Res
     let Some(identity) = &caller.identity else { return see_other("/sign-in") };
     let (sessions, failed) = match (session::own(&web.app, &caller.ctx).await, account::failed_before_sign_in(&web.app, &caller.ctx).await) {
         (Ok(sessions), Ok(failed)) => (sessions, failed),
-        (Err(e), _) | (_, Err(e)) => return message(web, status_of(e.kind()), "Your account cannot be shown", "A part of this server does not answer.", "Try again in a moment."),
+        (Err(e), _) | (_, Err(e)) => {
+            return message(web, status_of(e.kind()), "Your account cannot be shown", "A part of this server does not answer.", "Try again in a moment.");
+        }
     };
     let page = AccountPage {
         frame: frame(web),

@@ -61,9 +61,13 @@ fn page(web: &Web, token: &str, found: &Setup, typed: Option<&Typed>, error: Opt
 
 fn refused(web: &Web, error: &Error) -> Response {
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Conflict => {
-            message(web, StatusCode::NOT_FOUND, "This link does not work any more", "It was used already, or it is older than 30 minutes.", "Ask for a new one: `tutela admin setup-link` on the server, or an administrator.")
-        }
+        ErrorKind::NotFound | ErrorKind::Conflict => message(
+            web,
+            StatusCode::NOT_FOUND,
+            "This link does not work any more",
+            "It was used already, or it is older than 30 minutes.",
+            "Ask for a new one: `tutela admin setup-link` on the server, or an administrator.",
+        ),
         _ => message(web, crate::problem::status_of(error.kind()), "The account could not be set up", "Nothing was changed.", "Try again in a moment."),
     }
 }

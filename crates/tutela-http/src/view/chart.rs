@@ -18,28 +18,16 @@ pub fn bar_chart(title: &str, unit: &str, bars: &[(String, u64)]) -> String {
     let mut svg = String::with_capacity(512 + bars.len() * 160);
     let height = PLOT_HEIGHT + LABEL_HEIGHT;
     // Writing to a string cannot fail, so the results are dropped.
-    let _ = write!(
-        svg,
-        r#"<svg class="chart-svg" role="img" width="100%" height="{height}"><title>{}</title>"#,
-        escape(title)
-    );
+    let _ = write!(svg, r#"<svg class="chart-svg" role="img" width="100%" height="{height}"><title>{}</title>"#, escape(title));
     for tick in [0, top / 2, top] {
         let y = PLOT_HEIGHT - scale(tick, top);
-        let _ = write!(
-            svg,
-            r#"<line class="chart-grid" x1="0" x2="100%" y1="{y}" y2="{y}"/><text class="chart-tick" x="-8" y="{}">{tick}</text>"#,
-            y + 4
-        );
+        let _ = write!(svg, r#"<line class="chart-grid" x1="0" x2="100%" y1="{y}" y2="{y}"/><text class="chart-tick" x="-8" y="{}">{tick}</text>"#, y + 4);
     }
     // In thousandths of a percent; a chart without bars draws only its grid.
     let slot = 100_000 / (bars.len() as u64).max(1);
     for (index, (label, value)) in (0u64..).zip(bars) {
         let left = index * slot;
-        let bar_height = if *value == 0 {
-            0
-        } else {
-            scale(*value, top).max(1)
-        };
+        let bar_height = if *value == 0 { 0 } else { scale(*value, top).max(1) };
         let _ = write!(
             svg,
             r#"<g><title>{label}: {value} {unit}</title><rect class="chart-hit" x="{}" width="{}" y="0" height="{PLOT_HEIGHT}"/><rect class="chart-bar" x="{}" width="{}" y="{}" height="{bar_height}"/></g>"#,
@@ -52,13 +40,7 @@ pub fn bar_chart(title: &str, unit: &str, bars: &[(String, u64)]) -> String {
             unit = escape(unit),
         );
         if index.is_multiple_of(6) {
-            let _ = write!(
-                svg,
-                r#"<text class="chart-label" x="{}" y="{}">{}</text>"#,
-                percent(left + slot / 8),
-                height - 5,
-                escape(label)
-            );
+            let _ = write!(svg, r#"<text class="chart-label" x="{}" y="{}">{}</text>"#, percent(left + slot / 8), height - 5, escape(label));
         }
     }
     svg.push_str("</svg>");
@@ -92,9 +74,7 @@ fn percent(thousandths: u64) -> String {
 
 /// Text as XML content.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -103,15 +83,7 @@ mod tests {
 
     #[test]
     fn bars_are_as_high_as_their_share_of_the_axis() {
-        let svg = bar_chart(
-            "Events per hour",
-            "events",
-            &[
-                ("09:00".into(), 5),
-                ("10:00".into(), 10),
-                ("11:00".into(), 0),
-            ],
-        );
+        let svg = bar_chart("Events per hour", "events", &[("09:00".into(), 5), ("10:00".into(), 10), ("11:00".into(), 0)]);
         assert!(svg.contains("<title>09:00: 5 events</title>"));
         assert!(svg.contains(r#"y="70" height="70""#));
         assert!(svg.contains(r#"y="0" height="140""#));
@@ -121,16 +93,7 @@ mod tests {
 
     #[test]
     fn the_axis_ends_at_a_round_number_that_halves() {
-        for (max, top) in [
-            (0, 2),
-            (2, 2),
-            (3, 4),
-            (7, 10),
-            (11, 20),
-            (61, 100),
-            (101, 200),
-            (u64::MAX, u64::MAX),
-        ] {
+        for (max, top) in [(0, 2), (2, 2), (3, 4), (7, 10), (11, 20), (61, 100), (101, 200), (u64::MAX, u64::MAX)] {
             assert_eq!(axis_top(max), top);
         }
     }

@@ -66,12 +66,7 @@ impl ConsoleFrame {
             (Room::Settings, "Settings", "/health", true),
         ]
         .into_iter()
-        .map(|(room, label, href, at_foot)| RailItem {
-            label,
-            href,
-            current: room == self.room,
-            at_foot,
-        })
+        .map(|(room, label, href, at_foot)| RailItem { label, href, current: room == self.room, at_foot })
         .collect()
     }
 }

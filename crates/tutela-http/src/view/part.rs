@@ -46,10 +46,7 @@ pub struct Status {
 impl Status {
     /// A status of this tone, in this word.
     pub fn new(tone: Tone, word: impl Into<String>) -> Self {
-        Self {
-            tone,
-            word: word.into(),
-        }
+        Self { tone, word: word.into() }
     }
 }
 
@@ -201,26 +198,14 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_three() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345, "12,345"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (count, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
             assert_eq!(Count(count).to_string(), text);
         }
     }
 
     #[test]
     fn sizes_take_the_largest_unit_below_them() {
-        for (size, text) in [
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_024, "1.0 KiB"),
-            (1_536, "1.5 KiB"),
-            (3_565_158, "3.3 MiB"),
-        ] {
+        for (size, text) in [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (1_536, "1.5 KiB"), (3_565_158, "3.3 MiB")] {
             assert_eq!(ByteSize(size).to_string(), text);
         }
         assert_eq!(ByteSize(u64::MAX).to_string(), "16383.9 PiB");
@@ -228,10 +213,7 @@ mod tests {
 
     #[test]
     fn long_ids_keep_their_ends() {
-        assert_eq!(
-            Identifier::new("01938f3e-7a10-7cc2-9d1f-0242ac120002").short,
-            "01938f3e…0002"
-        );
+        assert_eq!(Identifier::new("01938f3e-7a10-7cc2-9d1f-0242ac120002").short, "01938f3e…0002");
         assert_eq!(Identifier::new("short").short, "short");
     }
 

@@ -40,7 +40,12 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn open(data: &Path, readers: u32) -> Result<Arc<Self>, Error> {
         let lock_path = data.join("tutela.lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(|e| Error::Unavailable(format!("{}: {e}", lock_path.display())))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|e| Error::Unavailable(format!("{}: {e}", lock_path.display())))?;
         let path = data.join("tutela.db");
         lock.try_lock().map_err(|_| Error::InUse(path.display().to_string()))?;
         let writer = connect(&path, false)?;
@@ -101,8 +106,11 @@ impl Sqlite {
             let text = format!("SELECT rowid FROM index_{month} WHERE {filter} rowid >= ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3");
             let mut statement = conn.prepare_cached(&text)?;
             let row = |row: &rusqlite::Row<'_>| row.get(0);
-            let rows: Result<Vec<i64>, _> =
-                if wanted.is_empty() { statement.query_map((lo, hi, limit), row)?.collect() } else { statement.query_map((lo, hi, limit, wanted.join(" AND ")), row)?.collect() };
+            let rows: Result<Vec<i64>, _> = if wanted.is_empty() {
+                statement.query_map((lo, hi, limit), row)?.collect()
+            } else {
+                statement.query_map((lo, hi, limit, wanted.join(" AND ")), row)?.collect()
+            };
             Ok(rows?)
         })
         .await
@@ -220,7 +228,9 @@ impl rusqlite::ToSql for Value {
             Self::Time(time) => borrowed(ValueRef::Integer(time.micros())),
             Self::Json(json) => Ok(ToSqlOutput::Owned(Owned::Text(json.to_string()))),
             Self::Ints(list) => Ok(ToSqlOutput::Owned(Owned::Text(serde_json::Value::from(list.as_slice()).to_string()))),
-            Self::Blobs(_) | Self::Ids(_) | Self::Texts(_) | Self::Times(_) => Err(rusqlite::Error::InvalidParameterName("a bulk column is for PostgreSQL only".into())),
+            Self::Blobs(_) | Self::Ids(_) | Self::Texts(_) | Self::Times(_) => {
+                Err(rusqlite::Error::InvalidParameterName("a bulk column is for PostgreSQL only".into()))
+            }
         }
     }
 }

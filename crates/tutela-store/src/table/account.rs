@@ -21,7 +21,7 @@ statements! {
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
     EXTERNAL_ID_SET (Text, Text, Id) = "INSERT INTO external_id (namespace, value, account_id) VALUES ($1, $2, $3)
-        ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id";
+        ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id WHERE external_id.account_id = excluded.account_id";
 }
 
 impl Store {
@@ -89,7 +89,7 @@ impl Changeset {
 
     /// Says which account an application's own identifier means.
     pub fn external_id_set(self, namespace: &str, value: &str, account: AccountId) -> Self {
-        self.run(&EXTERNAL_ID_SET, params![namespace, value, account.0], Expect::Any)
+        self.run(&EXTERNAL_ID_SET, params![namespace, value, account.0], Expect::One("this identifier means another account already"))
     }
 }
 

@@ -1,10 +1,6 @@
 //! The change feed: what other nodes' caches have to drop.
 
-use crate::{
-    Changeset, Error, Expect, Store,
-    sql::statements,
-    value::params,
-};
+use crate::{Changeset, Error, Expect, Store, sql::statements, value::params};
 
 statements! {
     CHANGE_INSERT (Text, Text) = "INSERT INTO change (topic, key) VALUES ($1, $2)";

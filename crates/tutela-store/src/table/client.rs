@@ -8,6 +8,7 @@ use crate::{
 };
 
 statements! {
+    CLIENT_GET (Id) = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM client WHERE id = $1";
     CLIENT_GET_BY_KEY (Bytes) = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM client WHERE key_hash = $1";
     CLIENT_INSERT (Id, Text, Bytes, Json, Time, Time) = "INSERT INTO client (id, name, key_hash, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
     CLIENT_LIST (Id, Int) = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM client WHERE revoked_at IS NULL AND id < $1 ORDER BY id DESC LIMIT $2";
@@ -24,6 +25,11 @@ pub struct ClientRow {
 }
 
 impl Store {
+    /// A client by id.
+    pub async fn client_get(&self, id: ClientId) -> Result<Option<ClientRow>, Error> {
+        self.opt(&CLIENT_GET, params![id.0]).await?.as_ref().map(client).transpose()
+    }
+
     /// A client by the hash of its key.
     pub async fn client_get_by_key(&self, key: TokenHash) -> Result<Option<ClientRow>, Error> {
         self.opt(&CLIENT_GET_BY_KEY, params![key]).await?.as_ref().map(client).transpose()

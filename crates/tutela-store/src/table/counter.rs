@@ -2,12 +2,7 @@
 
 use tutela_core::seam::{CommitGuard, Effect};
 
-use crate::{
-    Error, Expect, Record, Store,
-    changeset::Op,
-    sql::statements,
-    value::params,
-};
+use crate::{Error, Expect, Record, Store, changeset::Op, sql::statements, value::params};
 
 statements! {
     COUNTER_ADD (Text, Int) = "INSERT INTO counter (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = counter.value + excluded.value";

@@ -1,10 +1,6 @@
 use tutela_core::Timestamp;
 
-use crate::{
-    Changeset, Error, Expect, Housekeeping, Store,
-    sql::statements,
-    value::params,
-};
+use crate::{Changeset, Error, Expect, Housekeeping, Store, sql::statements, value::params};
 
 statements! {
     IDEMPOTENCY_DROP (Bytes) = "DELETE FROM idempotency WHERE key_hash = $1 AND status IS NULL";

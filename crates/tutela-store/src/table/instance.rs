@@ -7,7 +7,10 @@ use crate::{
     append::row_id,
     db::Instance,
     sql::statements,
-    table::{ledger::{Head, LOG_HEAD_INSERT}, role::ROLE_UPSERT},
+    table::{
+        ledger::{Head, LOG_HEAD_INSERT},
+        role::ROLE_UPSERT,
+    },
     value::params,
 };
 

@@ -2,11 +2,7 @@
 
 use tutela_core::{JobId, Timestamp};
 
-use crate::{
-    Changeset, Error, Expect, Housekeeping, Store,
-    sql::statements,
-    value::params,
-};
+use crate::{Changeset, Error, Expect, Housekeeping, Store, sql::statements, value::params};
 
 statements! {
     JOB_DONE (Id, Time, Time) = "UPDATE job SET run_at = $3, lease_until = NULL, attempts = 0 WHERE id = $1 AND lease_until = $2";

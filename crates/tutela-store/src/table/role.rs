@@ -1,10 +1,6 @@
 use tutela_identity::Role;
 
-use crate::{
-    Changeset, Error, Expect, Store,
-    sql::statements,
-    value::params,
-};
+use crate::{Changeset, Error, Expect, Store, sql::statements, value::params};
 
 statements! {
     ROLE_LIST () = "SELECT name, permissions FROM role ORDER BY name";

@@ -1,11 +1,6 @@
 //! Search: newest first over the token index, month by month.
 
-use crate::{
-    Error, LogRow, Position, Store,
-    append::row_id,
-    sql::statements,
-    value::params,
-};
+use crate::{Error, LogRow, Position, Store, append::row_id, sql::statements, value::params};
 
 statements! {
     INDEX_MONTHS () = "SELECT month, lowest, highest FROM index_month ORDER BY highest DESC";

@@ -1,11 +1,7 @@
 use tutela_core::{AccountId, LinkId, Timestamp};
 use tutela_identity::TokenHash;
 
-use crate::{
-    Changeset, Error, Expect, Store,
-    sql::statements,
-    value::params,
-};
+use crate::{Changeset, Error, Expect, Store, sql::statements, value::params};
 
 statements! {
     SETUP_GET (Bytes, Time) = "SELECT id, account_id, expires_at FROM setup_link WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2";

@@ -86,7 +86,14 @@ async fn guard_counters_move_in_the_commit_of_their_event_and_none_is_lost() {
             record.facts.kind = kind.into();
             Changeset::of(record)
         };
-        let tasks: Vec<_> = (0..40).map(|_| tokio::spawn({ let (s, c) = (store.clone(), changeset("fail")); async move { s.commit(c).await } })).collect();
+        let tasks: Vec<_> = (0..40)
+            .map(|_| {
+                tokio::spawn({
+                    let (s, c) = (store.clone(), changeset("fail"));
+                    async move { s.commit(c).await }
+                })
+            })
+            .collect();
         for task in tasks {
             task.await.unwrap().unwrap();
         }

@@ -72,9 +72,17 @@ async fn tampering_with_the_file_is_named_with_its_position() {
         let elsewhere = Checkpoint::parse(&note).unwrap();
         let file = rusqlite::Connection::open(world.data().join("tutela.db")).unwrap();
         for (hurt, heal, flaw) in [
-            ("UPDATE log SET body = CAST(body || x'20' AS BLOB) WHERE seq = 1234", "UPDATE log SET body = substr(body, 1, length(body) - 1) WHERE seq = 1234", Flaw::BodyChanged(1_234)),
+            (
+                "UPDATE log SET body = CAST(body || x'20' AS BLOB) WHERE seq = 1234",
+                "UPDATE log SET body = substr(body, 1, length(body) - 1) WHERE seq = 1234",
+                Flaw::BodyChanged(1_234),
+            ),
             ("UPDATE log SET seq = 900000 WHERE seq = 77", "UPDATE log SET seq = 77 WHERE seq = 900000", Flaw::Missing(77)),
-            ("UPDATE log_node SET idx = 500 WHERE level = 1 AND idx = 3", "UPDATE log_node SET idx = 3 WHERE idx = 500", Flaw::NodeChanged { from: 768, to: 1_023 }),
+            (
+                "UPDATE log_node SET idx = 500 WHERE level = 1 AND idx = 3",
+                "UPDATE log_node SET idx = 3 WHERE idx = 500",
+                Flaw::NodeChanged { from: 768, to: 1_023 },
+            ),
         ] {
             file.execute_batch(hurt).unwrap();
             assert_eq!(verify(&world, &store, &[]).await.flaw, Some(flaw));

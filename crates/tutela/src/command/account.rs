@@ -111,7 +111,9 @@ pub async fn account(command: AccountCommand, client: &Client, output: Output) -
         }
         AccountCommand::List => {
             let page = client.accounts().await?;
-            output.list(&page.items, &["id", "email", "name", "state", "roles"], |a| vec![a.id.clone(), a.email.clone(), a.name.clone(), a.state.clone(), a.roles.join(" ")]);
+            output.list(&page.items, &["id", "email", "name", "state", "roles"], |a| {
+                vec![a.id.clone(), a.email.clone(), a.name.clone(), a.state.clone(), a.roles.join(" ")]
+            });
         }
         AccountCommand::Roles { id, roles } => {
             client.account_set_roles(&id, &roles).await?;
@@ -158,7 +160,9 @@ pub async fn session(command: SessionCommand, client: &Client, output: Output) -
     match command {
         SessionCommand::List => {
             let page = client.sessions().await?;
-            output.list(&page.items, &["id", "account", "hosts", "last seen"], |s| vec![s.id.clone(), s.account_id.clone(), s.hosts.join(" "), s.last_seen_at.clone()]);
+            output.list(&page.items, &["id", "account", "hosts", "last seen"], |s| {
+                vec![s.id.clone(), s.account_id.clone(), s.hosts.join(" "), s.last_seen_at.clone()]
+            });
         }
         SessionCommand::Revoke { id, reason } => {
             client.session_end(&id, &reason).await?;

@@ -90,7 +90,15 @@ pub struct Filter {
 impl Filter {
     fn query(&self) -> Vec<(&'static str, String)> {
         let words = Some(self.words.join(" ")).filter(|w| !w.is_empty());
-        let fields = [("actor", &self.actor), ("type", &self.kind), ("resource", &self.resource), ("outcome", &self.outcome), ("since", &self.since), ("until", &self.until), ("words", &words)];
+        let fields = [
+            ("actor", &self.actor),
+            ("type", &self.kind),
+            ("resource", &self.resource),
+            ("outcome", &self.outcome),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("words", &words),
+        ];
         fields.into_iter().filter_map(|(name, value)| value.clone().map(|v| (name, v))).collect()
     }
 }
@@ -145,7 +153,15 @@ fn cells(stored: &StoredEvent) -> Vec<String> {
         Some(namespace) => format!("{namespace}:{}", text(&event["actor"]["id"])),
         None => format!("{} {}", text(&event["actor"]["type"]), text(&event["actor"]["id"])),
     };
-    vec![stored.position.clone(), text(&event["time"]), text(&event["type"]), text(&event["outcome"]), actor, text(&event["action"]), text(&event["resource"]["id"])]
+    vec![
+        stored.position.clone(),
+        text(&event["time"]),
+        text(&event["type"]),
+        text(&event["outcome"]),
+        actor,
+        text(&event["action"]),
+        text(&event["resource"]["id"]),
+    ]
 }
 
 async fn export(client: &Client, to: Option<&Path>, from: u64) -> Result<(), Error> {

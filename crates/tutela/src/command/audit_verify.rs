@@ -55,7 +55,10 @@ pub async fn run(verify: Verify, load: impl Fn() -> Result<Config, Error>) -> Re
     bar.finish_and_clear();
     match report.flaw {
         None => {
-            println!("ok: {} entries, {} records of batches, {} checkpoints; everything is as it was signed", report.entries, report.records, report.checkpoints);
+            println!(
+                "ok: {} entries, {} records of batches, {} checkpoints; everything is as it was signed",
+                report.entries, report.records, report.checkpoints
+            );
             Ok(())
         }
         Some(flaw) => Err(Error::Failed(format!("the ledger does not verify\n  {flaw}\n  {} entries before it were read and fit", report.entries))),

@@ -96,7 +96,11 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let config = with_env("[server]\nlisten = \"127.0.0.1:1\"\n", &[("TUTELA__SERVER__LISTEN", "127.0.0.1:2"), ("TUTELA__IDENTITY__SESSION__TIMEOUT", "120"), ("OTHER", "x")]).unwrap();
+        let config = with_env(
+            "[server]\nlisten = \"127.0.0.1:1\"\n",
+            &[("TUTELA__SERVER__LISTEN", "127.0.0.1:2"), ("TUTELA__IDENTITY__SESSION__TIMEOUT", "120"), ("OTHER", "x")],
+        )
+        .unwrap();
         assert_eq!((config.server.listen.port(), config.identity.session.timeout), (2, 120));
         let error = with_env("", &[("TUTELA__SERVER__LISTN", "x")]).unwrap_err();
         assert!(error.contains("TUTELA__SERVER__LISTN") && error.contains("did you mean `listen`?"), "{error}");
@@ -105,7 +109,11 @@ mod tests {
     #[test]
     fn routes_are_read_in_all_three_spellings() {
         let route = |require: &str| format!("[[gateway.routes]]\nhost = \"a.localhost\"\nupstream = \"http://127.0.0.1:1\"\nrequire = {require}\n");
-        for (text, expected) in [("\"public\"", tutela_gateway::Require::Public), ("\"signed-in\"", tutela_gateway::Require::SignedIn), ("{ permission = \"a:b\" }", tutela_gateway::Require::Permission("a:b".into()))] {
+        for (text, expected) in [
+            ("\"public\"", tutela_gateway::Require::Public),
+            ("\"signed-in\"", tutela_gateway::Require::SignedIn),
+            ("{ permission = \"a:b\" }", tutela_gateway::Require::Permission("a:b".into())),
+        ] {
             assert_eq!(with_env(&route(text), &[]).unwrap().gateway.routes[0].require, expected);
         }
     }

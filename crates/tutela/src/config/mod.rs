@@ -142,7 +142,9 @@ fn check_origin(url: &str) -> Result<(), String> {
     let bad = || format!("`{url}` is not an origin such as `https://tutela.example.com`");
     let (scheme, authority) = url.split_once("://").ok_or_else(bad)?;
     let (host, port) = authority.split_once(':').map_or((authority, None), |(h, p)| (h, Some(p)));
-    let fine = !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b)) && port.is_none_or(|p| p.parse::<u16>().is_ok());
+    let fine = !host.is_empty()
+        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b))
+        && port.is_none_or(|p| p.parse::<u16>().is_ok());
     if !fine || !["http", "https"].contains(&scheme) {
         return Err(bad());
     }

@@ -19,7 +19,10 @@ fn section(root: &Value, schema: &Value, defaults: &Value, path: &str, out: &mut
     let properties: Vec<(&String, &Value)> = schema["properties"].as_object().into_iter().flatten().collect();
     let (groups, keys): (Vec<_>, Vec<_>) = properties.into_iter().partition(|(_, p)| resolve(root, p)["properties"].is_object());
     if !keys.is_empty() {
-        out.push_str(&format!("\n## {}\n\n| key | type | default | meaning |\n|---|---|---|---|\n", if path.is_empty() { "Top level".to_owned() } else { format!("`[{path}]`") }));
+        out.push_str(&format!(
+            "\n## {}\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
+            if path.is_empty() { "Top level".to_owned() } else { format!("`[{path}]`") }
+        ));
     }
     for (name, property) in keys {
         let target = resolve(root, property);

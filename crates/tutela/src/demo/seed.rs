@@ -27,10 +27,11 @@ struct Person {
 
 /// Words for sample passwords: 64, so that each gives six bits.
 const WORDS: &[&str; 64] = &[
-    "amber", "anchor", "autumn", "basil", "beacon", "birch", "bridge", "candle", "cedar", "cloud", "clover", "copper", "coral", "cotton", "crane", "delta", "ember", "falcon", "fern",
-    "field", "finch", "flint", "forest", "garden", "ginger", "glacier", "granite", "harbor", "hazel", "heron", "indigo", "island", "ivory", "jasper", "juniper", "lagoon", "lantern", "laurel",
-    "linen", "maple", "marble", "meadow", "mellow", "meteor", "mint", "mosaic", "nectar", "oasis", "olive", "orchid", "pebble", "pepper", "pine", "prairie", "quartz", "raven", "river", "saffron",
-    "silver", "spruce", "summit", "thistle", "velvet", "willow",
+    "amber", "anchor", "autumn", "basil", "beacon", "birch", "bridge", "candle", "cedar", "cloud", "clover", "copper", "coral", "cotton", "crane", "delta",
+    "ember", "falcon", "fern", "field", "finch", "flint", "forest", "garden", "ginger", "glacier", "granite", "harbor", "hazel", "heron", "indigo", "island",
+    "ivory", "jasper", "juniper", "lagoon", "lantern", "laurel", "linen", "maple", "marble", "meadow", "mellow", "meteor", "mint", "mosaic", "nectar", "oasis",
+    "olive", "orchid", "pebble", "pepper", "pine", "prairie", "quartz", "raven", "river", "saffron", "silver", "spruce", "summit", "thistle", "velvet",
+    "willow",
 ];
 
 /// Makes the sample people on the first run; later runs find them.

@@ -1,4 +1,4 @@
-"""Against a running server: `TUTELA_LIVE_URL` and `TUTELA_LIVE_KEY` (scopes events:write, events:read)."""
+"""Against a running server: `TUTELA_LIVE_URL` and `TUTELA_LIVE_KEY` (scopes events:write, ledger:read)."""
 
 from __future__ import annotations
 
