@@ -15,6 +15,9 @@ use crate::{
     value::{Row, Value},
 };
 
+/// Makes the signer of a ledger from its origin.
+pub type SignerOf = Box<dyn Fn(&str) -> Result<Signer, Error> + Send>;
+
 /// What opening a store needs.
 pub struct Open {
     /// `[storage]`.
@@ -22,7 +25,7 @@ pub struct Open {
     /// The data folder; it exists.
     pub data: PathBuf,
     /// Makes the signer of the ledger for an origin. The origin is fixed when the instance is made.
-    pub signer: Box<dyn Fn(&str) -> Result<Signer, Error> + Send>,
+    pub signer: SignerOf,
     /// Host name the origin of a new instance begins with.
     pub host: String,
     /// What tells root keys apart.

@@ -21,7 +21,7 @@ mod verify;
 
 pub use changeset::{Changeset, Expect, Housekeeping, IndexRow, Record};
 pub use config::Config;
-pub use db::{Open, Store};
+pub use db::{Instance, Open, SignerOf, Store};
 pub use error::Error;
 pub use migrate::{Migration, MigrationState};
 pub use sql::{On, Sql, registered};

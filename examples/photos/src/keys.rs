@@ -59,7 +59,7 @@ impl Keys {
         let mut kept = self.kept.lock().await;
         let known = kept.keys.contains_key(kid);
         let enough = if known { LONGEST_AGE } else { SHORTEST_AGE };
-        if !kept.fetched.is_some_and(|at| at.elapsed() < enough) {
+        if kept.fetched.is_none_or(|at| at.elapsed() >= enough) {
             if kept.failed.is_some_and(|at| at.elapsed() < FAILURE_AGE) {
                 return Err(UNAVAILABLE);
             }

@@ -41,9 +41,12 @@ pub(crate) struct Postgres {
     committed: Arc<Notify>,
 }
 
+/// Events and who waits for them.
+type Waiting = (Vec<Record>, oneshot::Sender<Result<(), Error>>);
+
 struct Running {
     guard: Arc<dyn CommitGuard>,
-    events: mpsc::Sender<(Vec<Record>, oneshot::Sender<Result<(), Error>>)>,
+    events: mpsc::Sender<Waiting>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     stop: Arc<Notify>,
 }
@@ -173,7 +176,7 @@ impl Postgres {
 }
 
 /// Inserts what is waiting, many changesets at a time.
-async fn insert_events(pool: Pool, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<(Vec<Record>, oneshot::Sender<Result<(), Error>>)>>>, committed: Arc<Notify>) {
+async fn insert_events(pool: Pool, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting>>>, committed: Arc<Notify>) {
     let mut waiting = Vec::with_capacity(BATCH);
     loop {
         if queue.lock().await.recv_many(&mut waiting, BATCH).await == 0 {

@@ -25,7 +25,7 @@ use crate::{
         ledger::{self, Head},
         outbox,
     },
-    value::{Value, params},
+    value::{Value, values},
 };
 
 /// Most events of one move.
@@ -86,7 +86,7 @@ impl Sequencer {
         let Some(held) = &self.held else { return Ok(()) };
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        execute_tx(&tx, &LEASE_GIVE_UP, &params!["sequencer", self.node, held.term, SystemEnv.now()]).await?;
+        execute_tx(&tx, &LEASE_GIVE_UP, &values!["sequencer", self.node, held.term, SystemEnv.now()]).await?;
         Ok(tx.commit().await?)
     }
 
@@ -111,7 +111,7 @@ impl Sequencer {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         let until = now + LEASE;
-        let rows = query_tx(&tx, &LEASE_TAKE, &params!["sequencer", self.node, until, now]).await?;
+        let rows = query_tx(&tx, &LEASE_TAKE, &values!["sequencer", self.node, until, now]).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let term: i64 = row.get(0)?;
         if self.held.as_ref().is_none_or(|held| held.term != term) {
@@ -134,7 +134,7 @@ impl Sequencer {
         let Some(append) = Append::after(&held.head, &records, &self.signer) else { return Ok(0) };
         write(&tx, &append, &records, &mut self.months).await?;
         let head = &append.head;
-        let set = params![head.edge.size(), head.edge.to_bytes(), &head.checkpoint, held.term, held.head.edge.size()];
+        let set = values![head.edge.size(), head.edge.to_bytes(), &head.checkpoint, held.term, held.head.edge.size()];
         if execute_tx(&tx, &ledger::LOG_HEAD_SET_FENCED, &set).await? != 1 {
             return Err(Error::Conflict("another node sequences the ledger"));
         }
@@ -168,22 +168,22 @@ async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, record
         execute_tx(tx, &ledger::LOG_ITEM_INSERT_MANY, &[Value::Ints(item_ids), Value::Blobs(item_bodies)]).await?;
     }
     for node in &append.nodes {
-        execute_tx(tx, &ledger::LOG_NODE_INSERT, &params![i64::from(node.level), node.index, node.hash]).await?;
+        execute_tx(tx, &ledger::LOG_NODE_INSERT, &values![i64::from(node.level), node.index, node.hash]).await?;
     }
     for (size, note) in &append.kept {
-        execute_tx(tx, &ledger::LOG_CHECKPOINT_INSERT, &params![*size, note]).await?;
+        execute_tx(tx, &ledger::LOG_CHECKPOINT_INSERT, &values![*size, note]).await?;
     }
     for mark in &append.marks {
-        execute_tx(tx, &ledger::LOG_MARK_WIDEN, &params![mark.first, mark.earliest, mark.latest]).await?;
+        execute_tx(tx, &ledger::LOG_MARK_WIDEN, &values![mark.first, mark.earliest, mark.latest]).await?;
     }
     for (hour, events) in append.hours() {
-        execute_tx(tx, &ledger::EVENT_HOUR_ADD, &params![hour, events]).await?;
+        execute_tx(tx, &ledger::EVENT_HOUR_ADD, &values![hour, events]).await?;
     }
     for (month, lowest, highest) in append.months() {
         if months.insert(month) {
             tx.batch_execute(&format!("CREATE TABLE IF NOT EXISTS event_index_{month} PARTITION OF event_index FOR VALUES IN ({month})")).await?;
         }
-        execute_tx(tx, &ledger::INDEX_MONTH_UPSERT, &params![month, lowest, highest]).await?;
+        execute_tx(tx, &ledger::INDEX_MONTH_UPSERT, &values![month, lowest, highest]).await?;
     }
     let (mut row_months, mut row_ids, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for (month, row, words) in append.index_rows() {

@@ -18,7 +18,7 @@ use crate::{
         counter::effect_ops,
         ledger::{self, Head},
     },
-    value::{Value, params},
+    value::{Value, values},
 };
 
 /// Most changesets of one commit.
@@ -135,21 +135,21 @@ fn write(tx: &Transaction<'_>, append: &Append<'_>, known: &BTreeSet<i64>, made:
             let position = i64::try_from(placed.position).unwrap_or(i64::MAX);
             log.execute((position, entry.id.0.as_bytes(), entry.time.micros(), &entry.leaf[..], &entry.body[..]))?;
             for (item, body) in entry.items.iter().flat_map(|batch| batch.bodies()).enumerate() {
-                execute(tx, &ledger::LOG_ITEM_INSERT, &params![row_id(placed.position, item as u16), body.clone()])?;
+                execute(tx, &ledger::LOG_ITEM_INSERT, &values![row_id(placed.position, item as u16), body.clone()])?;
             }
         }
     }
     for node in &append.nodes {
-        execute(tx, &ledger::LOG_NODE_INSERT, &params![i64::from(node.level), node.index, node.hash])?;
+        execute(tx, &ledger::LOG_NODE_INSERT, &values![i64::from(node.level), node.index, node.hash])?;
     }
     for (size, note) in &append.kept {
-        execute(tx, &ledger::LOG_CHECKPOINT_INSERT, &params![*size, note])?;
+        execute(tx, &ledger::LOG_CHECKPOINT_INSERT, &values![*size, note])?;
     }
     for mark in &append.marks {
-        execute(tx, &ledger::LOG_MARK_WIDEN, &params![mark.first, mark.earliest, mark.latest])?;
+        execute(tx, &ledger::LOG_MARK_WIDEN, &values![mark.first, mark.earliest, mark.latest])?;
     }
     for (hour, events) in append.hours() {
-        execute(tx, &ledger::EVENT_HOUR_ADD, &params![hour, events])?;
+        execute(tx, &ledger::EVENT_HOUR_ADD, &values![hour, events])?;
     }
     for (month, lowest, highest) in append.months() {
         if !known.contains(&month) {
@@ -159,7 +159,7 @@ fn write(tx: &Transaction<'_>, append: &Append<'_>, known: &BTreeSet<i64>, made:
             ))?;
             made.insert(month);
         }
-        execute(tx, &ledger::INDEX_MONTH_UPSERT, &params![month, lowest, highest])?;
+        execute(tx, &ledger::INDEX_MONTH_UPSERT, &values![month, lowest, highest])?;
     }
     let mut current = None;
     for (month, row, tokens) in append.index_rows() {

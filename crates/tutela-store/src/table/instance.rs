@@ -22,7 +22,7 @@ statements! {
 /// The first write of all: identity, empty log, and the role that always exists.
 pub(crate) fn instance_insert(instance: &Instance, open: &Open, signer: &Signer) -> Changeset {
     let head = Head::empty(signer);
-    let admin = vec!["*".to_owned()];
+    let admin = ["*".to_owned()];
     Changeset::housekeeping(Housekeeping::Instance)
         .run(&INSTANCE_INSERT, params![instance.id, &instance.origin, open.key_fingerprint, open.now], Expect::Any)
         .run(&LOG_HEAD_INSERT, params![row_id(0, 0), head.edge.to_bytes(), &head.checkpoint], Expect::Any)
