@@ -30,6 +30,18 @@ impl FromRequestParts<Web> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
+        // Several layers ask; one request has one caller and one `now`.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let caller = Self::identify(parts, web).await?;
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    async fn identify(parts: &Parts, web: &Web) -> Result<Self, Failure> {
         let mut ctx = Ctx::new(web.app.env(), Principal::Anonymous);
         if let Some(id) = parts.extensions.get::<RequestId>() {
             ctx.request = *id;

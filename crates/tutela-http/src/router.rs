@@ -2,8 +2,9 @@
 
 use axum::{
     Router,
+    extract::{FromRequestParts, Request, State},
     http::Method,
-    middleware::{from_fn_with_state, map_response},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post, put},
 };
@@ -13,6 +14,7 @@ use utoipa::OpenApi;
 
 use crate::{
     api::{account, client, event, ledger, permission, role, session},
+    caller::Caller,
     idempotency, page,
     problem::Failure,
     security,
@@ -86,7 +88,8 @@ pub fn router(web: Web) -> Router {
     let mut api = Router::new();
     for route in route_table() {
         if route.on_own_host || web.front != Front::Own {
-            api = api.route(route.path, route.handler);
+            let gate = from_fn_with_state((web.clone(), route.needs), enforce);
+            api = api.route(route.path, route.handler.layer(gate));
         }
     }
     let api = api.layer(from_fn_with_state(web.clone(), idempotency::once)).layer(RequestBodyLimitLayer::new(idempotency::MAX_BODY));
@@ -102,6 +105,16 @@ pub fn router(web: Web) -> Router {
         .layer(map_response(as_problem))
         .layer(from_fn_with_state(web.clone(), security::guard))
         .with_state(web)
+}
+
+/// Asks for the route's permission before the request is even parsed.
+async fn enforce(State((web, needs)): State<(Web, Needs)>, request: Request, next: Next) -> Result<Response, Failure> {
+    let (mut parts, body) = request.into_parts();
+    if let Needs::Permission(permission) = needs {
+        let caller = <Caller as FromRequestParts<Web>>::from_request_parts(&mut parts, &web).await?;
+        web.app.permit(&caller.ctx, permission).await?;
+    }
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// Answers that a layer or extractor made in plain text become problems too.

@@ -125,7 +125,7 @@ impl Store {
         self.signals.changed.notified().await;
     }
 
-    /// On PostgreSQL, waits until everything committed so far stands in the log (or two seconds have passed); on SQLite it always does.
+    /// On PostgreSQL, waits until everything committed so far stands in the log (an error after five seconds); on SQLite it always does.
     pub async fn settle(&self) -> Result<(), Error> {
         match &self.engine {
             Engine::Postgres(pg) => pg.settle().await,

@@ -222,9 +222,17 @@ fn in_time(event: &Value, filter: &Filter) -> bool {
 /// An event by id, with its canonical bytes as they are sealed.
 pub async fn get(app: &App, ctx: &Ctx, id: EventId) -> Result<(api::StoredEvent, Vec<u8>), Error> {
     app.permit(ctx, "ledger:read").await?;
-    app.store.settle().await?;
-    let row = app.store.log_get(id).await?.ok_or(Error::NotFound("event"))?;
+    let row = sequenced(app, id).await?;
     Ok((shown(app, &row)?, row.body))
+}
+
+/// An event that is durable; on PostgreSQL it may have to wait for its position first.
+pub(crate) async fn sequenced(app: &App, id: EventId) -> Result<LogRow, Error> {
+    if let Some(row) = app.store.log_get(id).await? {
+        return Ok(row);
+    }
+    app.store.settle().await?;
+    app.store.log_get(id).await?.ok_or(Error::NotFound("event"))
 }
 
 /// An event by position, with its canonical bytes as they are sealed.

@@ -4,7 +4,7 @@ use tutela_core::EventId;
 use tutela_ledger::{Batch, Checkpoint, ItemProof, Span, TilePath, TlogProof, inclusion_ranges};
 use tutela_store::{LogRow, Position};
 
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, usecase::event};
 
 /// The last signed checkpoint, as a signed note.
 pub async fn checkpoint(app: &App, ctx: &Ctx) -> Result<String, Error> {
@@ -31,8 +31,7 @@ pub async fn tile(app: &App, ctx: &Ctx, path: TilePath) -> Result<Vec<u8>, Error
 /// Proof that an event stands in the log (C2SP tlog-proof).
 pub async fn proof(app: &App, ctx: &Ctx, id: EventId) -> Result<TlogProof, Error> {
     app.permit(ctx, "ledger:read").await?;
-    app.store.settle().await?;
-    let row = app.store.log_get(id).await?.ok_or(Error::NotFound("event"))?;
+    let row = event::sequenced(app, id).await?;
     prove(app, row).await
 }
 

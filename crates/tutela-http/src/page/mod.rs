@@ -13,7 +13,7 @@ mod show;
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -64,8 +64,8 @@ pub(crate) fn probes() -> Router<Web> {
 }
 
 /// What stands nowhere in the table.
-pub(crate) async fn not_found(State(web): State<Web>, headers: HeaderMap) -> Response {
-    if web.front == Front::Own && wants_page(&headers) {
+pub(crate) async fn not_found(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Response {
+    if web.front == Front::Own && wants_page(&headers) && !uri.path().starts_with("/v1/") {
         return message(
             &web,
             StatusCode::NOT_FOUND,

@@ -144,7 +144,7 @@ impl Postgres {
     }
 
     pub(crate) async fn settle(&self) -> Result<(), Error> {
-        for _ in 0..200 {
+        for _ in 0..500 {
             self.committed.notify_one();
             let waiting: i64 = self.all(&outbox::OUTBOX_WAITING, Vec::new()).await?.first().map_or(Ok(0), |row| row.get(0))?;
             if waiting == 0 {
@@ -152,7 +152,7 @@ impl Postgres {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Err(Error::Unavailable("the ledger's sequencer has not caught up within two seconds".into()))
+        Err(Error::Unavailable("the ledger's sequencer has not caught up within five seconds".into()))
     }
 
     pub(crate) async fn close(&self) {

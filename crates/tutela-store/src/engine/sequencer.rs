@@ -30,7 +30,8 @@ use crate::{
 
 /// Most events of one move.
 const BATCH: i64 = 1_024;
-const LEASE: Duration = Duration::from_secs(10);
+/// Short, so that another node takes over soon after a crash; the fence makes a short lease safe.
+const LEASE: Duration = Duration::from_secs(3);
 /// How often a holder looks without being woken: events of other nodes wait this long at most.
 const POLL: Duration = Duration::from_millis(50);
 

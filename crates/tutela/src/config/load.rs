@@ -71,9 +71,9 @@ fn with_hint(message: &str) -> String {
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let known = quoted.skip(1).step_by(2);
-    let nearest = known.map(|name| (strsim::damerau_levenshtein(unknown, name), name)).min();
+    let nearest = known.map(|name| (strsim::jaro_winkler(unknown, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
-        Some((distance, name)) if distance <= name.len().div_ceil(3).max(2) => format!("{message}\nhelp: did you mean `{name}`?"),
+        Some((likeness, name)) if likeness > 0.8 => format!("{message}\nhelp: did you mean `{name}`?"),
         _ => message.to_owned(),
     }
 }

@@ -1,0 +1,99 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::server::Instance;
+
+/// The folder with data of others, where there is one.
+fn shared() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into();
+    let folder = std::env::var_os("TUTELA_SHARED").map_or(beside, PathBuf::from).join("data/panther");
+    folder.exists().then_some(folder)
+}
+
+/// The event of each labelled test in a rule.
+fn events_of(yaml: &str) -> Vec<Value> {
+    let rule: Value = serde_yaml_ng::from_str(yaml).unwrap_or_default();
+    rule["Tests"].as_array().into_iter().flatten().map(|test| test["Log"].clone()).filter(Value::is_object).collect()
+}
+
+fn walk(folder: &std::path::Path, out: &mut BTreeMap<PathBuf, String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, out);
+        } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+            out.insert(path.clone(), std::fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_of_others_are_imported_found_exported_and_every_tampering_is_named() {
+    let Some(folder) = shared() else { return testkit::skip("no shared data") };
+    let mut files = BTreeMap::new();
+    walk(&folder, &mut files);
+    let instance = Instance::start("sqlite", "").await;
+    let file = instance.dir.path().join("import.jsonl");
+    let mut lines = String::new();
+    let mut count = 0;
+    for (path, yaml) in &files {
+        for event in events_of(yaml) {
+            let name = event.get("eventName").or(event.get("eventType")).and_then(Value::as_str).unwrap_or("unknown").to_owned();
+            let line = json!({"type": "imported.event", "action": name.chars().take(100).collect::<String>(), "resource": path.file_stem().unwrap().to_string_lossy(), "metadata": event});
+            lines.push_str(&format!("{line}\n"));
+            count += 1;
+        }
+    }
+    assert!(count > 100, "only {count} events found in {} files", files.len());
+    std::fs::write(&file, &lines).unwrap();
+    let out = instance.cli(&["audit", "import", "--format", "jsonl", file.to_str().unwrap()]).await;
+    assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), format!("{count} events recorded, 0 lines refused"), "{}", String::from_utf8_lossy(&out.stderr));
+
+    let found = instance.cli(&["--output", "json", "audit", "search", "--type", "imported.event", "--limit", "100000"]).await;
+    assert_eq!(String::from_utf8_lossy(&found.stdout).lines().count(), count);
+    let one = instance.cli(&["--output", "json", "audit", "search", "ConsoleLogin"]).await;
+    let first: Value = serde_json::from_slice(one.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!(first["event"]["action"], "ConsoleLogin");
+
+    let export = instance.dir.path().join("export.jsonl");
+    assert!(instance.cli(&["audit", "export", "--to", export.to_str().unwrap()]).await.status.success());
+    let exported = std::fs::read_to_string(&export).unwrap();
+    let entries: Vec<Value> = exported.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let (checkpoint, entries) = entries.split_last().unwrap();
+    // Whoever has the export can rebuild the root by themselves.
+    let mut edge = tutela_ledger::Frontier::default();
+    for entry in entries {
+        edge.append(tutela_ledger::leaf_hash(entry["body"].as_str().unwrap().as_bytes()), &mut Vec::new());
+    }
+    let key = tutela_ledger::VerifyingKey::parse(checkpoint["key"].as_str().unwrap()).unwrap();
+    let note = checkpoint["checkpoint"].as_str().unwrap();
+    let signed = tutela_ledger::Checkpoint::open(note, &key).unwrap();
+    assert_eq!((signed.size, signed.root), (edge.size(), edge.root()));
+    let elsewhere = instance.dir.path().join("checkpoint.txt");
+    std::fs::write(&elsewhere, note).unwrap();
+
+    instance.stop("-INT").await;
+    let verify = |args: &'static [&'static str]| {
+        let mut all = vec!["audit", "verify"];
+        all.extend(args);
+        let instance = &instance;
+        async move {
+            let out = instance.cli(&all).await;
+            (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout))
+        }
+    };
+    let held = Box::leak(elsewhere.to_str().unwrap().to_owned().into_boxed_str());
+    let with_held: &'static [&'static str] = Box::leak(vec!["--checkpoint", &*held].into_boxed_slice());
+    assert_eq!(verify(with_held).await.0, Some(0));
+    let database = rusqlite::Connection::open(instance.data().join("tutela.db")).unwrap();
+    // One byte of one stored body.
+    database.execute_batch("UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'imported.event', 'imported.evemt') AS BLOB) WHERE seq = 123").unwrap();
+    let (code, text) = verify(&[]).await;
+    assert!(code == Some(1) && text.contains("position 123: the stored event was changed"), "{text}");
+    database.execute_batch("UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'imported.evemt', 'imported.event') AS BLOB) WHERE seq = 123").unwrap();
+    assert_eq!(verify(&[]).await.0, Some(0));
+    database.execute_batch("DELETE FROM log WHERE seq = 200").unwrap();
+    let (code, text) = verify(&[]).await;
+    assert!(code == Some(1) && text.contains("position 200: the entry is missing"), "{text}");
+}

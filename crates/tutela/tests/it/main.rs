@@ -1,0 +1,19 @@
+//! The real program, as a process, on both engines: what a person or an application meets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+/// Recording, searching and proving over the API.
+mod api;
+/// Who may call which route: one golden table.
+mod authorization;
+/// Kills, full disks, tampering.
+mod crash;
+/// Configuration and start-up that cannot work.
+mod faults;
+/// Guarded applications: sign-in, headers, cookies, bodies.
+mod gateway;
+/// Events written by others: imported, searched, exported, verified.
+mod import;
+/// A server in a temporary folder, and a browser-like client.
+mod server;
+/// The first administrator, passwords, sessions.
+mod sign_in;
