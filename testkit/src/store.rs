@@ -89,7 +89,7 @@ impl World {
             key_fingerprint: root_key().fingerprint().unwrap(),
             guard,
             node,
-            now: env.now(),
+            env: Arc::<TestEnv>::clone(&self.env),
         })
         .await
     }

@@ -85,5 +85,5 @@ fn write(demo: &Demo, over: &AtomicBool, round: u32, writer: &str) -> Vec<String
 
 /// The log as a stranger would check it: with the program's own verifier, over the files.
 fn verify(program: &Path, data: &Path) -> Result<(), Stop> {
-    cmd::run(Command::new(program).args(["audit", "verify", "--data"]).arg(data))
+    cmd::run(Command::new(program).args(["audit", "verify", "--data"]).arg(data.join("tutela")))
 }

@@ -132,7 +132,7 @@ async fn open(config: &Config, data: &Path) -> Result<Store, String> {
         key_fingerprint: root_key().fingerprint().map_err(|e| e.to_string())?,
         guard: Arc::new(NoGuard),
         node: uuid::Builder::from_random_bytes(random_bytes(&mut { env })).into_uuid(),
-        now: env.now(),
+        env: Arc::new(SystemEnv),
     });
     opened.await.map_err(|e| e.to_string())
 }

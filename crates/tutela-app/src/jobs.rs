@@ -48,6 +48,6 @@ async fn sweep(app: &App) -> Result<(), Error> {
     const KEEP_CHANGES: u64 = 10_000;
     let now = app.env.now();
     let old = app.store.change_last().await?.saturating_sub(KEEP_CHANGES);
-    let changeset = Changeset::housekeeping(Housekeeping::Cursor).session_sweep(now).idempotency_sweep(now).change_sweep(old);
+    let changeset = Changeset::housekeeping(Housekeeping::Sweep).session_sweep(now).idempotency_sweep(now).change_sweep(old);
     Ok(app.store.commit(changeset).await?)
 }

@@ -16,8 +16,8 @@ use tutela_store::{IndexRow, LogRow, Record};
 
 use crate::Error;
 
-/// Most tokens of one event; further words are not indexed.
-const MAX_TOKENS: usize = 64;
+/// Most words of one event that are indexed; its other fields always are.
+const MAX_WORDS: usize = 64;
 
 /// Seals events and opens them again.
 pub(crate) struct Sealer {
@@ -137,10 +137,8 @@ impl Sealer {
 
     fn tokens(&self, event: &Event) -> Result<Vec<String>, Error> {
         let key = self.index_key(event.recorded_at.month())?;
-        let mut tokens = BTreeSet::from([format!("t={}", event.kind), format!("o={}", event.outcome.as_str()), format!("s={}", event.severity as u8)]);
-        let mut add = |prefix: &str, word: &str| {
-            tokens.insert(keyed(&key, prefix, word));
-        };
+        let mut tokens = vec![format!("t={}", event.kind), format!("o={}", event.outcome.as_str()), format!("s={}", event.severity as u8)];
+        let mut add = |prefix: &str, word: &str| tokens.push(keyed(&key, prefix, word));
         if let Some(actor) = actor_text(&event.actor) {
             add("a", &actor);
         }
@@ -148,7 +146,6 @@ impl Sealer {
             add("r", &resource.id);
             if let Some(kind) = &resource.kind {
                 add("r", &format!("{kind}/{}", resource.id));
-                add("y", kind);
             }
         }
         if let Some(session) = event.session {
@@ -162,10 +159,10 @@ impl Sealer {
         }
         let spoken = [event.action.clone(), event.reason.clone()].map(Value::from);
         let values = spoken.iter().chain([&event.fields, &event.personal, &event.metadata].into_iter().flat_map(Map::values));
-        for word in words_of(values).into_iter().take(MAX_TOKENS) {
+        for word in words_of(values).into_iter().take(MAX_WORDS) {
             add("w", &word);
         }
-        Ok(tokens.into_iter().take(MAX_TOKENS).collect())
+        Ok(tokens)
     }
 
     fn index_key(&self, month: i64) -> Result<Arc<IndexKey>, Error> {
@@ -207,6 +204,11 @@ pub(crate) fn words_of<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeSet<
 
 fn keyed(key: &IndexKey, prefix: &str, word: &str) -> String {
     format!("{prefix}={}", key.token(prefix, word))
+}
+
+/// As [`ip_words`], from text; empty where it is no address.
+pub(crate) fn ip_words_of(ip: &str) -> Vec<String> {
+    ip.parse().map(ip_words).unwrap_or_default()
 }
 
 /// The address and its prefixes: /8, /16, /24 of IPv4; /32, /48, /64 of IPv6.

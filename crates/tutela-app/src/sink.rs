@@ -118,7 +118,7 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
     event.outcome = match record.status {
         401 | 403 | 421 | 429 => Outcome::Denied,
         0 => Outcome::Unknown,
-        status if status >= 500 => Outcome::Failure,
+        status if status >= 400 => Outcome::Failure,
         _ => Outcome::Success,
     };
     event.severity = Severity::Informational;

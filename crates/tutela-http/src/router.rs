@@ -68,7 +68,7 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/accounts/{id}/disable", may("accounts:write"), admin, post(account::disable)),
         route(Method::PUT, "/v1/accounts/{id}/identifiers", may("accounts:write"), admin, put(account::set_identifier)),
         route(Method::PUT, "/v1/accounts/{id}/roles", may("accounts:write"), admin, put(account::set_roles)),
-        route(Method::POST, "/v1/setup-links", may("accounts:write"), admin, post(account::setup_link)),
+        route(Method::POST, "/v1/setup-links", may("*"), admin, post(account::setup_link)),
         route(Method::GET, "/v1/clients", may("clients:read"), admin, get(client::list)),
         route(Method::POST, "/v1/clients", may("clients:write"), admin, post(client::create)),
         route(Method::DELETE, "/v1/clients/{id}", may("clients:write"), admin, delete(client::revoke)),
@@ -89,7 +89,7 @@ pub fn router(web: Web) -> Router {
     for route in route_table() {
         if route.on_own_host || web.front != Front::Own {
             let gate = from_fn_with_state((web.clone(), route.needs), enforce);
-            api = api.route(route.path, route.handler.layer(gate));
+            api = api.route(route.path, route.handler.route_layer(gate));
         }
     }
     let api = api.layer(from_fn_with_state(web.clone(), idempotency::once)).layer(RequestBodyLimitLayer::new(idempotency::MAX_BODY));

@@ -51,6 +51,8 @@ pub enum Housekeeping {
     SessionTouch,
     /// A single-use code of a sign-in was made; using it up is an event.
     SignInTransaction,
+    /// What had expired was dropped: codes, host parts of sessions, idempotency keys, announcements.
+    Sweep,
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{Notify, watch};
-use tutela_core::{Timestamp, seam::CommitGuard};
+use tutela_core::{Env, seam::CommitGuard};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
@@ -34,8 +34,8 @@ pub struct Open {
     pub guard: Arc<dyn CommitGuard>,
     /// Names this process in leases, and a new instance.
     pub node: Uuid,
-    /// The current time.
-    pub now: Timestamp,
+    /// The clock, for leases and the instance's birth.
+    pub env: Arc<dyn Env>,
 }
 
 /// Our own data, on SQLite or PostgreSQL. Cheap to clone.
@@ -82,7 +82,7 @@ impl Store {
         let signer = (open.signer)(&instance.origin)?;
         match &engine {
             Engine::Sqlite(lite) => lite.start(signer, open.guard, signals.clone()).await?,
-            Engine::Postgres(pg) => pg.start(signer, open.guard, signals.clone()).await?,
+            Engine::Postgres(pg) => pg.start(signer, open.guard, signals.clone(), open.env).await?,
         }
         Ok(Self { engine, signals, instance: Arc::new(instance) })
     }

@@ -137,23 +137,23 @@ impl Running {
 
 /// Opens the store, which applies pending migrations, and closes it again.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
-    let (store, _) = open_store(config, &read_key(&config.key_file())?, &SystemEnv).await?;
+    let (store, _) = open_store(config, &read_key(&config.key_file())?, &(Arc::new(SystemEnv) as Arc<dyn Env>)).await?;
     store.close().await;
     Ok(())
 }
 
 async fn open_app(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<App, Error> {
-    let (store, ledger_key) = open_store(config, &root, &*env).await?;
+    let (store, ledger_key) = open_store(config, &root, &env).await?;
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
     let parts = Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), root, ledger_key, version: VERSION };
     Ok(App::start(parts).await?)
 }
 
-async fn open_store(config: &Config, root: &RootKey, env: &dyn Env) -> Result<(Store, VerifyingKey), Error> {
+async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>) -> Result<(Store, VerifyingKey), Error> {
     let seed = root.derive(&[LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
     let key_fingerprint = root.fingerprint().map_err(tutela_app::Error::from)?;
     let signer = move |origin: &str| Signer::new(origin, &seed).map_err(tutela_store::Error::from);
-    let node = uuid::Builder::from_random_bytes(random_bytes(&mut { env })).into_uuid();
+    let node = uuid::Builder::from_random_bytes(random_bytes(&mut { &**env })).into_uuid();
     let store = Store::open(Open {
         config: config.storage.clone(),
         data: config.data.clone(),
@@ -162,7 +162,7 @@ async fn open_store(config: &Config, root: &RootKey, env: &dyn Env) -> Result<(S
         key_fingerprint,
         guard: Arc::new(Guard),
         node,
-        now: env.now(),
+        env: Arc::clone(env),
     })
     .await?;
     let ledger_key = signer(&store.instance().origin)?.key().clone();

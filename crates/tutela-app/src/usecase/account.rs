@@ -20,7 +20,7 @@ use crate::{
 pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::Account, Error> {
     app.permit(ctx, "accounts:write").await?;
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&new.email)?, &new.name, ctx.now)?;
-    role::must_exist(app, &new.roles).await?;
+    role::must_be_giveable(app, ctx, &new.roles).await?;
     let hash = match new.password {
         Some(password) => {
             check_strength(&password, &[account.email.as_str(), &account.name])?;
@@ -75,8 +75,9 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
 pub async fn set_roles(app: &App, ctx: &Ctx, id: AccountId, roles: Vec<String>) -> Result<(), Error> {
     app.permit(ctx, "accounts:write").await?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_exist(app, &roles).await?;
     let old = app.store.account_role_list(id).await?;
+    // Taking a role away is as much of a power as giving it.
+    role::must_be_giveable(app, ctx, &[&roles[..], &old[..]].concat()).await?;
     app.commit(ctx, AccountRolesChanged { account: id, old: &old, new: &roles }, |c| c.account_set_roles(id, &roles).announce("account", id)).await?;
     app.forget(id.0);
     Ok(())

@@ -142,6 +142,12 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Events before this time.
     pub until: Option<Timestamp>,
+    /// Address, or a network of a width that is indexed: /8, /16, /24 of IPv4, /32, /48, /64 of IPv6.
+    pub ip: Option<String>,
+    /// Session id.
+    pub session: Option<String>,
+    /// Name of a gateway route.
+    pub route: Option<String>,
     /// Words that all occur.
     pub words: Option<String>,
 }
@@ -202,7 +208,7 @@ fn tokens(app: &App, filter: &Filter, month: i64) -> Result<Vec<String>, Error> 
     if let Some(outcome) = filter.outcome {
         out.push(format!("o={}", outcome.as_str()));
     }
-    for (prefix, word) in [("a", &filter.actor), ("r", &filter.resource)] {
+    for (prefix, word) in [("a", &filter.actor), ("r", &filter.resource), ("i", &filter.ip), ("e", &filter.session), ("g", &filter.route)] {
         if let Some(word) = word {
             out.push(app.sealer.token(month, prefix, word)?);
         }
@@ -291,6 +297,9 @@ fn fits(event: &Value, filter: &Filter) -> bool {
         && is(&filter.actor, actor.as_deref())
         && (is(&filter.resource, event["resource"]["id"].as_str()) || is(&filter.resource, typed_resource(event).as_deref()))
         && has_words(event, filter)
+        && is(&filter.session, event["session"].as_str())
+        && is(&filter.route, event["request"]["route"].as_str())
+        && filter.ip.as_ref().is_none_or(|wanted| event["source"]["ip"].as_str().is_some_and(|ip| crate::record::ip_words_of(ip).contains(wanted)))
         && filter.outcome.is_none_or(|o| event["outcome"].as_str() == Some(o.as_str()))
         && in_time(event, filter)
 }

@@ -15,6 +15,7 @@ pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::Role>, Error> {
 pub async fn set(app: &App, ctx: &Ctx, role: api::Role) -> Result<(), Error> {
     app.permit(ctx, "roles:write").await?;
     let role = Role::new(&role.name, role.permissions)?;
+    must_hold(ctx, &role.permissions)?;
     app.commit(ctx, RoleChanged { name: &role.name, permissions: &role.permissions }, |c| c.role_upsert(&role).announce("role", &role.name)).await?;
     app.forget_all();
     Ok(())
@@ -24,10 +25,19 @@ pub(crate) async fn all(app: &App) -> Result<Roles, Error> {
     Ok(Roles::new(app.store.role_list().await?))
 }
 
-pub(crate) async fn must_exist(app: &App, names: &[String]) -> Result<(), Error> {
+/// Refuses roles that do not exist, and those that allow more than the caller may: nobody hands out what they do not hold.
+pub(crate) async fn must_be_giveable(app: &App, ctx: &Ctx, names: &[String]) -> Result<(), Error> {
     let roles = all(app).await?;
-    match names.iter().find(|name| !roles.contains(name)) {
-        Some(unknown) => Err(Error::invalid("roles", format!("there is no role `{unknown}`; make it first"))),
+    if let Some(unknown) = names.iter().find(|name| !roles.contains(name)) {
+        return Err(Error::invalid("roles", format!("there is no role `{unknown}`; make it first")));
+    }
+    let permissions: Vec<String> = roles.grants(names).iter().map(str::to_owned).collect();
+    must_hold(ctx, &permissions)
+}
+
+fn must_hold(ctx: &Ctx, permissions: &[String]) -> Result<(), Error> {
+    match permissions.iter().find(|permission| !ctx.principal.allows(permission)) {
+        Some(beyond) => Err(Error::Conflict(format!("you cannot give `{beyond}`: you do not hold it yourself"))),
         None => Ok(()),
     }
 }

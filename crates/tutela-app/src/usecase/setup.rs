@@ -12,6 +12,9 @@ use tutela_store::{Changeset, SetupRow};
 
 use crate::{App, Ctx, Error};
 
+/// What an administrator holds.
+const EVERYTHING: &str = "*";
+
 /// Life of a link.
 pub const LIFE: Duration = Duration::from_secs(1_800);
 
@@ -36,9 +39,9 @@ pub struct Choice {
     pub password: Secret<String>,
 }
 
-/// Makes a link for the first administrator; earlier ones end. Only from the host itself.
+/// Makes a link for an administrator; earlier ones end. Only for somebody who may do everything.
 pub async fn create_first(app: &App, ctx: &Ctx) -> Result<SetupLink, Error> {
-    app.permit(ctx, "accounts:write").await?;
+    app.permit(ctx, EVERYTHING).await?;
     let (link, change) = link(app, ctx, None);
     app.commit(ctx, SetupLinkCreated { email: None }, |c| change(c.setup_retire(ctx.now))).await?;
     Ok(link)

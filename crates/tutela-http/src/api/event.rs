@@ -61,6 +61,12 @@ pub(crate) struct Search {
     pub since: Option<String>,
     /// Events before this time (RFC 3339).
     pub until: Option<String>,
+    /// Address, or its network: /8, /16, /24 of IPv4; /32, /48, /64 of IPv6.
+    pub ip: Option<String>,
+    /// Session id.
+    pub session: Option<String>,
+    /// Name of a gateway route.
+    pub route: Option<String>,
     /// Words that all occur in action, reason or metadata.
     pub words: Option<String>,
     /// Continue below this position.
@@ -87,6 +93,9 @@ impl Search {
             outcome: outcome.transpose()?,
             since: time("since", given(&self.since))?,
             until: time("until", given(&self.until))?,
+            ip: given(&self.ip),
+            session: given(&self.session),
+            route: given(&self.route),
             words: given(&self.words),
         })
     }

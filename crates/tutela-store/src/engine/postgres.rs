@@ -13,7 +13,7 @@ use tokio_postgres::{
     config::{Host, SslMode},
     types::{FromSql, IsNull, ToSql, Type as PgType, to_sql_checked},
 };
-use tutela_core::{Timestamp, seam::CommitGuard};
+use tutela_core::{Env, Timestamp, seam::CommitGuard};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
@@ -59,11 +59,11 @@ impl Postgres {
     }
 
     /// Starts the sequencer and the tasks that insert events in batches.
-    pub(crate) async fn start(&self, signer: Signer, guard: Arc<dyn CommitGuard>, signals: Signals) -> Result<(), Error> {
+    pub(crate) async fn start(&self, signer: Signer, guard: Arc<dyn CommitGuard>, signals: Signals, env: Arc<dyn Env>) -> Result<(), Error> {
         let stop = Arc::new(Notify::new());
         let (events, queue) = mpsc::channel(4_096);
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
-        let sequencer = sequencer::Sequencer::new(self.pool.clone(), self.node, signer, signals, Arc::clone(&self.committed));
+        let sequencer = sequencer::Sequencer::new(self.pool.clone(), self.node, signer, signals, Arc::clone(&self.committed), env);
         let mut tasks = vec![tokio::spawn(sequencer.run(Arc::clone(&stop)))];
         // Two inserters: while one waits for its fsync the other collects.
         for _ in 0..2 {

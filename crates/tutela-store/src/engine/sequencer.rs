@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use deadpool_postgres::Pool;
 use tokio::sync::Notify;
-use tutela_core::{Env as _, SystemEnv, Timestamp};
+use tutela_core::{Env, Timestamp};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
@@ -41,6 +41,7 @@ pub(crate) struct Sequencer {
     signer: Signer,
     signals: Signals,
     committed: Arc<Notify>,
+    env: Arc<dyn Env>,
     held: Option<Held>,
     months: BTreeSet<i64>,
 }
@@ -52,8 +53,8 @@ struct Held {
 }
 
 impl Sequencer {
-    pub(crate) fn new(pool: Pool, node: Uuid, signer: Signer, signals: Signals, committed: Arc<Notify>) -> Self {
-        Self { pool, node, signer, signals, committed, held: None, months: BTreeSet::new() }
+    pub(crate) fn new(pool: Pool, node: Uuid, signer: Signer, signals: Signals, committed: Arc<Notify>, env: Arc<dyn Env>) -> Self {
+        Self { pool, node, signer, signals, committed, env, held: None, months: BTreeSet::new() }
     }
 
     pub(crate) async fn run(mut self, stop: Arc<Notify>) {
@@ -87,13 +88,13 @@ impl Sequencer {
         let Some(held) = &self.held else { return Ok(()) };
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        execute_tx(&tx, &LEASE_GIVE_UP, &values!["sequencer", self.node, held.term, SystemEnv.now()]).await?;
+        execute_tx(&tx, &LEASE_GIVE_UP, &values!["sequencer", self.node, held.term, self.env.now()]).await?;
         Ok(tx.commit().await?)
     }
 
     /// Takes or keeps the lease, then moves one batch. Gives the number of events moved.
     async fn turn(&mut self) -> Result<usize, Error> {
-        let now = SystemEnv.now();
+        let now = self.env.now();
         if self.held.as_ref().is_none_or(|held| now >= held.until.minus(LEASE / 2)) && !self.take(now).await? {
             // Another node holds it; only the size is of interest here.
             let mut client = self.pool.get().await?;

@@ -25,6 +25,9 @@ use crate::{
 /// Changesets waiting for the writer; beyond it callers wait.
 const WRITE_QUEUE: usize = 4_096;
 
+/// Reads waiting for a reader; beyond it callers are refused.
+const READ_QUEUE: usize = 4_096;
+
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(crate) struct Sqlite {
@@ -50,7 +53,7 @@ impl Sqlite {
         lock.try_lock().map_err(|_| Error::InUse(path.display().to_string()))?;
         let writer = connect(&path, false)?;
         migrate(&writer)?;
-        let (reads, queue) = crossbeam_channel::unbounded::<Read>();
+        let (reads, queue) = crossbeam_channel::bounded::<Read>(READ_QUEUE);
         for number in 0..readers {
             let conn = connect(&path, true)?;
             let queue = queue.clone();
@@ -122,7 +125,7 @@ impl Sqlite {
             // The asker may have gone; then nobody needs the answer.
             let _ = reply.send(read(conn));
         });
-        self.reads.send(job).map_err(|_| Error::Unavailable("the store is closing".into()))?;
+        self.reads.try_send(job).map_err(|_| Error::Unavailable("too many reads are waiting".into()))?;
         answer.await.map_err(|_| Error::Unavailable("a read was dropped".into()))?
     }
 

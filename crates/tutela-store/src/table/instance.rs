@@ -4,7 +4,6 @@ use tutela_ledger::Signer;
 
 use crate::{
     Changeset, Expect, Housekeeping, Open,
-    append::row_id,
     db::Instance,
     sql::statements,
     table::{
@@ -24,7 +23,7 @@ pub(crate) fn instance_insert(instance: &Instance, open: &Open, signer: &Signer)
     let head = Head::empty(signer);
     let admin = ["*".to_owned()];
     Changeset::housekeeping(Housekeeping::Instance)
-        .run(&INSTANCE_INSERT, params![instance.id, &instance.origin, open.key_fingerprint, open.now], Expect::Any)
-        .run(&LOG_HEAD_INSERT, params![row_id(0, 0), head.edge.to_bytes(), &head.checkpoint], Expect::Any)
+        .run(&INSTANCE_INSERT, params![instance.id, &instance.origin, open.key_fingerprint, open.env.now()], Expect::Any)
+        .run(&LOG_HEAD_INSERT, params![0_u64, head.edge.to_bytes(), &head.checkpoint], Expect::Any)
         .run(&ROLE_UPSERT, params!["admin", &admin[..]], Expect::Any)
 }

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tutela_api::StoredEvent;
 use tutela_client::Client;
+use tutela_ledger::Checkpoint;
 
 use super::{Output, audit_verify};
 use crate::{
@@ -74,6 +75,15 @@ pub struct Filter {
     /// success, failure, denied or unknown
     #[arg(long)]
     outcome: Option<String>,
+    /// Address or its network, for example 192.0.2.0/24
+    #[arg(long)]
+    ip: Option<String>,
+    /// Session id
+    #[arg(long)]
+    session: Option<String>,
+    /// Name of a gateway route
+    #[arg(long)]
+    route: Option<String>,
     /// From this time on (RFC 3339)
     #[arg(long)]
     since: Option<String>,
@@ -95,6 +105,9 @@ impl Filter {
             ("type", &self.kind),
             ("resource", &self.resource),
             ("outcome", &self.outcome),
+            ("ip", &self.ip),
+            ("session", &self.session),
+            ("route", &self.route),
             ("since", &self.since),
             ("until", &self.until),
             ("words", &words),
@@ -170,10 +183,14 @@ async fn export(client: &Client, to: Option<&Path>, from: u64) -> Result<(), Err
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     let failed = |e: std::io::Error| Error::Failed(format!("the export could not be written: {e}"));
+    // The checkpoint is what makes the file provable; entries that come after it are left for the next export.
+    let checkpoint = client.ledger_checkpoint().await?;
+    let size = Checkpoint::parse(&checkpoint).map_err(|e| Error::Failed(e.to_string()))?.size;
     let (mut next, mut count) = (from, 0_u64);
     let bar = progress(None, "exported");
     loop {
-        let entries = client.ledger_entries(next).await?;
+        let mut entries = client.ledger_entries(next).await?;
+        entries.retain(|e| e["position"].as_u64().is_some_and(|position| position < size));
         let Some(last) = entries.last().and_then(|e| e["position"].as_u64()) else { break };
         for entry in &entries {
             writeln!(out, "{entry}").map_err(failed)?;
@@ -182,8 +199,7 @@ async fn export(client: &Client, to: Option<&Path>, from: u64) -> Result<(), Err
         bar.set_position(count);
         next = last + 1;
     }
-    // The checkpoint is what makes the file provable: the last line of the export.
-    writeln!(out, "{}", json!({"checkpoint": client.ledger_checkpoint().await?, "key": client.ledger_key().await?})).map_err(failed)?;
+    writeln!(out, "{}", json!({"checkpoint": checkpoint, "key": client.ledger_key().await?})).map_err(failed)?;
     out.flush().map_err(failed)?;
     bar.finish_and_clear();
     eprintln!("{count} entries exported");

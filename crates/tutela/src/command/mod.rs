@@ -22,6 +22,9 @@ pub struct Cli {
     /// Configuration file; `tutela.toml` in this folder where absent
     #[arg(long, global = true, env = "TUTELA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Data folder, in place of the configuration's
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data: Option<PathBuf>,
     /// How listings are written
     #[arg(long, global = true, value_enum, default_value = "table")]
     output: Output,
@@ -69,8 +72,14 @@ enum Command {
 
 /// Runs one command.
 pub async fn run(cli: Cli) -> Result<(), Error> {
-    let Cli { config: file, output, command } = cli;
-    let load = || config::load(file.as_deref());
+    let Cli { config: file, data, output, command } = cli;
+    let load = || {
+        let mut config = config::load(file.as_deref())?;
+        if let Some(data) = &data {
+            config.data.clone_from(data);
+        }
+        Ok::<_, Error>(config)
+    };
     let client = || load().and_then(|c| Ok(Client::socket(&c.socket())?));
     match command {
         Command::Account(command) => account::account(command, &client()?, output).await,
@@ -79,11 +88,11 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Client(command) => account::client(command, &client()?, output).await,
         Command::Config(command) => setup::config(&command, load),
         #[cfg(feature = "demo")]
-        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Demo(demo) => crate::demo::run(demo, data).await,
         Command::Init(init) => setup::init(&init, file.as_deref()),
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
         #[cfg(feature = "demo")]
-        Command::Photos(app) => crate::demo::photos(app).await,
+        Command::Photos(app) => crate::demo::photos(app, data).await,
         Command::Role(command) => account::role(command, &client()?, output).await,
         Command::Serve => {
             let config = load()?;

@@ -27,9 +27,6 @@ use crate::{
 /// `tutela demo`
 #[derive(Args)]
 pub struct Demo {
-    /// Folder that holds all state of the demo
-    #[arg(long, default_value = "tutela-demo", value_name = "FOLDER")]
-    data: PathBuf,
     /// Forget everything from earlier runs first
     #[arg(long)]
     reset: bool,
@@ -51,8 +48,6 @@ pub struct Demo {
 #[derive(Args)]
 pub struct PhotosApp {
     #[arg(long)]
-    data: PathBuf,
-    #[arg(long)]
     own: String,
     #[arg(long)]
     app: String,
@@ -68,22 +63,26 @@ struct Photos {
 /// File in the demo's folder that marks it as ours, so that `--reset` deletes nothing else.
 const MARK: &str = "this-is-a-tutela-demo";
 
-/// Runs the demo until interrupted.
-pub async fn run(demo: Demo) -> Result<(), Error> {
+/// Folder of the demo's state where none is named.
+const FOLDER: &str = "tutela-demo";
+
+/// Runs the demo until interrupted; all its state is in the one folder `data`.
+pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
+    let data = data.unwrap_or_else(|| FOLDER.into());
     let say = |text: String| {
         if !demo.json {
             println!("{text}");
         }
     };
     log::start(&LogConfig { level: "warn".into(), ..LogConfig::default() }).map_err(Error::Usage)?;
-    prepare_folder(&demo.data, demo.reset)?;
+    prepare_folder(&data, demo.reset)?;
     let (port, admin_port) = (free_port(demo.port, &say).await?, free_port(demo.admin_port, &say).await?);
     let own = format!("http://tutela.localhost:{port}");
     let app_url = format!("http://photos.localhost:{port}");
     say("starting the photo app".into());
-    let mut photos = start_photos(&demo.data, &own, &app_url).await?;
+    let mut photos = start_photos(&data, &own, &app_url).await?;
     say("starting tutela".into());
-    let running = serve::start(configuration(&demo, port, admin_port, &photos.address)).await;
+    let running = serve::start(configuration(&demo, &data, port, admin_port, &photos.address)).await;
     let running = match running {
         Ok(running) => running,
         Err(e) => {
@@ -91,13 +90,13 @@ pub async fn run(demo: Demo) -> Result<(), Error> {
             return Err(e);
         }
     };
-    let seeded = seed::people(&running.app, &demo.data).await;
+    let seeded = seed::people(&running.app, &data).await;
     let outcome = match &seeded {
         Ok(seeded) => {
             if demo.json {
                 println!("{}", seeded.json(&app_url, running.app.urls()));
             } else {
-                println!("{}", seeded.welcome(&app_url, running.app.urls(), &demo.data));
+                println!("{}", seeded.welcome(&app_url, running.app.urls(), &data));
             }
             photos.wait().await
         }
@@ -110,14 +109,14 @@ pub async fn run(demo: Demo) -> Result<(), Error> {
 }
 
 /// Runs the photo app; ends when its standard input closes, so it never outlives the demo.
-pub async fn photos(args: PhotosApp) -> Result<(), Error> {
+pub async fn photos(args: PhotosApp, data: Option<PathBuf>) -> Result<(), Error> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let failed = |e: &dyn std::fmt::Display| Error::Failed(format!("the photo app: {e}"));
     let listener = TcpListener::bind(listen).await.map_err(|e| failed(&e))?;
     println!("{}", listener.local_addr().map_err(|e| failed(&e))?);
     let config = ::photos::Config {
         listen,
-        data: args.data,
+        data: data.unwrap_or_else(|| FOLDER.into()),
         jwks_url: format!("{}/.well-known/jwks.json", args.own),
         issuer: args.own,
         audience: "photos".into(),
@@ -136,8 +135,8 @@ pub async fn photos(args: PhotosApp) -> Result<(), Error> {
     ::photos::serve(listener, config, parent_gone).await.map_err(|e| failed(&e))
 }
 
-fn configuration(demo: &Demo, port: u16, admin_port: u16, upstream: &str) -> Config {
-    let mut config = Config { data: demo.data.join("tutela"), ..Config::default() };
+fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream: &str) -> Config {
+    let mut config = Config { data: data.join("tutela"), ..Config::default() };
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], port));
     config.server.public_url = format!("http://tutela.localhost:{port}");
     config.admin.listen = SocketAddr::from(([127, 0, 0, 1], admin_port));
