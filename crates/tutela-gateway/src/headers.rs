@@ -3,12 +3,10 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tutela_identity::cookie;
 
 /// Prefix of the headers by which upstreams learn who asks; nobody else may set them.
 const OURS: &str = "tutela-";
-/// Prefix of our cookies: never sent on, never set by an upstream.
-const OUR_COOKIES: &str = "__Host-tutela";
-
 /// Headers about the client that only we may write.
 const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
@@ -54,7 +52,7 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 
 fn names_our_cookie(set_cookie: &[u8]) -> bool {
     let name = set_cookie.trim_ascii_start();
-    name.get(..OUR_COOKIES.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_COOKIES.as_bytes()))
+    name.get(..cookie::PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(cookie::PREFIX.as_bytes()))
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -93,14 +91,9 @@ fn strip_own_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The value of one cookie. Where a name is sent twice nothing is read: one of them is not ours.
+/// The value of one cookie.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut found = values.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value),
-        _ => None,
-    }
+    cookie::find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), name)
 }
 
 #[cfg(test)]
@@ -148,12 +141,5 @@ mod tests {
         to_client(&mut headers);
         let left: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
         assert_eq!(left, ["set-cookie: mine=1"]);
-    }
-
-    #[test]
-    fn a_cookie_sent_twice_is_not_read() {
-        assert_eq!(cookie(&map(&[("cookie", "x=1; y=2")]), "y"), Some("2"));
-        assert_eq!(cookie(&map(&[("cookie", "y=1; y=2")]), "y"), None);
-        assert_eq!(cookie(&map(&[("cookie", "y=1"), ("cookie", "y=2")]), "y"), None);
     }
 }

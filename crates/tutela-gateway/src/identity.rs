@@ -8,6 +8,7 @@ use tutela_core::{
     Timestamp,
     seam::{Identity, Refusal, RequestPolicy, SignInAnswer},
 };
+use tutela_identity::cookie::{GUARDED_SESSION, TRANSACTION};
 
 use crate::{
     body::Body,
@@ -17,17 +18,12 @@ use crate::{
     routes::Route,
 };
 
-/// Cookie of the session on a guarded host.
-pub(crate) const SESSION_COOKIE: &str = "__Host-tutela-session";
-/// Cookie that ties a sign-in to the browser that began it.
-const TRANSACTION_COOKIE: &str = "__Host-tutela-txn";
-
 /// Paths that are ours on a guarded host.
 pub(crate) const OWN_PREFIX: &str = "/_tutela/";
 
 /// Who asks; `Err` is the answer to send where that cannot be told.
 pub(crate) async fn caller(policy: &dyn RequestPolicy, headers: &HeaderMap, host: &str, now: Timestamp) -> Result<Option<Arc<Identity>>, Response<Body>> {
-    let Some(token) = cookie(headers, SESSION_COOKIE) else { return Ok(None) };
+    let Some(token) = cookie(headers, GUARDED_SESSION) else { return Ok(None) };
     policy.session(host, token, now).await.map_err(|_| unavailable(headers))
 }
 
@@ -49,7 +45,7 @@ pub(crate) fn check(policy: &dyn RequestPolicy, route: &Route, caller: Option<&I
             Err(if navigates {
                 let start = policy.begin_sign_in(request.origin, request.path_and_query, request.now);
                 let mut response = see_other(&start.location);
-                set_cookie(&mut response, TRANSACTION_COOKIE, &start.cookie);
+                set_cookie(&mut response, TRANSACTION, &start.cookie);
                 response
             } else {
                 answer(page, StatusCode::UNAUTHORIZED, "unauthenticated", "Sign-in is needed", "Open this application in a browser and sign in.")
@@ -127,12 +123,12 @@ async fn callback<B>(policy: &dyn RequestPolicy, request: &Request<B>, origin: &
         pair.and_then(|value| percent_decode_str(value).decode_utf8().ok()).unwrap_or_default().into_owned()
     };
     let (code, state) = (field("code"), field("state"));
-    let answered = SignInAnswer { origin, code: &code, state: &state, cookie: cookie(request.headers(), TRANSACTION_COOKIE).unwrap_or_default() };
+    let answered = SignInAnswer { origin, code: &code, state: &state, cookie: cookie(request.headers(), TRANSACTION).unwrap_or_default() };
     match policy.finish_sign_in(answered, now).await {
         Ok(end) => {
             let mut response = see_other(&end.return_to);
-            set_cookie(&mut response, SESSION_COOKIE, &end.token);
-            set_cookie(&mut response, TRANSACTION_COOKIE, "");
+            set_cookie(&mut response, GUARDED_SESSION, &end.token);
+            set_cookie(&mut response, TRANSACTION, "");
             response
         }
         Err(Refusal::Invalid) => answer(
@@ -147,13 +143,13 @@ async fn callback<B>(policy: &dyn RequestPolicy, request: &Request<B>, origin: &
 }
 
 async fn sign_out(policy: &dyn RequestPolicy, headers: &HeaderMap, host: &str, own_origin: &str, now: Timestamp) -> Response<Body> {
-    if let Some(token) = cookie(headers, SESSION_COOKIE)
+    if let Some(token) = cookie(headers, GUARDED_SESSION)
         && let Err(Refusal::Unavailable) = policy.sign_out(host, token, now).await
     {
         return unavailable(headers);
     }
     let mut response = see_other(&format!("{own_origin}/signed-out"));
-    set_cookie(&mut response, SESSION_COOKIE, "");
+    set_cookie(&mut response, GUARDED_SESSION, "");
     response
 }
 

@@ -1,6 +1,7 @@
 //! The few answers the gateway gives by itself on guarded hosts: plain, short, without scripts.
 
 use http::{HeaderValue, Response, StatusCode, header};
+use tutela_identity::cookie;
 
 use crate::body::{Body, full};
 
@@ -58,10 +59,9 @@ pub(crate) fn see_other(location: &str) -> Response<Body> {
     response
 }
 
-/// Sets or (with an empty value) drops a host-only cookie.
+/// Sets one of our cookies, or (with an empty value) drops it.
 pub(crate) fn set_cookie(response: &mut Response<Body>, name: &str, value: &str) {
-    let age = if value.is_empty() { "; Max-Age=0" } else { "" };
-    if let Ok(value) = HeaderValue::from_str(&format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")) {
+    if let Ok(value) = HeaderValue::from_str(&cookie::set(name, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }

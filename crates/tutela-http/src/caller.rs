@@ -8,16 +8,12 @@ use axum::{
 };
 use tutela_app::Ctx;
 use tutela_core::{ErrorKind, Pii, Principal, RequestId, seam::Identity};
+use tutela_identity::cookie;
 
 use crate::{
     problem::Failure,
     web::{Front, PeerUid, Web},
 };
-
-/// Cookie of the own host and of the console.
-pub(crate) const SESSION_COOKIE: &str = "__Host-tutela";
-/// Cookie that ties a sign-in to this browser.
-pub(crate) const TRANSACTION_COOKIE: &str = "__Host-tutela-txn";
 
 /// The caller: the context for use cases, and who it is where a person asks.
 #[derive(Clone)]
@@ -62,7 +58,7 @@ impl Caller {
             ctx.principal = Principal::Client { id: client.id, grants };
             return Ok(Self { ctx, identity: None });
         }
-        let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else { return Ok(Self { ctx, identity: None }) };
+        let Some(token) = cookie(&parts.headers, cookie::OWN_SESSION) else { return Ok(Self { ctx, identity: None }) };
         let Some(live) = web.app.live_session(web.host(), token, ctx.now).await? else { return Ok(Self { ctx, identity: None }) };
         ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.grants.clone());
         Ok(Self { ctx, identity: Some(live.identity) })
@@ -77,12 +73,7 @@ impl OptionalFromRequestParts<Web> for Caller {
     }
 }
 
-/// The value of one cookie. Where a name is sent twice nothing is read: one of them is not ours.
+/// The value of one cookie.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut found = values.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value),
-        _ => None,
-    }
+    cookie::find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), name)
 }

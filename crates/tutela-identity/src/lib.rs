@@ -6,6 +6,7 @@
 
 mod account;
 mod client;
+pub mod cookie;
 mod error;
 pub mod event;
 mod jwt;

@@ -14,6 +14,7 @@ mod db;
 mod engine;
 mod error;
 mod migrate;
+mod registry;
 mod sql;
 mod table;
 mod value;
@@ -24,7 +25,8 @@ pub use config::Config;
 pub use db::{Instance, Open, SignerOf, Store};
 pub use error::Error;
 pub use migrate::{Migration, MigrationState};
-pub use sql::{On, Sql, registered};
+pub use registry::registered;
+pub use sql::{On, Sql};
 pub use table::{
     change::Change,
     client::ClientRow,

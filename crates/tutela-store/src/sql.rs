@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use crate::{table, value::Type};
+use crate::value::Type;
 
 /// Which engine runs a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,26 +66,3 @@ macro_rules! statements {
     (@on $on:ident) => { $crate::sql::On::$on };
 }
 pub(crate) use statements;
-
-/// Every statement of the house.
-pub fn registered() -> impl Iterator<Item = &'static Sql> {
-    [
-        table::account::STATEMENTS,
-        table::change::STATEMENTS,
-        table::client::STATEMENTS,
-        table::counter::STATEMENTS,
-        table::idempotency::STATEMENTS,
-        table::instance::STATEMENTS,
-        table::job::STATEMENTS,
-        table::ledger::STATEMENTS,
-        table::outbox::STATEMENTS,
-        table::role::STATEMENTS,
-        table::search::STATEMENTS,
-        table::session::STATEMENTS,
-        table::setup::STATEMENTS,
-        crate::migrate::STATEMENTS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-}

@@ -5,6 +5,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;
+mod listen;
 mod log;
 mod serve;
 

@@ -4,27 +4,21 @@ use std::{
     convert::Infallible,
     fs,
     io::Write as _,
-    net::SocketAddr,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
 use axum::{Router, body::Body};
 use http_body_util::BodyExt as _;
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use hyper::{Request, body::Incoming};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tutela_app::{App, Ctx, Guard, Parts, Urls, setup};
 use tutela_core::{Env, Principal, SystemEnv, random_bytes};
 use tutela_gateway::{Gateway, OwnPages};
-use tutela_http::{Front, PeerUid, Web};
+use tutela_http::{Front, Web};
 use tutela_kms::RootKey;
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Open, Store};
@@ -32,6 +26,7 @@ use tutela_store::{Open, Store};
 use crate::{
     config::Config,
     error::{Error, at},
+    listen::{bind, serve_socket, serve_tcp},
 };
 
 /// This program's version.
@@ -39,9 +34,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the key that signs checkpoints is derived under.
 pub const LEDGER_LABEL: &[u8] = b"ledger signing";
-
-/// How long open requests on the admin side may take to finish.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// A server that is ready.
 pub struct Running {
@@ -206,15 +198,6 @@ pub fn read_key(path: &Path) -> Result<RootKey, Error> {
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|e| match e.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            Error::Usage(format!("`{key}`: port {} on {} is in use; stop the other program, or choose another port", address.port(), address.ip()))
-        }
-        _ => Error::Usage(format!("`{key}`: cannot listen on {address}: {e}")),
-    })
-}
-
 /// Port 0 in an origin means the port that was bound.
 fn with_port(url: &str, listener: &TcpListener) -> String {
     match (url.strip_suffix(":0"), listener.local_addr()) {
@@ -232,75 +215,4 @@ fn own_pages(router: Router) -> OwnPages {
             response.map(|body| body.map_err(Into::into).boxed_unsync())
         })
     })
-}
-
-async fn serve_tcp(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let tracker = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let Ok((stream, peer)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        tracker.spawn(connection(TokioIo::new(stream), router.clone(), stop.clone(), move |request| {
-            request.extensions_mut().insert(peer);
-        }));
-    }
-    drain(tracker).await;
-}
-
-async fn serve_socket(listener: UnixListener, router: Router, stop: CancellationToken) {
-    let tracker = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        // Without the peer's uid nothing is answered: the request will find none.
-        let uid = stream.peer_cred().ok().map(|c| PeerUid(c.uid()));
-        tracker.spawn(connection(TokioIo::new(stream), router.clone(), stop.clone(), move |request| {
-            if let Some(uid) = uid {
-                request.extensions_mut().insert(uid);
-            }
-        }));
-    }
-    drain(tracker).await;
-}
-
-async fn drain(tracker: TaskTracker) {
-    tracker.close();
-    let _ = tokio::time::timeout(DRAIN, tracker.wait()).await;
-}
-
-async fn connection<S>(io: TokioIo<S>, router: Router, stop: CancellationToken, mark: impl Fn(&mut Request<Body>) + Clone + Send + 'static)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(15));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (router, mark) = (router.clone(), mark.clone());
-        async move {
-            let mut request = request.map(Body::new);
-            mark(&mut request);
-            router.oneshot(request).await
-        }
-    });
-    let connection = builder.serve_connection(io, service);
-    tokio::pin!(connection);
-    tokio::select! {
-        // A connection that breaks is the peer's affair.
-        _ = connection.as_mut() => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
 }

@@ -9,10 +9,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
 use tutela_app::{Error, handover, session};
 use tutela_core::{ErrorKind, random_bytes, seam::SignInAnswer};
+use tutela_identity::cookie;
 
 use super::{html, see_other, set_cookie};
 use crate::{
-    caller::{Caller, SESSION_COOKIE, TRANSACTION_COOKIE, cookie},
+    caller::{Caller, cookie as find_cookie},
     problem::status_of,
     view::{
         console::{ConsoleFrame, ConsoleMessagePage, Room},
@@ -105,7 +106,7 @@ fn begin(web: &Web, caller: &Caller, uri: &Uri, fragment: bool) -> Response {
         Ok(location) if fragment => (StatusCode::OK, [("hx-redirect", location)]).into_response(),
         _ => see_other(&start.location),
     };
-    set_cookie(&mut response, TRANSACTION_COOKIE, &start.cookie);
+    set_cookie(&mut response, cookie::TRANSACTION, &start.cookie);
     response
 }
 
@@ -117,12 +118,13 @@ pub(crate) struct Back {
 
 /// The way back from the own host.
 pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: HeaderMap, Query(back): Query<Back>) -> Response {
-    let answer = SignInAnswer { origin: web.origin(), code: &back.code, state: &back.state, cookie: cookie(&headers, TRANSACTION_COOKIE).unwrap_or_default() };
+    let answer =
+        SignInAnswer { origin: web.origin(), code: &back.code, state: &back.state, cookie: find_cookie(&headers, cookie::TRANSACTION).unwrap_or_default() };
     match handover::finish(&web.app, &caller.ctx, answer).await {
         Ok(end) => {
             let mut response = see_other(&end.return_to);
-            set_cookie(&mut response, SESSION_COOKIE, &end.token);
-            set_cookie(&mut response, TRANSACTION_COOKIE, "");
+            set_cookie(&mut response, cookie::OWN_SESSION, &end.token);
+            set_cookie(&mut response, cookie::TRANSACTION, "");
             response
         }
         Err(e) if e.kind() == ErrorKind::Unauthenticated => {
@@ -133,7 +135,7 @@ pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: He
                 "It was used already, is too old, or belongs to another browser.",
                 "Open the console again.",
             );
-            set_cookie(&mut failed, TRANSACTION_COOKIE, "");
+            set_cookie(&mut failed, cookie::TRANSACTION, "");
             failed
         }
         Err(e) => super::message(
@@ -155,6 +157,6 @@ pub(crate) async fn sign_out(State(web): State<Web>, caller: Caller) -> Response
         return super::message(&web, status_of(e.kind()), "You are still signed in", "The session could not be ended.", "Try again in a moment.");
     }
     let mut response = see_other(&format!("{}/signed-out", web.app.urls().public));
-    set_cookie(&mut response, SESSION_COOKIE, "");
+    set_cookie(&mut response, cookie::OWN_SESSION, "");
     response
 }

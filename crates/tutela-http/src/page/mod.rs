@@ -18,6 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use tutela_core::ErrorKind;
+use tutela_identity::cookie;
 
 use crate::{
     problem::Failure,
@@ -112,10 +113,9 @@ pub(crate) fn see_other(location: &str) -> Response {
     }
 }
 
-/// Sets or (with an empty value) drops a host-only cookie.
+/// Sets one of our cookies, or (with an empty value) drops it.
 pub(crate) fn set_cookie(response: &mut Response, name: &str, value: &str) {
-    let age = if value.is_empty() { "; Max-Age=0" } else { "" };
-    if let Ok(value) = HeaderValue::from_str(&format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")) {
+    if let Ok(value) = HeaderValue::from_str(&cookie::set(name, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }

@@ -13,10 +13,11 @@ use tutela_app::{
     permission, session,
 };
 use tutela_core::{ErrorKind, Secret};
+use tutela_identity::cookie;
 
 use super::{frame, html, message, see_other, set_cookie, show::when};
 use crate::{
-    caller::{Caller, SESSION_COOKIE},
+    caller::Caller,
     problem::status_of,
     view::{
         hosted::{AccountPage, OwnSession, SignInPage, SignOutPage, SignedOutPage},
@@ -53,7 +54,7 @@ pub(crate) async fn sign_in(State(web): State<Web>, caller: Caller, Form(typed):
             let ctx = caller.ctx.as_account(signed_in.session.account, signed_in.session.id, Default::default());
             // 303: the browser must not send the password on (RFC 9700 §4.12).
             let mut response = go_on(&web, &Caller { ctx, identity: None }, &typed.to).await;
-            set_cookie(&mut response, SESSION_COOKIE, signed_in.token.open());
+            set_cookie(&mut response, cookie::OWN_SESSION, signed_in.token.open());
             response
         }
         Err(e) => {
@@ -110,7 +111,7 @@ pub(crate) async fn sign_out(State(web): State<Web>, caller: Caller) -> Response
         return message(&web, status_of(e.kind()), "You are still signed in", "The session could not be ended.", "Try again in a moment.");
     }
     let mut response = see_other("/signed-out");
-    set_cookie(&mut response, SESSION_COOKIE, "");
+    set_cookie(&mut response, cookie::OWN_SESSION, "");
     response
 }
 

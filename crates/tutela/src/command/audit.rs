@@ -2,19 +2,18 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, BufWriter, IsTerminal as _, Write as _},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::StreamExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tutela_api::StoredEvent;
 use tutela_client::Client;
 use tutela_ledger::Checkpoint;
 
-use super::{Output, audit_verify};
+use super::{Output, audit_verify, output::progress};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -250,21 +249,4 @@ async fn import(client: &Client, file: &Path) -> Result<(), Error> {
     bar.finish_and_clear();
     println!("{stored} events recorded, {refused} lines refused");
     if refused > 0 { Err(Error::Failed(format!("{refused} lines were refused; the others are recorded"))) } else { Ok(()) }
-}
-
-/// A progress bar on a terminal, nothing elsewhere.
-pub fn progress(total: Option<u64>, what: &str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = match total {
-        Some(total) => ProgressBar::new(total),
-        None => ProgressBar::new_spinner(),
-    };
-    let style = if total.is_some() { "{bar:30} {human_pos} of {human_len} {msg}, {eta} left" } else { "{spinner} {human_pos} {msg}" };
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar.set_message(what.to_owned());
-    bar
 }

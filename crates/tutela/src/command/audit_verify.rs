@@ -6,7 +6,7 @@ use clap::Args;
 use tutela_ledger::{Checkpoint, Signer, TlogProof, VerifyingKey};
 use tutela_store::Verification;
 
-use super::audit::progress;
+use super::output::progress;
 use crate::{
     config::Config,
     error::{Error, at},

@@ -1,5 +1,8 @@
+use std::io::IsTerminal as _;
+
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, TableStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// How listings are written.
@@ -35,4 +38,21 @@ impl Output {
             Self::Table => println!("{sentence}"),
         }
     }
+}
+
+/// A progress bar on a terminal, nothing elsewhere.
+pub fn progress(total: Option<u64>, what: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::new_spinner(),
+    };
+    let style = if total.is_some() { "{bar:30} {human_pos} of {human_len} {msg}, {eta} left" } else { "{spinner} {human_pos} {msg}" };
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
 }
