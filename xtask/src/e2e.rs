@@ -30,7 +30,10 @@ pub(crate) fn steps(place: &Place, words: &[String], steps: &mut Steps) {
     let Some(demo) = running else { return };
     steps.step("browser", || browser(place, &demo, words));
     steps.step("Python SDK, live", || {
-        python::pytest(place, "sdk/python/tests/live", |pytest| pytest.env("TUTELA_LIVE_URL", &demo.own).env("TUTELA_LIVE_KEY", &demo.api_key))
+        let program = place.program("debug");
+        python::pytest(place, "sdk/python/tests/live", |pytest| {
+            pytest.env("TUTELA_LIVE_URL", &demo.own).env("TUTELA_LIVE_KEY", &demo.api_key).env("TUTELA_BIN", &program)
+        })
     });
     steps.step("demo stops", || demo.stop());
 }

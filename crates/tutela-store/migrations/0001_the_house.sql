@@ -177,7 +177,8 @@ CREATE TABLE event_index (
 ) PARTITION BY LIST (month);
 
 -- @pg
-CREATE INDEX event_index_tokens ON event_index USING gin (tokens);
+-- A pending list would be read whole by every search.
+CREATE INDEX event_index_tokens ON event_index USING gin (tokens) WITH (fastupdate = off);
 
 -- @pg
 -- Events of business transactions, waiting for the sequencer.

@@ -11,12 +11,15 @@ use crate::{
     engine::{postgres, sqlite},
     sql::Sql,
     table::instance::INSTANCE_GET,
-    table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_RANGE},
-    value::{Row, Value, params},
+    table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_SCAN},
+    value::{Row, Value, params, values},
 };
 
 /// Entries read at a time.
 const STEP: u64 = 1_000;
+
+/// Takes position, leaf and body of one entry.
+type EachEntry<'a> = dyn FnMut(u64, &[u8; 32], &[u8]) -> Result<Result<(), Flaw>, Error> + Send + 'a;
 
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,28 +86,32 @@ impl Verification {
         let mut verifier = Verifier::default();
         loop {
             let (from, to) = (verifier.size(), verifier.size() + STEP);
-            let rows = self.all(&LOG_RANGE, params![from, to]).await?;
             let items = self.all(&LOG_ITEM_RANGE, params![row_id(from, 0), row_id(to, 0)]).await?;
             let mut items = items.into_iter().peekable();
-            for row in &rows {
-                let (position, leaf, body): (u64, [u8; 32], Vec<u8>) = (row.get(0)?, row.get(3)?, row.get(4)?);
-                let mut bodies = Vec::new();
-                while let Some(item) = items.next_if(|item| item.get::<i64>(0).is_ok_and(|id| id < row_id(position + 1, 0))) {
-                    bodies.push(item.get::<Vec<u8>>(1)?);
-                }
-                report.records += bodies.len() as u64;
-                let step = verifier.entry(position, &body, &leaf).and_then(|()| verifier.items(position, &body, bodies));
-                if let Err(flaw) = step {
-                    return Ok(Err(flaw));
-                }
-                report.entries += 1;
-                for checkpoint in held.iter().filter(|c| c.size == report.entries) {
-                    if let Err(flaw) = verifier.checkpoint(checkpoint) {
+            let scanned = self
+                .scan(from, to, &mut |position, leaf, body| {
+                    let mut bodies = Vec::new();
+                    while let Some(item) = items.next_if(|item| item.get::<i64>(0).is_ok_and(|id| id < row_id(position + 1, 0))) {
+                        bodies.push(item.get::<Vec<u8>>(1)?);
+                    }
+                    report.records += bodies.len() as u64;
+                    if let Err(flaw) = verifier.entry(position, body, leaf).and_then(|()| verifier.items(position, body, bodies)) {
                         return Ok(Err(flaw));
                     }
-                    report.checkpoints += 1;
-                }
-            }
+                    report.entries += 1;
+                    for checkpoint in held.iter().filter(|c| c.size == report.entries) {
+                        if let Err(flaw) = verifier.checkpoint(checkpoint) {
+                            return Ok(Err(flaw));
+                        }
+                        report.checkpoints += 1;
+                    }
+                    Ok(Ok(()))
+                })
+                .await?;
+            let rows = match scanned {
+                Ok(rows) => rows,
+                Err(flaw) => return Ok(Err(flaw)),
+            };
             if let Err(flaw) = self.check_nodes(&mut verifier).await? {
                 return Ok(Err(flaw));
             }
@@ -114,7 +121,7 @@ impl Verification {
                 }
             }
             progress(verifier.size());
-            if rows.is_empty() {
+            if rows == 0 {
                 break;
             }
         }
@@ -147,6 +154,38 @@ impl Verification {
             return Err(Flaw::Shorter { found: verifier.size(), signed: longer.size });
         }
         verifier.finish().map(|_| ())
+    }
+
+    /// Hands entry by entry to `each`, without copying bodies; gives their number, or the flaw that ended it.
+    async fn scan(&self, from: u64, to: u64, each: &mut EachEntry<'_>) -> Result<Result<u64, Flaw>, Error> {
+        let mut count = 0;
+        match &self.source {
+            Source::Sqlite(conn) => {
+                let mut statement = conn.prepare_cached(LOG_SCAN.sqlite())?;
+                let mut rows = statement.query(rusqlite::params_from_iter(&values![from, to]))?;
+                while let Some(row) = rows.next()? {
+                    let position: i64 = row.get(0)?;
+                    let position = position.unsigned_abs();
+                    let (leaf, body) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob());
+                    let (Ok(Ok(leaf)), Ok(body)) = (leaf.map(<&[u8; 32]>::try_from), body) else { return Ok(Err(Flaw::BodyChanged(position))) };
+                    if let Err(flaw) = each(position, leaf, body)? {
+                        return Ok(Err(flaw));
+                    }
+                    count += 1;
+                }
+            }
+            Source::Postgres(client) => {
+                for row in postgres::query_client(client, &LOG_SCAN, &values![from, to]).await? {
+                    let (position, leaf, body): (u64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    let Ok(leaf) = <[u8; 32]>::try_from(leaf.as_slice()) else { return Ok(Err(Flaw::BodyChanged(position))) };
+                    if let Err(flaw) = each(position, &leaf, &body)? {
+                        return Ok(Err(flaw));
+                    }
+                    count += 1;
+                }
+            }
+        }
+        Ok(Ok(count))
     }
 
     async fn all(&self, sql: &'static Sql, params: Vec<Value>) -> Result<Vec<Row>, Error> {

@@ -43,6 +43,7 @@ statements! {
         latest = CASE WHEN excluded.latest > log_mark.latest THEN excluded.latest ELSE log_mark.latest END";
     LOG_NODE_INSERT (Int, Int, Bytes) = "INSERT INTO log_node (level, idx, hash) VALUES ($1, $2, $3)";
     LOG_NODE_RANGE (Int, Int, Int) = "SELECT idx, hash FROM log_node WHERE level = $1 AND idx >= $2 AND idx < $3 ORDER BY idx";
+    LOG_SCAN (Int, Int) = "SELECT seq, leaf, body FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
     LOG_RANGE (Int, Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
 }
 
@@ -80,6 +81,14 @@ pub struct LogRow {
     pub body: Vec<u8>,
     /// Its leaf hash; of a record, in the batch's own tree.
     pub leaf: Hash,
+}
+
+impl LogRow {
+    /// The `item`-th record of this batch entry.
+    pub(crate) fn item(&self, item: u16, body: Vec<u8>) -> Self {
+        let leaf = tutela_ledger::leaf_hash(&body);
+        Self { position: Position { entry: self.position.entry, item: Some(item) }, id: self.id.item(item), body, leaf }
+    }
 }
 
 impl Store {
@@ -159,8 +168,7 @@ impl Store {
 
     async fn log_item(&self, batch: &LogRow, item: u16) -> Result<Option<LogRow>, Error> {
         let Some(body) = self.log_item_body(batch.position.entry, item).await? else { return Ok(None) };
-        let leaf = tutela_ledger::leaf_hash(&body);
-        Ok(Some(LogRow { position: Position { entry: batch.position.entry, item: Some(item) }, id: batch.id.item(item), body, leaf }))
+        Ok(Some(batch.item(item, body)))
     }
 
     async fn log_item_body(&self, entry: u64, item: u16) -> Result<Option<Vec<u8>>, Error> {
@@ -168,7 +176,7 @@ impl Store {
     }
 }
 
-fn log_row(row: &Row) -> Result<LogRow, Error> {
+pub(crate) fn log_row(row: &Row) -> Result<LogRow, Error> {
     let id: Uuid = row.get(1)?;
     Ok(LogRow { position: Position { entry: row.get(0)?, item: None }, id: EventId(id), leaf: row.get(3)?, body: row.get(4)? })
 }

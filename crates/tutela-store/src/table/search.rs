@@ -1,8 +1,20 @@
 //! Search: newest first over the token index, month by month.
 
-use crate::{Error, LogRow, Position, Store, append::row_id, sql::statements, value::params};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    Error, LogRow, Position, Store,
+    append::row_id,
+    sql::statements,
+    table::ledger::log_row,
+    value::{Value, params},
+};
 
 statements! {
+    FOUND_ENTRIES on Postgres (Ints) = "SELECT seq, id, time, leaf, body FROM log WHERE seq = ANY($1)";
+    FOUND_ENTRIES_LITE on Sqlite (Ints) = "SELECT seq, id, time, leaf, body FROM log WHERE seq IN (SELECT value FROM json_each($1))";
+    FOUND_ITEMS on Postgres (Ints) = "SELECT row_id, body FROM log_item WHERE row_id = ANY($1)";
+    FOUND_ITEMS_LITE on Sqlite (Ints) = "SELECT row_id, body FROM log_item WHERE row_id IN (SELECT value FROM json_each($1))";
     INDEX_MONTHS () = "SELECT month, lowest, highest FROM index_month ORDER BY highest DESC";
     INDEX_PAGE on Postgres (Int, Texts, Int, Int, Int) =
         "SELECT row_id FROM event_index WHERE month = $1 AND tokens @> $2 AND row_id >= $3 AND row_id < $4 ORDER BY row_id DESC LIMIT $5";
@@ -47,17 +59,30 @@ impl Store {
 
     /// The events at `positions`, in that order; those that are gone are left out.
     pub async fn log_rows(&self, positions: &[Position]) -> Result<Vec<LogRow>, Error> {
-        let mut rows = Vec::with_capacity(positions.len());
-        for position in positions {
-            let entry = Position { item: None, ..*position };
-            // The index cannot tell the first record of a batch from an ordinary event.
-            let row = match self.log_at(Position { item: Some(position.item.unwrap_or(0)), ..entry }).await? {
-                Some(record) => Some(record),
-                None => self.log_at(entry).await?,
-            };
-            rows.extend(row);
+        let lite = self.engine_name() == "sqlite";
+        let (entries_sql, items_sql) = if lite { (&FOUND_ENTRIES_LITE, &FOUND_ITEMS_LITE) } else { (&FOUND_ENTRIES, &FOUND_ITEMS) };
+        let numbers: BTreeSet<i64> = positions.iter().map(|p| row_id(p.entry, 0) >> 10).collect();
+        let mut entries = BTreeMap::new();
+        for row in self.all(entries_sql, vec![Value::Ints(numbers.into_iter().collect())]).await? {
+            let entry = log_row(&row)?;
+            entries.insert(entry.position.entry, entry);
         }
-        Ok(rows)
+        let mut items = BTreeMap::new();
+        let ids = positions.iter().map(|p| row_id(p.entry, p.item.unwrap_or(0))).collect();
+        for row in self.all(items_sql, vec![Value::Ints(ids)]).await? {
+            let (id, body): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            items.insert(id, body);
+        }
+        let found = positions.iter().filter_map(|p| {
+            let entry = entries.get(&p.entry)?;
+            // The index cannot tell the first record of a batch from an ordinary event; the records can.
+            let item = p.item.unwrap_or(0);
+            Some(match items.remove(&row_id(p.entry, item)) {
+                Some(body) => entry.item(item, body),
+                None => entry.clone(),
+            })
+        });
+        Ok(found.collect())
     }
 }
 
