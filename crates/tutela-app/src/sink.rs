@@ -65,6 +65,10 @@ impl RequestSink {
         self.lost_in_all.fetch_add(count, Ordering::Relaxed);
     }
 
+    fn restore(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
     fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
     }
@@ -89,6 +93,18 @@ pub(crate) async fn run(app: App, mut queue: mpsc::Receiver<RequestRecord>) {
         }
         batch.clear();
     }
+    if let Err(e) = write_lost(&app).await {
+        tracing::error!(error = %e, "the number of lost requests could not be recorded");
+    }
+}
+
+/// Records what is counted as lost, where no batch carries it.
+async fn write_lost(app: &App) -> Result<(), Error> {
+    let ctx = Ctx::new(app.env(), Principal::System("gateway"));
+    match app.sink.take_lost() {
+        0 => Ok(()),
+        count => app.commit(&ctx, RequestsLost { count }, |c| c).await,
+    }
 }
 
 async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
@@ -102,11 +118,10 @@ async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
     let mut changeset = Changeset::of(sealed);
     let lost = app.sink.take_lost();
     if lost > 0 {
-        changeset = changeset.and(app.record(&ctx, RequestsLost { count: lost })?);
+        let counted = app.record(&ctx, RequestsLost { count: lost }).inspect_err(|_| app.sink.restore(lost))?;
+        changeset = changeset.and(counted);
     }
-    app.store.commit(changeset).await.inspect_err(|_| {
-        app.sink.lost.fetch_add(lost, Ordering::Relaxed);
-    })?;
+    app.store.commit(changeset).await.inspect_err(|_| app.sink.restore(lost))?;
     Ok(())
 }
 

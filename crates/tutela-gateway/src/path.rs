@@ -17,7 +17,9 @@ pub(crate) fn canonical(raw: &str) -> Option<String> {
     // `/admin;x=1` is `/admin` to servers that know segment parameters (RFC 3986 §3.3).
     let segments: Vec<&str> = decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
     let dots = segments.iter().any(|segment| matches!(*segment, "." | ".."));
-    (!dots).then(|| segments.join("/"))
+    let joined = segments.join("/");
+    // A parameter may have hidden an empty segment: `/;/admin`.
+    (!dots && !joined.contains("//")).then_some(joined)
 }
 
 #[cfg(test)]
@@ -41,6 +43,9 @@ mod tests {
             "admin",
             "/%ff",
             "/..;/admin",
+            "/;/admin",
+            "/;x/admin",
+            "/a/;/b",
             "*",
         ] {
             assert_eq!(canonical(bad), None, "{bad}");

@@ -71,6 +71,11 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     if !config.path.starts_with('/') {
         return Err(format!("`path` is `{}`; it begins with `/`", config.path));
     }
+    if crate::path::canonical(&config.path).as_deref() != Some(config.path.as_str()) {
+        return Err(format!("`path` is `{}`; write it decoded, without dot segments, empty segments and parameters", config.path));
+    }
+    // `/admin/` guards `/admin` too: many servers answer both alike.
+    let prefix = if config.path == "/" { "/" } else { config.path.trim_end_matches('/') };
     let bad = || format!("`upstream` is `{}`; expected an address such as `http://127.0.0.1:3000`", config.upstream);
     let uri: Uri = config.upstream.parse().map_err(|_| bad())?;
     if uri.scheme_str() != Some("http") || uri.query().is_some() {
@@ -86,7 +91,7 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     let upstream_path = uri.path().trim_end_matches('/').to_owned();
     let route = Route {
         name: name.into(),
-        prefix: config.path.clone(),
+        prefix: prefix.to_owned(),
         upstream,
         upstream_host,
         upstream_path,
@@ -121,7 +126,7 @@ mod tests {
     fn the_longest_path_wins_and_only_whole_segments_count() {
         let routes = Routes::new(&[route("a", "/", "http://1:1"), route("a", "/api", "http://2:2"), route("a", "/api/v2/", "http://3:3")]).unwrap();
         let upstream = |path: &str| routes.find("a", path).unwrap().upstream.as_str().to_owned();
-        for (path, expected) in [("/", "1:1"), ("/api", "2:2"), ("/api/x", "2:2"), ("/apix", "1:1"), ("/api/v2", "2:2"), ("/api/v2/x", "3:3")] {
+        for (path, expected) in [("/", "1:1"), ("/api", "2:2"), ("/api/x", "2:2"), ("/apix", "1:1"), ("/api/v2", "3:3"), ("/api/v2/x", "3:3")] {
             assert_eq!(upstream(path), expected, "{path}");
         }
         assert!(routes.find("b", "/").is_none());

@@ -24,7 +24,10 @@ pub(crate) async fn once(State(web): State<Web>, caller: Option<Caller>, request
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
-    run(&web, &caller, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
+    // In a task of its own: a client that goes away must not leave the key reserved for good.
+    let task = tokio::spawn(async move { run(&web, &caller, &key, request, next).await.unwrap_or_else(IntoResponse::into_response) });
+    let died = |_| Failure::new(ErrorKind::Internal, "The error is in the server's log.").into_response();
+    task.await.unwrap_or_else(died)
 }
 
 async fn run(web: &Web, caller: &Caller, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Failure> {
@@ -44,7 +47,10 @@ async fn run(web: &Web, caller: &Caller, key: &HeaderValue, request: Request, ne
         idempotency::give_back(&web.app, reserved).await?;
     } else {
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        idempotency::finish(&web.app, reserved, parts.status.as_u16(), content_type, &body).await?;
+        // The mutation is committed; its caller must hear of it even where the answer cannot be kept.
+        if let Err(e) = idempotency::finish(&web.app, reserved, parts.status.as_u16(), content_type, &body).await {
+            tracing::error!(error = %e, "an answer could not be kept for its idempotency key");
+        }
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   live --(idle too long | absolute end reached)--> expired
-//!   live --end(reason)--> ended            expired, ended: nothing leads back
+//!   live, expired --end(reason)--> ended   expired, ended: nothing leads back to live
 //! ```
 //! A part lives no longer than its login.
 
@@ -103,11 +103,11 @@ impl SessionEndReason {
     }
 }
 
-/// The session is not live, so nothing can be done with it.
+/// The session has ended, or is not live where it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTransition;
 
-/// Proof that a session was live until `at`.
+/// Proof that a session was not ended before `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// When.
@@ -151,9 +151,9 @@ impl Session {
         (stale && self.is_live(now)).then(|| Self { last_seen_at: now, idle_until: now + seconds(life.timeout), ..self.clone() })
     }
 
-    /// Ends it.
+    /// Ends it, also where it has expired: a part of it may have been used a moment later.
     pub fn end(&self, now: Timestamp) -> Result<Ended, InvalidTransition> {
-        if self.is_live(now) { Ok(Ended { at: now }) } else { Err(InvalidTransition) }
+        if self.ended_at.is_none() { Ok(Ended { at: now }) } else { Err(InvalidTransition) }
     }
 }
 
@@ -183,7 +183,9 @@ mod tests {
         }
         assert_eq!(now, start + seconds(86_400 - 1_800));
         assert!(!session.is_live(start + seconds(86_400)));
-        assert_eq!(session.end(start + seconds(86_400)), Err(InvalidTransition));
+        let at = start + seconds(86_400);
+        assert_eq!(session.end(at), Ok(Ended { at }));
+        assert_eq!(Session { ended_at: Some(at), ..session }.end(at), Err(InvalidTransition));
     }
 
     #[test]

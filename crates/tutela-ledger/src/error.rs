@@ -39,6 +39,8 @@ impl Error {
 pub enum Flaw {
     /// The stored bytes do not hash to the stored leaf.
     BodyChanged(u64),
+    /// A checkpoint that is always kept is gone.
+    CheckpointMissing(u64),
     /// The log holds another tree than the checkpoint, so something up to `size` was rewritten.
     CheckpointDiffers {
         /// Size of the checkpoint.
@@ -55,6 +57,8 @@ pub enum Flaw {
     },
     /// No entry at this position.
     Missing(u64),
+    /// The entry is stored under an id that its bytes do not carry.
+    IdChanged(u64),
     /// A stored inner hash differs from the one its leaves give.
     NodeChanged {
         /// First position under it.
@@ -73,6 +77,8 @@ pub enum Flaw {
     },
     /// A signature does not verify, or none is by the expected key.
     Signature,
+    /// Records, tree hashes or checkpoints stand beyond the end of the log.
+    Stray(u64),
     /// There are entries that no checkpoint covers.
     Unsigned {
         /// Size of the last checkpoint.
@@ -86,15 +92,18 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BodyChanged(at) => write!(f, "position {at}: the stored event was changed, its bytes do not match their leaf hash"),
+            Self::CheckpointMissing(size) => write!(f, "position {}: the checkpoint kept at {size} entries is missing", size.saturating_sub(1)),
             Self::CheckpointDiffers { size, good_up_to } => {
                 write!(f, "position {good_up_to} to {}: the entries do not match the checkpoint of size {size}", size.saturating_sub(1))
             }
+            Self::IdChanged(at) => write!(f, "position {at}: the event is stored under another id than its own"),
             Self::ItemChanged { position, item } => write!(f, "position {position}.{item}: a record of this batch is missing or was changed"),
             Self::Missing(at) => write!(f, "position {at}: the entry is missing"),
             Self::NodeChanged { from, to } => write!(f, "position {from} to {to}: a stored tree hash does not match the entries under it"),
             Self::ProofDiffers => f.write_str("the proof leads to another root than the checkpoint's"),
             Self::Shorter { found, signed } => write!(f, "position {found}: entries are missing from here on, a checkpoint was signed over {signed}"),
             Self::Signature => f.write_str("the checkpoint's signature does not verify under the expected key"),
+            Self::Stray(size) => write!(f, "position {size}: rows stand beyond the end of the log"),
             Self::Unsigned { signed, found } => write!(f, "position {signed}: no checkpoint covers the entries from here to {}", found.saturating_sub(1)),
         }
     }

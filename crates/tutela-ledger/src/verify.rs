@@ -5,6 +5,7 @@
 //! ends it with the position.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use tutela_core::EventId;
 
 use crate::{Batch, Checkpoint, Error, Flaw, Frontier, Hash, TileNode, leaf_hash};
 
@@ -20,6 +21,11 @@ impl Verifier {
     /// Entries read so far.
     pub fn size(&self) -> u64 {
         self.edge.size()
+    }
+
+    /// The right edge over the entries read so far.
+    pub fn edge(&self) -> &Frontier {
+        &self.edge
     }
 
     /// Root over the entries read so far.
@@ -38,6 +44,12 @@ impl Verifier {
         }
         self.edge.append(leaf, &mut self.nodes);
         Ok(())
+    }
+
+    /// The id the entry at `position` is stored under must be the one in its bytes.
+    pub fn id(&self, position: u64, body: &[u8], id: EventId) -> Result<(), Flaw> {
+        let named = format!("\"id\":\"{id}\"");
+        if memchr::memmem::find(body, named.as_bytes()).is_some() { Ok(()) } else { Err(Flaw::IdChanged(position)) }
     }
 
     /// The records under the batch leaf `body` at `position`.

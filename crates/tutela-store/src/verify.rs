@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
+use tutela_core::EventId;
 use tutela_ledger::{Checkpoint, Error as LedgerError, Flaw, Verifier, VerifyingKey};
+use uuid::Uuid;
 
 use crate::{
     Config, Error,
@@ -11,15 +13,15 @@ use crate::{
     engine::{postgres, sqlite},
     sql::Sql,
     table::instance::INSTANCE_GET,
-    table::ledger::{Head, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_SCAN},
+    table::ledger::{Head, LOG_BEYOND, LOG_CHECKPOINT_RANGE, LOG_HEAD_GET, LOG_ITEM_RANGE, LOG_NODE_RANGE, LOG_SCAN},
     value::{Row, Value, params, values},
 };
 
 /// Entries read at a time.
-const STEP: u64 = 1_000;
+const STEP: u64 = tutela_ledger::CHECKPOINT_EVERY;
 
-/// Takes position, leaf and body of one entry.
-type EachEntry<'a> = dyn FnMut(u64, &[u8; 32], &[u8]) -> Result<Result<(), Flaw>, Error> + Send + 'a;
+/// Takes position, leaf, body and stored id of one entry.
+type EachEntry<'a> = dyn FnMut(u64, &[u8; 32], &[u8], EventId) -> Result<Result<(), Flaw>, Error> + Send + 'a;
 
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +91,21 @@ impl Verification {
             let items = self.all(&LOG_ITEM_RANGE, params![row_id(from, 0), row_id(to, 0)]).await?;
             let mut items = items.into_iter().peekable();
             let scanned = self
-                .scan(from, to, &mut |position, leaf, body| {
+                .scan(from, to, &mut |position, leaf, body, id| {
                     let mut bodies = Vec::new();
                     while let Some(item) = items.next_if(|item| item.get::<i64>(0).is_ok_and(|id| id < row_id(position + 1, 0))) {
+                        let number = bodies.len() as u16;
+                        if item.get::<i64>(0)? != row_id(position, number) {
+                            return Ok(Err(Flaw::ItemChanged { position, item: number }));
+                        }
                         bodies.push(item.get::<Vec<u8>>(1)?);
                     }
                     report.records += bodies.len() as u64;
-                    if let Err(flaw) = verifier.entry(position, body, leaf).and_then(|()| verifier.items(position, body, bodies)) {
+                    if let Err(flaw) = verifier
+                        .entry(position, body, leaf)
+                        .and_then(|()| verifier.id(position, body, id))
+                        .and_then(|()| verifier.items(position, body, bodies))
+                    {
                         return Ok(Err(flaw));
                     }
                     report.entries += 1;
@@ -115,17 +125,26 @@ impl Verification {
             if let Err(flaw) = self.check_nodes(&mut verifier).await? {
                 return Ok(Err(flaw));
             }
+            let mut kept = from;
             for row in self.all(&LOG_CHECKPOINT_RANGE, params![from, verifier.size()]).await? {
+                kept = row.get(0)?;
                 if let Err(flaw) = self.check_kept(&row, key, &mut verifier, report)? {
                     return Ok(Err(flaw));
                 }
+            }
+            // Steps end where a checkpoint is always kept.
+            if verifier.size() == to && kept != to {
+                return Ok(Err(Flaw::CheckpointMissing(to)));
             }
             progress(verifier.size());
             if rows == 0 {
                 break;
             }
         }
-        Ok(self.check_end(head, key, held, verifier, report))
+        let size = verifier.size();
+        let beyond = self.all(&LOG_BEYOND, params![size, row_id(size, 0), size / 256]).await?;
+        let beyond: u64 = beyond.first().map_or(Ok(0), |row| row.get(0))?;
+        Ok(self.check_end(head, key, held, verifier, report).and(if beyond == 0 { Ok(()) } else { Err(Flaw::Stray(size)) }))
     }
 
     async fn check_nodes(&self, verifier: &mut Verifier) -> Result<Result<(), Flaw>, Error> {
@@ -150,6 +169,9 @@ impl Verification {
         let last = open(&head.checkpoint, key)?;
         report.checkpoints += 1;
         verifier.checkpoint(&last)?;
+        if head.edge != *verifier.edge() {
+            return Err(Flaw::CheckpointDiffers { size: last.size, good_up_to: 0 });
+        }
         if let Some(longer) = held.iter().find(|c| c.size > verifier.size()) {
             return Err(Flaw::Shorter { found: verifier.size(), signed: longer.size });
         }
@@ -166,9 +188,10 @@ impl Verification {
                 while let Some(row) = rows.next()? {
                     let position: i64 = row.get(0)?;
                     let position = position.unsigned_abs();
-                    let (leaf, body) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob());
+                    let (leaf, body, id) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob(), row.get_ref(3)?.as_blob());
                     let (Ok(Ok(leaf)), Ok(body)) = (leaf.map(<&[u8; 32]>::try_from), body) else { return Ok(Err(Flaw::BodyChanged(position))) };
-                    if let Err(flaw) = each(position, leaf, body)? {
+                    let Ok(Ok(id)) = id.map(Uuid::from_slice) else { return Ok(Err(Flaw::IdChanged(position))) };
+                    if let Err(flaw) = each(position, leaf, body, EventId(id))? {
                         return Ok(Err(flaw));
                     }
                     count += 1;
@@ -178,7 +201,7 @@ impl Verification {
                 for row in postgres::query_client(client, &LOG_SCAN, &values![from, to]).await? {
                     let (position, leaf, body): (u64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
                     let Ok(leaf) = <[u8; 32]>::try_from(leaf.as_slice()) else { return Ok(Err(Flaw::BodyChanged(position))) };
-                    if let Err(flaw) = each(position, &leaf, &body)? {
+                    if let Err(flaw) = each(position, &leaf, &body, EventId(row.get(3)?))? {
                         return Ok(Err(flaw));
                     }
                     count += 1;

@@ -65,6 +65,8 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
     if ctx.principal.account() == Some(id) {
         return Err(Error::Conflict("nobody can disable their own account; ask another administrator".into()));
     }
+    // Nobody disables somebody who may do more than they may.
+    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
     let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
     app.commit(ctx, AccountDisabled { account: id, sessions }, |c| session::end_all(c.account_set_state(id, AccountState::Disabled), id, ctx.now)).await?;
     app.forget(id.0);

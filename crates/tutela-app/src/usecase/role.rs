@@ -5,6 +5,9 @@ use tutela_identity::{Role, Roles, event::RoleChanged};
 
 use crate::{App, Ctx, Error};
 
+/// What somebody holds who may do everything.
+pub(crate) const EVERYTHING: &str = "*";
+
 /// All roles.
 pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::Role>, Error> {
     app.permit(ctx, "roles:read").await?;
@@ -16,6 +19,9 @@ pub async fn set(app: &App, ctx: &Ctx, role: api::Role) -> Result<(), Error> {
     app.permit(ctx, "roles:write").await?;
     let role = Role::new(&role.name, role.permissions)?;
     must_hold(ctx, &role.permissions)?;
+    // Emptying a role is as much of a power as filling it.
+    let old = app.store.role_list().await?.into_iter().find(|r| r.name == role.name).map(|r| r.permissions).unwrap_or_default();
+    must_hold(ctx, &old)?;
     app.commit(ctx, RoleChanged { name: &role.name, permissions: &role.permissions }, |c| c.role_upsert(&role).announce("role", &role.name)).await?;
     app.forget_all();
     Ok(())
@@ -25,14 +31,24 @@ pub(crate) async fn all(app: &App) -> Result<Roles, Error> {
     Ok(Roles::new(app.store.role_list().await?))
 }
 
-/// Refuses roles that do not exist, and those that allow more than the caller may: nobody hands out what they do not hold.
+/// Refuses roles that do not exist, and those the caller does not hold: applications ask for roles by
+/// name, so holding all their permissions is not enough. Whoever may do everything may give every role.
 pub(crate) async fn must_be_giveable(app: &App, ctx: &Ctx, names: &[String]) -> Result<(), Error> {
     let roles = all(app).await?;
     if let Some(unknown) = names.iter().find(|name| !roles.contains(name)) {
         return Err(Error::invalid("roles", format!("there is no role `{unknown}`; make it first")));
     }
-    let permissions: Vec<String> = roles.grants(names).iter().map(str::to_owned).collect();
-    must_hold(ctx, &permissions)
+    if ctx.principal.allows(EVERYTHING) {
+        return Ok(());
+    }
+    let held = match ctx.principal.account() {
+        Some(id) => app.store.account_role_list(id).await?,
+        None => Vec::new(),
+    };
+    match names.iter().find(|name| !held.contains(name)) {
+        Some(beyond) => Err(Error::Conflict(format!("you cannot give or take the role `{beyond}`: you do not hold it yourself"))),
+        None => Ok(()),
+    }
 }
 
 fn must_hold(ctx: &Ctx, permissions: &[String]) -> Result<(), Error> {

@@ -57,14 +57,15 @@ async fn begin(app: &App, ctx: &Ctx, host: &str, account: &Account, hash: &Passw
     let (session, token) = new_session(app, ctx, host, account.id);
     let as_account = ctx.as_account(account.id, session.id, Default::default());
     let renewed = if hash.is_outdated(app.hasher.cost()) { Some(app.hasher.create(password, Arc::clone(&app.env)).await?) } else { None };
-    app.commit(&as_account, SessionStarted { session: session.id, methods: &["pwd"] }, |changeset| {
-        let changeset = changeset.session_insert(&session, token.hash());
-        match &renewed {
-            Some(hash) => changeset.account_set_password(account.id, hash),
-            None => changeset,
-        }
-    })
-    .await?;
+    let started = SessionStarted { session: session.id, methods: &["pwd"] };
+    let begun =
+        app.commit(&as_account, started, |c| c.account_confirm_password(account.id, hash, renewed.as_ref()).session_insert(&session, token.hash())).await;
+    match begun {
+        Ok(()) => {}
+        // The password was reset or the account disabled while this one was being verified.
+        Err(Error::Store(tutela_store::Error::Conflict(_))) => return Err(Error::Unauthenticated(REFUSED)),
+        Err(e) => return Err(e),
+    }
     metrics::counter!("tutela_sign_ins_total", "outcome" => "success").increment(1);
     Ok(SignedIn { session, token })
 }
@@ -149,7 +150,7 @@ pub fn shown(view: &SessionView, current: Option<SessionId>) -> api::Session {
 pub(crate) async fn find_live(app: &App, host: &str, token: TokenHash, now: Timestamp) -> Result<Option<Live>, Error> {
     let Some(session) = app.store.session_get_by_token(token).await?.filter(|s| s.host == host && s.is_live(now)) else { return Ok(None) };
     if session.login != session.id {
-        let Some(login) = app.store.session_get(session.login).await?.filter(|s| s.ended_at.is_none() && now < s.expires_at) else { return Ok(None) };
+        let Some(login) = app.store.session_get(session.login).await?.filter(|s| s.is_live(now)) else { return Ok(None) };
         // Use on any host keeps the whole login alive.
         app.touch_later(&login, now);
     }

@@ -10,10 +10,7 @@ use tutela_identity::{
 };
 use tutela_store::{Changeset, SetupRow};
 
-use crate::{App, Ctx, Error};
-
-/// What an administrator holds.
-const EVERYTHING: &str = "*";
+use crate::{App, Ctx, Error, usecase::role::EVERYTHING};
 
 /// Life of a link.
 pub const LIFE: Duration = Duration::from_secs(1_800);

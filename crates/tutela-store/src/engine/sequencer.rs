@@ -64,6 +64,8 @@ impl Sequencer {
                 Err(e) => {
                     tracing::warn!(error = %e, "the ledger's sequencer lost its turn and will take the lease again");
                     self.held = None;
+                    // What the failed move created was rolled back with it.
+                    self.months.clear();
                     0
                 }
             };
@@ -118,7 +120,7 @@ impl Sequencer {
         let term: i64 = row.get(0)?;
         if self.held.as_ref().is_none_or(|held| held.term != term) {
             let rows = query_tx(&tx, &ledger::LOG_HEAD_FENCE, &[Value::Int(term)]).await?;
-            let head = rows.first().map(Head::from_row).transpose()?.ok_or(Error::Decode("the ledger has no head".into()))?;
+            let head = Head::trusted(rows.first(), &self.signer)?;
             self.signals.size.send_replace(head.edge.size());
             self.held = Some(Held { term, until, head });
         } else if let Some(held) = &mut self.held {

@@ -43,7 +43,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(conn: Connection, signer: Signer, guard: Arc<dyn CommitGuard>, signals: Signals) -> Result<Self, Error> {
         let rows = query(&conn, &ledger::LOG_HEAD_GET, &[])?;
-        let head = rows.first().map(Head::from_row).transpose()?.unwrap_or_else(|| Head::empty(&signer));
+        let head = Head::trusted(rows.first(), &signer)?;
         signals.size.send_replace(head.edge.size());
         Ok(Self { conn, signer, guard, signals, head, months: BTreeSet::new() })
     }

@@ -17,6 +17,7 @@ statements! {
     ACCOUNT_ROLE_CLEAR (Id) = "DELETE FROM account_role WHERE account_id = $1";
     ACCOUNT_ROLE_LIST (Id) = "SELECT role FROM account_role WHERE account_id = $1 ORDER BY role";
     ACCOUNT_SET_NAME (Id, Text) = "UPDATE account SET name = $2 WHERE id = $1";
+    ACCOUNT_CONFIRM_PASSWORD (Id, Text, Text) = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND state = 'active'";
     ACCOUNT_SET_PASSWORD (Id, Text) = "UPDATE account SET password_hash = $2 WHERE id = $1 AND state = 'active'";
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
@@ -75,6 +76,12 @@ impl Changeset {
     /// Sets the password of an active account.
     pub fn account_set_password(self, id: AccountId, hash: &PasswordHash) -> Self {
         self.run(&ACCOUNT_SET_PASSWORD, params![id.0, hash.as_str()], Expect::One("the account is disabled or gone"))
+    }
+
+    /// Holds a sign-in to the hash it was verified against, and renews it; a password set or an account disabled meanwhile is a conflict.
+    pub fn account_confirm_password(self, id: AccountId, verified: &PasswordHash, renewed: Option<&PasswordHash>) -> Self {
+        let params = params![id.0, verified.as_str(), renewed.unwrap_or(verified).as_str()];
+        self.run(&ACCOUNT_CONFIRM_PASSWORD, params, Expect::One("the password was changed, or the account disabled"))
     }
 
     /// Sets the name shown to people.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use tutela_core::{EventId, Timestamp};
-use tutela_ledger::{Frontier, Hash, Range, Span};
+use tutela_ledger::{Checkpoint, Frontier, Hash, Range, Signer, Span};
 use uuid::Uuid;
 
 use crate::{
@@ -21,11 +21,13 @@ statements! {
     INDEX_INSERT_MANY on Postgres (Ints, Ints, Texts) = "INSERT INTO event_index (month, row_id, tokens) SELECT m, r, string_to_array(t, ' ') FROM unnest($1, $2, $3) AS x (m, r, t)";
     INDEX_MONTH_UPSERT (Int, Int, Int) = "INSERT INTO index_month (month, lowest, highest) VALUES ($1, $2, $3)
         ON CONFLICT (month) DO UPDATE SET highest = excluded.highest";
+    LOG_BEYOND (Int, Int, Int) = "SELECT (SELECT count(*) FROM log_item WHERE row_id >= $2) + (SELECT count(*) FROM log_checkpoint WHERE size > $1)
+        + (SELECT count(*) FROM log_node WHERE level = 1 AND idx >= $3)";
     LOG_BY_ID (Id) = "SELECT seq, id, time, leaf, body FROM log WHERE id = $1";
     LOG_BY_SEQ (Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq = $1";
     LOG_CHECKPOINT_INSERT (Int, Text) = "INSERT INTO log_checkpoint (size, note) VALUES ($1, $2)";
     LOG_CHECKPOINT_RANGE (Int, Int) = "SELECT size, note FROM log_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size";
-    LOG_HEAD_FENCE on Postgres (Int) = "UPDATE log_head SET term = $1 WHERE one = 1 AND term < $1 RETURNING size, frontier, checkpoint";
+    LOG_HEAD_FENCE on Postgres (Int) = "UPDATE log_head SET term = $1 WHERE one = 1 AND term <= $1 RETURNING size, frontier, checkpoint";
     LOG_HEAD_GET () = "SELECT size, frontier, checkpoint FROM log_head WHERE one = 1";
     LOG_HEAD_INSERT (Int, Bytes, Text) = "INSERT INTO log_head (one, size, frontier, checkpoint, term) VALUES (1, $1, $2, $3, 0)";
     LOG_HEAD_SET (Int, Bytes, Text) = "UPDATE log_head SET size = $1, frontier = $2, checkpoint = $3 WHERE one = 1";
@@ -43,7 +45,7 @@ statements! {
         latest = CASE WHEN excluded.latest > log_mark.latest THEN excluded.latest ELSE log_mark.latest END";
     LOG_NODE_INSERT (Int, Int, Bytes) = "INSERT INTO log_node (level, idx, hash) VALUES ($1, $2, $3)";
     LOG_NODE_RANGE (Int, Int, Int) = "SELECT idx, hash FROM log_node WHERE level = $1 AND idx >= $2 AND idx < $3 ORDER BY idx";
-    LOG_SCAN (Int, Int) = "SELECT seq, leaf, body FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+    LOG_SCAN (Int, Int) = "SELECT seq, leaf, body, id FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
     LOG_RANGE (Int, Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
 }
 
@@ -55,6 +57,16 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// From storage, and only if it is the tree that `signer` signed: the next append would sign whatever stands here.
+    pub(crate) fn trusted(row: Option<&Row>, signer: &Signer) -> Result<Self, Error> {
+        let head = Self::from_row(row.ok_or(Error::Decode("the ledger has no head".into()))?)?;
+        let signed = Checkpoint::open(&head.checkpoint, signer.key())?;
+        if (signed.size, signed.root) == (head.edge.size(), head.edge.root()) {
+            return Ok(head);
+        }
+        Err(Error::Decode("the ledger's head is not the tree that was signed: it was changed outside tutela; run `tutela audit verify`".into()))
+    }
+
     pub(crate) fn from_row(row: &Row) -> Result<Self, Error> {
         let frontier: Vec<u8> = row.get(1)?;
         Self::from_stored(row.get(0)?, &frontier, row.get(2)?)

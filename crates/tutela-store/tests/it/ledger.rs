@@ -45,7 +45,7 @@ async fn records_of_a_batch_are_found_by_their_own_ids_and_verified() {
         let mut record = world.record("batch", &[]);
         use base64::Engine as _;
         let root = base64::engine::general_purpose::STANDARD.encode(batch.root());
-        let body = canonical(&serde_json::json!({"items": {"count": 3, "root": root}})).unwrap();
+        let body = canonical(&serde_json::json!({"id": record.entry.id.to_string(), "items": {"count": 3, "root": root}})).unwrap();
         record.entry = tutela_ledger::Entry::new(record.entry.id, record.entry.time, record.entry.recorded_at, body).unwrap();
         record.entry.items = Some(batch);
         record.index = (0..3).map(|item| tutela_store::IndexRow { item, tokens: vec![format!("n={item}")] }).collect();
@@ -79,6 +79,17 @@ async fn tampering_with_the_file_is_named_with_its_position() {
             ),
             ("UPDATE log SET seq = 900000 WHERE seq = 77", "UPDATE log SET seq = 77 WHERE seq = 900000", Flaw::Missing(77)),
             (
+                "UPDATE log SET id = CAST(x'ff' || substr(id, 2) AS BLOB) WHERE seq = 9",
+                "UPDATE log SET id = CAST(x'01' || substr(id, 2) AS BLOB) WHERE seq = 9",
+                Flaw::IdChanged(9),
+            ),
+            (
+                "UPDATE log_checkpoint SET size = -1000 WHERE size = 1000",
+                "UPDATE log_checkpoint SET size = 1000 WHERE size = -1000",
+                Flaw::CheckpointMissing(1_000),
+            ),
+            ("INSERT INTO log_item VALUES (99999999, x'7b7d')", "DELETE FROM log_item WHERE row_id = 99999999", Flaw::Stray(2_100)),
+            (
                 "UPDATE log_node SET idx = 500 WHERE level = 1 AND idx = 3",
                 "UPDATE log_node SET idx = 3 WHERE idx = 500",
                 Flaw::NodeChanged { from: 768, to: 1_023 },
@@ -95,7 +106,7 @@ async fn tampering_with_the_file_is_named_with_its_position() {
         for row in store.log_range(0, 2_000).await.unwrap() {
             edge.append(row.leaf, &mut Vec::new());
         }
-        file.execute_batch("DELETE FROM log WHERE seq >= 2000").unwrap();
+        file.execute_batch("DELETE FROM log WHERE seq >= 2000; DELETE FROM log_node WHERE idx >= 7").unwrap();
         file.execute("UPDATE log_head SET size = 2000, frontier = ?1, checkpoint = ?2", (edge.to_bytes(), signer.sign(2_000, edge.root()))).unwrap();
         assert_eq!(verify(&world, &store, &[]).await.flaw, None);
         assert_eq!(verify(&world, &store, &[elsewhere]).await.flaw, Some(Flaw::Shorter { found: 2_000, signed: 2_100 }));
@@ -113,5 +124,25 @@ async fn two_nodes_write_one_log_and_the_other_goes_on_when_one_stops() {
         fill(&world, &b, 50).await;
         assert_eq!(verify(&world, &b, &[]).await, Report { entries: 150, records: 0, checkpoints: 1, flaw: None });
         b.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_was_changed_outside_is_never_signed() {
+    for world in engines().await.into_iter().filter(|w| w.engine == Engine::Sqlite) {
+        let store = world.open().await.unwrap();
+        fill(&world, &store, 10).await;
+        store.close().await;
+        drop(store);
+        let file = rusqlite::Connection::open(world.data().join("tutela.db")).unwrap();
+        let mut edge = tutela_ledger::Frontier::default();
+        for i in 0..10_u8 {
+            edge.append(tutela_ledger::leaf_hash(&[i]), &mut Vec::new());
+        }
+        file.execute("UPDATE log_head SET frontier = ?1", [edge.to_bytes()]).unwrap();
+        let refused = world.open().await.err().unwrap();
+        assert!(refused.to_string().contains("audit verify"), "{refused}");
+        file.execute("DELETE FROM log_head", []).unwrap();
+        assert!(world.open().await.is_err(), "a missing head is not an empty log");
     }
 }

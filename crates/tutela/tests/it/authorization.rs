@@ -72,3 +72,30 @@ async fn the_own_host_has_only_what_applications_need() {
         assert_eq!(browser.get(&format!("{}{admin_only}", instance.own())).await.status(), 404, "{admin_only}");
     }
 }
+
+/// Whoever may administer accounts or roles must not thereby be able to do everything.
+#[tokio::test]
+async fn nobody_hands_out_or_takes_away_what_they_do_not_hold() {
+    let instance = Instance::start("sqlite", "").await;
+    instance.role("helpdesk", &["accounts:write", "accounts:read", "roles:write"]).await;
+    instance.role("photos-admin", &[]).await;
+    instance.role("auditor", &["ledger:read"]).await;
+    let helper = instance.account("helper@example.com", &["helpdesk"]).await;
+    let ada = instance.account("ada@example.com", &["admin"]).await;
+    let browser = instance.browser();
+    browser.sign_in_at(&format!("{}/", instance.console()), "helper@example.com").await;
+    let call = |method: Method, path: String, body: serde_json::Value| {
+        let request = browser.request(method, &format!("{}{path}", instance.console())).header("sec-fetch-site", "same-origin").json(&body);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    for role in ["admin", "photos-admin", "auditor"] {
+        assert_eq!(call(Method::PUT, format!("/v1/accounts/{helper}/roles"), serde_json::json!({"roles": ["helpdesk", role]})).await, 409, "{role}");
+    }
+    assert_eq!(call(Method::PUT, format!("/v1/accounts/{ada}/roles"), serde_json::json!({"roles": []})).await, 409);
+    assert_eq!(call(Method::POST, format!("/v1/accounts/{ada}/disable"), serde_json::json!({})).await, 409);
+    assert_eq!(call(Method::PUT, "/v1/roles".into(), serde_json::json!({"name": "auditor", "permissions": []})).await, 409);
+    assert_eq!(call(Method::PUT, "/v1/roles".into(), serde_json::json!({"name": "helpdesk", "permissions": ["*"]})).await, 409);
+    assert_eq!(call(Method::POST, "/v1/setup-links".into(), serde_json::json!({})).await, 403);
+    let new = serde_json::json!({"email": "new@example.com", "name": "New", "roles": ["helpdesk"]});
+    assert_eq!(call(Method::POST, "/v1/accounts".into(), new).await, 201, "what one holds one may give");
+}
