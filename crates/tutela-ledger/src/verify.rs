@@ -5,16 +5,26 @@
 //! ends it with the position.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use memchr::memmem::Finder;
 use tutela_core::EventId;
 
 use crate::{Batch, Checkpoint, Error, Flaw, Frontier, Hash, TileNode, leaf_hash};
 
 /// A running verification.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Verifier {
     edge: Frontier,
     nodes: Vec<TileNode>,
     agreed: u64,
+    /// Made once: preparing a search costs more than running it over one body.
+    id_key: Finder<'static>,
+    items_key: Finder<'static>,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self { edge: Frontier::default(), nodes: Vec::new(), agreed: 0, id_key: Finder::new(br#""id":""#), items_key: Finder::new(br#""items":{"#) }
+    }
 }
 
 impl Verifier {
@@ -48,13 +58,15 @@ impl Verifier {
 
     /// The id the entry at `position` is stored under must be the one in its bytes.
     pub fn id(&self, position: u64, body: &[u8], id: EventId) -> Result<(), Flaw> {
-        let named = format!("\"id\":\"{id}\"");
-        if memchr::memmem::find(body, named.as_bytes()).is_some() { Ok(()) } else { Err(Flaw::IdChanged(position)) }
+        let mut text = [0; 36];
+        let named = id.0.hyphenated().encode_lower(&mut text).as_bytes();
+        let found = self.id_key.find_iter(body).any(|at| body.get(at + self.id_key.needle().len()..).is_some_and(|rest| rest.starts_with(named)));
+        if found { Ok(()) } else { Err(Flaw::IdChanged(position)) }
     }
 
     /// The records under the batch leaf `body` at `position`.
     pub fn items(&self, position: u64, body: &[u8], items: Vec<Vec<u8>>) -> Result<(), Flaw> {
-        let (count, root) = committed(body);
+        let (count, root) = self.committed(body);
         let found = items.len() as u64;
         if found != count {
             return Err(Flaw::ItemChanged { position, item: found as u16 });
@@ -90,22 +102,22 @@ impl Verifier {
         Ok(())
     }
 
+    /// What a batch leaf says of its records; zero for an ordinary entry.
+    fn committed(&self, body: &[u8]) -> (u64, Option<Hash>) {
+        // Almost every entry is an ordinary one and need not be parsed: only a batch leaf has this key.
+        if self.items_key.find(body).is_none() {
+            return (0, None);
+        }
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let count = json["items"]["count"].as_u64().unwrap_or(0);
+        let root = json["items"]["root"].as_str().and_then(|r| BASE64.decode(r).ok()?.try_into().ok());
+        (count, root)
+    }
+
     /// The end of the log: the last checkpoint must cover it all.
     pub fn finish(self) -> Result<u64, Flaw> {
         if self.agreed == self.size() { Ok(self.size()) } else { Err(Flaw::Unsigned { signed: self.agreed, found: self.size() }) }
     }
-}
-
-/// What a batch leaf says of its records; zero for an ordinary entry.
-fn committed(body: &[u8]) -> (u64, Option<Hash>) {
-    // Almost every entry is an ordinary one and need not be parsed: only a batch leaf has this key.
-    if memchr::memmem::find(body, br#""items":{"#).is_none() {
-        return (0, None);
-    }
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let count = json["items"]["count"].as_u64().unwrap_or(0);
-    let root = json["items"]["root"].as_str().and_then(|r| BASE64.decode(r).ok()?.try_into().ok());
-    (count, root)
 }
 
 impl From<Flaw> for Error {
