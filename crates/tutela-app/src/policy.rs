@@ -53,7 +53,12 @@ impl Sessions {
 
     fn is_fresh(&self, read_at: Timestamp, now: Timestamp, about: &[Uuid]) -> bool {
         let young = now >= read_at && now.since(read_at) < STALENESS;
-        young && about.iter().all(|id| self.changed.get(id).is_none_or(|at| at < read_at))
+        young && self.is_unchanged(read_at, about)
+    }
+
+    /// Whether none of `about` was announced as changed since `at`.
+    fn is_unchanged(&self, at: Timestamp, about: &[Uuid]) -> bool {
+        about.iter().all(|id| self.changed.get(id).is_none_or(|changed_at| changed_at < at))
     }
 
     fn drop_all(&self) {
@@ -154,19 +159,13 @@ impl RequestPolicy for App {
         if let Some((token, made_at)) = self.sessions.tokens.get(&key)
             && now >= made_at
             && now.since(made_at) < TOKEN_REUSE
-            && self.sessions.is_fresh_token(made_at, identity)
+            && self.sessions.is_unchanged(made_at, &[identity.session.0, identity.account.0])
         {
             return Ok(token);
         }
         let token: Arc<str> = self.signer.sign(&self.identity_claims(identity, route, now)).map_err(|_| Refusal::Unavailable)?.into();
         self.sessions.tokens.insert(key, (Arc::clone(&token), now));
         Ok(token)
-    }
-}
-
-impl Sessions {
-    fn is_fresh_token(&self, made_at: Timestamp, identity: &Identity) -> bool {
-        [identity.session.0, identity.account.0].iter().all(|id| self.changed.get(id).is_none_or(|at| at < made_at))
     }
 }
 

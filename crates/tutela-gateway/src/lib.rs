@@ -20,7 +20,6 @@ mod serve;
 pub use body::Body;
 pub use config::{Config, Require, RouteConfig};
 pub use error::Error;
-pub use names::resolve_loopback;
 pub use routes::Routes;
 pub use serve::{Gateway, OwnPages, Parts};
 

@@ -13,7 +13,7 @@ use tutela_store::Changeset;
 use crate::{
     App, Ctx, Error,
     guard::failed_before,
-    usecase::{role, session, setup},
+    usecase::{role, setup},
 };
 
 /// Makes an account. Without a password the answer holds a one-time link for choosing one.
@@ -68,7 +68,7 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
     // Nobody disables somebody who may do more than they may.
     role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
     let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
-    app.commit(ctx, AccountDisabled { account: id, sessions }, |c| session::end_all(c.account_set_state(id, AccountState::Disabled), id, ctx.now)).await?;
+    app.commit(ctx, AccountDisabled { account: id, sessions }, |c| c.account_set_state(id, AccountState::Disabled).session_end_by_account(id, ctx.now)).await?;
     app.forget(id.0);
     Ok(())
 }

@@ -271,10 +271,8 @@ pub async fn follow(app: &App, ctx: &Ctx, filter: &Filter, from: u64) -> Result<
         if items.is_empty() {
             out.push(shown(app, &row)?);
         }
-        for item in 0..items.len() as u16 {
-            if let Some(record) = app.store.log_at(Position { entry: row.position.entry, item: Some(item) }).await? {
-                out.push(shown(app, &record)?);
-            }
+        for (item, body) in items.into_iter().enumerate() {
+            out.push(shown(app, &row.item(item as u16, body))?);
         }
     }
     out.retain(|event| fits(&event.event, filter));

@@ -8,7 +8,7 @@ use tutela_identity::{
     Account, AccountState, Email, Lifetimes, PasswordHash, Session, SessionEndReason, Token, TokenHash, TokenKind,
     event::{SessionEnded, SessionStarted, SignInFailed},
 };
-use tutela_store::{Changeset, SessionView};
+use tutela_store::SessionView;
 
 use crate::{App, Ctx, Error, handover::host_of, policy::Live, usecase::role};
 
@@ -170,9 +170,4 @@ pub(crate) async fn identity_of(app: &App, id: AccountId, session: SessionId) ->
 /// Lifetimes for a session on `host`: shorter ones for the console.
 pub(crate) fn lifetimes_on(app: &App, host: &str) -> Lifetimes {
     if host == host_of(&app.urls.admin) { app.identity.session.for_admin() } else { app.identity.session }
-}
-
-/// Ends every session of an account in the same commit.
-pub(crate) fn end_all(changeset: Changeset, account: AccountId, now: Timestamp) -> Changeset {
-    changeset.session_end_by_account(account, now)
 }

@@ -17,7 +17,7 @@ use tutela_core::{Env, Timestamp, seam::CommitGuard};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
-use super::{postgres_tls, sequencer};
+use super::{lock, postgres_tls, sequencer};
 use crate::{
     Changeset, Config, Error, Expect, MigrationState, Record,
     changeset::Op,
@@ -339,8 +339,4 @@ impl ToSql for Value {
         true
     }
     to_sql_checked!();
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

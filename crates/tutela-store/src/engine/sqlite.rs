@@ -13,7 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use tutela_core::seam::CommitGuard;
 use tutela_ledger::Signer;
 
-use super::sqlite_writer::{self, Job};
+use super::{
+    lock,
+    sqlite_writer::{self, Job},
+};
 use crate::{
     Changeset, Error, MigrationState,
     db::Signals,
@@ -240,8 +243,4 @@ impl rusqlite::ToSql for Value {
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, Error> {
     std::thread::Builder::new().name(name.into()).spawn(body).map_err(|e| Error::Unavailable(e.to_string()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

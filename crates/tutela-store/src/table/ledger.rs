@@ -97,7 +97,7 @@ pub struct LogRow {
 
 impl LogRow {
     /// The `item`-th record of this batch entry.
-    pub(crate) fn item(&self, item: u16, body: Vec<u8>) -> Self {
+    pub fn item(&self, item: u16, body: Vec<u8>) -> Self {
         let leaf = tutela_ledger::leaf_hash(&body);
         Self { position: Position { entry: self.position.entry, item: Some(item) }, id: self.id.item(item), body, leaf }
     }
@@ -125,7 +125,8 @@ impl Store {
     pub async fn log_get(&self, id: EventId) -> Result<Option<LogRow>, Error> {
         if let Some(row) = self.opt(&LOG_BY_ID, params![id.0]).await? {
             let batch = log_row(&row)?;
-            return if self.log_item_body(batch.position.entry, 0).await?.is_some() { self.log_item(&batch, 0).await } else { Ok(Some(batch)) };
+            // The id of a batch is that of its first record too.
+            return Ok(Some(self.log_item(&batch, 0).await?.unwrap_or(batch)));
         }
         let (batch, item) = id.split();
         let Some(row) = self.opt(&LOG_BY_ID, params![batch.0]).await? else { return Ok(None) };
@@ -179,12 +180,8 @@ impl Store {
     }
 
     async fn log_item(&self, batch: &LogRow, item: u16) -> Result<Option<LogRow>, Error> {
-        let Some(body) = self.log_item_body(batch.position.entry, item).await? else { return Ok(None) };
-        Ok(Some(batch.item(item, body)))
-    }
-
-    async fn log_item_body(&self, entry: u64, item: u16) -> Result<Option<Vec<u8>>, Error> {
-        self.opt(&LOG_ITEM_BY_ROW, params![row_id(entry, item)]).await?.map(|row| row.get(0)).transpose()
+        let row = self.opt(&LOG_ITEM_BY_ROW, params![row_id(batch.position.entry, item)]).await?;
+        row.map(|row| Ok(batch.item(item, row.get(0)?))).transpose()
     }
 }
 
