@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 /// `USER_HZ`: the unit of times in `/proc`, 100 on every Linux that Rust's std supports.
@@ -36,6 +37,12 @@ pub fn version(program: &str, flag: &str) -> Option<String> {
 pub fn own_cpu() -> Result<f64, String> {
     let stat = Stat::of("self")?;
     Ok((stat.user + stat.system) / TICKS_PER_SECOND)
+}
+
+/// CPU seconds of this thread, to the nanosecond.
+pub fn thread_cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// CPU seconds of a process, of those it started, and of those of them that have ended.
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn this_process_has_a_parent_some_memory_and_a_file_system() {
         let pid = std::process::id();
-        assert!(tree_cpu(pid).is_ok() && own_cpu().is_ok());
+        assert!(tree_cpu(pid).is_ok() && own_cpu().is_ok() && thread_cpu() > 0.0);
         assert!(rss_mb(pid).unwrap() > 0.1);
         assert!(file_system(Path::new("/proc")).is_some());
     }

@@ -4,6 +4,7 @@
 //! Wall time is the loose figure, CPU time the firm one. Run it with `cargo xtask bench NAME`,
 //! which builds what is measured.
 
+mod crypto;
 mod flags;
 mod ledger;
 mod machine;
@@ -29,12 +30,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches ledger|proxy|start [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|ledger|proxy|start [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
+        "crypto" => crypto::run(&flags),
         "ledger" => ledger::run(&flags),
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are ledger, proxy, start")),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, ledger, proxy, start")),
     }
 }

@@ -6,7 +6,9 @@
 
 mod account;
 mod client;
+mod crypto;
 mod event;
+mod key;
 mod page;
 mod permission;
 mod problem;
@@ -14,7 +16,9 @@ mod session;
 
 pub use account::*;
 pub use client::*;
+pub use crypto::*;
 pub use event::*;
+pub use key::*;
 pub use page::*;
 pub use permission::*;
 pub use problem::*;

@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Timestamp};
 use tutela_identity::{Denied, IdentitySigner, Permit, authorize};
 use tutela_kms::RootKey;
-use tutela_ledger::VerifyingKey;
+use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
     AuditConfig, Ctx, Error, IdentityConfig, RequestSink,
     hasher::Hasher,
     jobs,
-    policy::Sessions,
+    port::KeyProvider,
     record::Sealer,
     registry::{AccessDenied, ServerStarted, ServerStopped},
+    request_policy::Sessions,
+    ring::{KmsSettings, Ring},
     sink,
+    usecase::{epoch, key},
+    uses::{self, Uses},
 };
 
 /// The running application. Cheap to clone.
@@ -32,6 +37,10 @@ pub struct Inner {
     pub(crate) audit: AuditConfig,
     pub(crate) ledger_key: VerifyingKey,
     pub(crate) sealer: Sealer,
+    pub(crate) ring: Ring,
+    pub(crate) uses: Uses,
+    pub(crate) keys_due: Notify,
+    note_signer: Signer,
     pub(crate) hasher: Hasher,
     pub(crate) signer: IdentitySigner,
     pub(crate) sessions: Sessions,
@@ -39,6 +48,12 @@ pub struct Inner {
     pub(crate) started_at: Timestamp,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// What the background work takes its work from.
+pub(crate) struct Queues {
+    requests: tokio::sync::mpsc::Receiver<tutela_core::seam::RequestRecord>,
+    used: tokio::sync::mpsc::Receiver<uses::Waiting>,
 }
 
 /// Where people reach this instance.
@@ -64,6 +79,10 @@ pub struct Parts {
     pub audit: AuditConfig,
     /// The instance's root key.
     pub root: RootKey,
+    /// `[kms]`.
+    pub kms: KmsSettings,
+    /// Key providers; the one named in `kms` must be among them.
+    pub providers: Vec<Arc<dyn KeyProvider>>,
     /// The key that checks the ledger's checkpoints.
     pub ledger_key: VerifyingKey,
     /// This program's version.
@@ -78,15 +97,43 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    /// Starts the application's background work and records that it is ready.
+    /// Starts the application: keys, background work, and the record that it is ready.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let version = parts.version;
+        let (app, queues) = Self::open(parts).await?;
+        let ctx = Ctx::new(&*app.env, Principal::System("server"));
+        epoch::ensure(&app, &ctx).await?;
+        key::ensure_default(&app, &ctx).await?;
+        app.commit(&ctx, ServerStarted { version, storage: app.store.engine_name() }, |c| c).await?;
+        app.run(queues);
+        Ok(app)
+    }
+
+    /// An application whose keys are loaded and that does nothing by itself yet.
+    async fn open(parts: Parts) -> Result<(Self, Queues), Error> {
+        let opened = Self::open_without_epochs(parts).await?;
+        opened.0.ring.load_epochs().await?;
+        Ok(opened)
+    }
+
+    /// As [`App::open`], for a restore: earlier epochs may be lost.
+    pub(crate) async fn open_without_epochs(parts: Parts) -> Result<(Self, Queues), Error> {
+        let note_signer = Signer::new(&parts.store.instance().origin, &parts.root.derive(&[b"ledger signing"])?)?;
         let signer = IdentitySigner::new(&parts.root.derive(&[b"identity token"])?)?;
-        let (sink, queue) = sink::channel();
+        let subject_tag = parts.root.derive(&[b"subject tag"])?;
+        let context_tag = parts.root.derive(&[b"context tag"])?;
+        let (sink, requests) = sink::channel();
+        let (uses, used) = uses::channel(context_tag);
         let started_at = parts.env.now();
+        let ring = Ring::new(parts.store.clone(), Arc::clone(&parts.env), parts.kms, parts.providers, subject_tag);
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),
             hasher: Hasher::new(parts.identity.password),
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
+            ring,
+            uses,
+            note_signer,
+            keys_due: Notify::new(),
             store: parts.store,
             env: parts.env,
             urls: parts.urls,
@@ -99,17 +146,21 @@ impl App {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
-        let ctx = Ctx::new(&*app.env, Principal::System("server"));
-        app.commit(&ctx, ServerStarted { version: parts.version, storage: app.store.engine_name() }, |c| c).await?;
-        app.tasks.spawn(sink::run(app.clone(), queue));
-        app.tasks.spawn(jobs::run(app.clone(), app.stop.clone()));
-        app.tasks.spawn(crate::policy::follow_changes(app.clone(), app.stop.clone()));
-        Ok(app)
+        Ok((app, Queues { requests, used }))
+    }
+
+    /// Begins the background work.
+    pub(crate) fn run(&self, queues: Queues) {
+        self.tasks.spawn(sink::run(self.clone(), queues.requests));
+        self.tasks.spawn(uses::run(self.clone(), queues.used));
+        self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
+        self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }
 
     /// Flushes what waits, records the stop, and closes the store.
     pub async fn stop(&self) {
         self.sink.close();
+        self.uses.close();
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -128,6 +179,16 @@ impl App {
     /// The clock and randomness.
     pub fn env(&self) -> &dyn Env {
         &*self.env
+    }
+
+    /// Has the upkeep of keys run now instead of at its next turn.
+    pub(crate) fn wake_keys(&self) {
+        self.keys_due.notify_one();
+    }
+
+    /// Signs a text that others can check with the ledger's key.
+    pub(crate) fn sign_note(&self, body: &str) -> String {
+        self.note_signer.sign_note(body)
     }
 
     /// Where people reach this instance.
@@ -166,17 +227,17 @@ impl App {
 
     /// Commits one event, with whatever `change` adds to its changeset.
     pub(crate) async fn commit<T: Occurrence>(&self, ctx: &Ctx, what: T, change: impl FnOnce(Changeset) -> Changeset) -> Result<(), Error> {
-        let record = self.record(ctx, what)?;
+        let record = self.record(ctx, what).await?;
         Ok(self.store.commit(change(Changeset::of(record))).await?)
     }
 
     /// Makes the record of one of our own events in this context.
-    pub(crate) fn record<T: Occurrence>(&self, ctx: &Ctx, what: T) -> Result<Record, Error> {
+    pub(crate) async fn record<T: Occurrence>(&self, ctx: &Ctx, what: T) -> Result<Record, Error> {
         let mut event = Event::new(what, EventId::batch(ctx.now, &mut { self.env() }), ctx.now);
         event.actor = Actor::from(&ctx.principal);
         event.session = event.session.or(ctx.principal.session());
         event.source = ctx.source();
         event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
-        self.sealer.seal(&event)
+        self.seal(&event).await
     }
 }

@@ -31,9 +31,12 @@ pub enum Error {
     /// From identity's rules.
     #[error(transparent)]
     Identity(tutela_identity::Error),
-    /// From the keys.
+    /// A key cannot be had.
     #[error(transparent)]
-    Kms(#[from] tutela_kms::Error),
+    Key(#[from] crate::ring::KeyError),
+    /// From the keys' rules.
+    #[error(transparent)]
+    Kms(tutela_kms::Error),
     /// From the ledger's rules.
     #[error(transparent)]
     Ledger(#[from] tutela_ledger::Error),
@@ -56,6 +59,7 @@ impl Error {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy(_) => ErrorKind::RateLimited,
             Self::Identity(e) => e.kind(),
+            Self::Key(e) => e.kind(),
             Self::Kms(e) => e.kind(),
             Self::Ledger(e) => e.kind(),
             Self::Store(e) => e.kind(),
@@ -82,6 +86,19 @@ impl From<tutela_identity::Error> for Error {
         match e {
             tutela_identity::Error::Invalid { field, message } => Self::Invalid { field: field.to_owned(), message },
             other => Self::Identity(other),
+        }
+    }
+}
+
+impl From<tutela_kms::Error> for Error {
+    fn from(e: tutela_kms::Error) -> Self {
+        match e {
+            tutela_kms::Error::Field { path, text } => Self::Invalid { field: path, message: text },
+            tutela_kms::Error::Context(_) => Self::invalid("context", e.to_string()),
+            tutela_kms::Error::Malformed(_) => Self::invalid("message", e.to_string()),
+            tutela_kms::Error::UnknownAlgorithm(_) | tutela_kms::Error::NoStream(_) => Self::invalid("algorithm", e.to_string()),
+            tutela_kms::Error::Transition(text) => Self::Conflict(text.to_owned()),
+            other => Self::Kms(other),
         }
     }
 }

@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tutela_core::JobId;
+use tutela_core::{JobId, Principal};
 use tutela_store::{Changeset, Housekeeping};
 
-use crate::{App, Error};
+use crate::{
+    App, Ctx, Error,
+    usecase::{epoch, key, key_backup, provider, rewrap, subject},
+};
 
 const QUEUE: &str = "house";
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
-const JOBS: &[(&str, Duration)] = &[("sweep", Duration::from_secs(300))];
+const JOBS: &[(&str, Duration)] = &[("keys", Duration::from_secs(60)), ("provider", Duration::from_secs(86_400)), ("sweep", Duration::from_secs(300))];
+/// How often every node asks the key providers whether they still answer.
+const CONFIRM: Duration = Duration::from_secs(300);
 
 /// Takes jobs that are due until told to stop.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
@@ -22,10 +27,23 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
             tracing::warn!(error = %e, job = name, "a job could not be scheduled");
         }
     }
+    let mut confirmed = app.env.now();
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = app.keys_due.notified() => {
+                if let Err(e) = keys(&app).await {
+                    tracing::warn!(error = %e, "the upkeep of keys failed and will be tried again");
+                }
+                continue;
+            }
             () = stop.cancelled() => return,
+        }
+        if app.env.now().since(confirmed) >= CONFIRM {
+            confirmed = app.env.now();
+            for (epoch, e) in app.ring.confirm_all().await {
+                tracing::warn!(epoch, error = %e, "a key provider did not confirm a key; keys in memory serve up to `kms.cache_max_age`");
+            }
         }
         if let Err(e) = turn(&app).await {
             tracing::warn!(error = %e, "a background job failed and will be tried again");
@@ -36,8 +54,11 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 async fn turn(app: &App) -> Result<(), Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
-    if job.key == "sweep" {
-        sweep(app).await?;
+    match job.key.as_str() {
+        "keys" => keys(app).await?,
+        "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
+        "sweep" => sweep(app).await?,
+        _ => {}
     }
     let pause = JOBS.iter().find(|(name, _)| *name == job.key).map_or(LEASE, |(_, every)| *every);
     Ok(app.store.job_done(&job, now + pause).await?)
@@ -50,4 +71,14 @@ async fn sweep(app: &App) -> Result<(), Error> {
     let old = app.store.change_last().await?.saturating_sub(KEEP_CHANGES);
     let changeset = Changeset::housekeeping(Housekeeping::Sweep).session_sweep(now).idempotency_sweep(now).change_sweep(old);
     Ok(app.store.commit(changeset).await?)
+}
+
+/// Rotation, rewrapping, destruction, completed erasures, backups: each is safe to run on two nodes at once.
+async fn keys(app: &App) -> Result<(), Error> {
+    let ctx = Ctx::new(app.env(), Principal::System("keys"));
+    epoch::upkeep(app, &ctx).await?;
+    key::upkeep(app, &ctx).await?;
+    rewrap::run(app, &ctx).await?;
+    key_backup::upkeep(app, &ctx).await?;
+    subject::complete(app, &ctx).await
 }

@@ -2,7 +2,7 @@
 //!
 //! A use case takes the [`App`] and a [`Ctx`] (who asks, when, from where), asks for a permit,
 //! lets an engine decide, and hands the store one changeset with its event. Nothing here knows
-//! HTTP. The seams of `tutela-core` are implemented in `policy.rs`, `sink.rs` and `guard.rs`.
+//! HTTP. The seams of `tutela-core` are implemented in `request_policy.rs`, `sink.rs` and `guard.rs`.
 
 mod app;
 mod config;
@@ -11,21 +11,28 @@ mod error;
 mod guard;
 mod hasher;
 mod jobs;
-mod policy;
+pub mod port;
 mod record;
 mod registry;
+mod request_policy;
+mod ring;
 mod sink;
 mod usecase;
+mod uses;
 
 pub use app::{App, Parts, Urls};
 pub use config::{AuditConfig, IdentityConfig, TypesAllowed};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
-pub use policy::{Live, Sessions};
 pub use record::actor_text;
 pub use registry::{PERMISSIONS, Permission, event_types};
+pub use request_policy::{Live, Sessions};
+pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};
 pub use sink::RequestSink;
 pub use tutela_ledger::TilePath;
 pub use tutela_store::{LogRow, Position, SessionView};
-pub use usecase::{account, client, event, handover, health, idempotency, ledger, permission, role, session, setup};
+pub use usecase::{
+    account, client, crypto, crypto_record, epoch, event, handover, health, idempotency, key, key_backup, ledger, permission, policy, provider, restore,
+    rewrap, role, session, setup, stream, subject,
+};

@@ -2,19 +2,22 @@
 //! search tokens. This is the only place where one becomes the other.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{Arc, Mutex},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value, json};
-use tutela_core::{Actor, Env, Event, seam::Facts};
-use tutela_kms::{IndexKey, RootKey, open_fields, seal_value};
+use tutela_core::{Actor, Env, Event, Subject, seam::Facts};
+use tutela_kms::{Binding, DataKey, IndexKey, Message, RootKey, Suite};
 use tutela_ledger::{Batch, Entry, canonical};
 use tutela_store::{IndexRow, LogRow, Record};
 
-use crate::Error;
+use crate::{App, Error, ring::KeyError};
+
+/// The keys of everybody whose data an event holds.
+pub(crate) type EventKeys = BTreeMap<Subject, Arc<DataKey>>;
 
 /// Most words of one event that are indexed; its other fields always are.
 const MAX_WORDS: usize = 64;
@@ -37,18 +40,18 @@ impl Sealer {
     }
 
     /// Makes the record of one event.
-    pub(crate) fn seal(&self, event: &Event) -> Result<Record, Error> {
-        let entry = Entry::new(event.id, event.time, event.recorded_at, self.body(event)?)?;
+    pub(crate) fn seal(&self, event: &Event, keys: &EventKeys) -> Result<Record, Error> {
+        let entry = Entry::new(event.id, event.time, event.recorded_at, self.body(event, keys)?)?;
         let tokens = self.tokens(event)?;
         Ok(Record { entry, index: vec![IndexRow { item: 0, tokens }], facts: facts(event) })
     }
 
     /// Makes one record of a batch of events: a leaf that commits to all of them.
-    pub(crate) fn seal_batch(&self, mut leaf: Event, events: &[Event]) -> Result<Record, Error> {
-        let bodies: Result<Vec<Vec<u8>>, Error> = events.iter().map(|e| self.body(e)).collect();
+    pub(crate) fn seal_batch(&self, mut leaf: Event, events: &[Event], keys: &EventKeys) -> Result<Record, Error> {
+        let bodies: Result<Vec<Vec<u8>>, Error> = events.iter().map(|e| self.body(e, keys)).collect();
         let (batch, _) = Batch::new(bodies?);
         leaf.items = Some((batch.bodies().len() as u16, batch.root()));
-        let mut entry = Entry::new(leaf.id, leaf.time, leaf.recorded_at, self.body(&leaf)?)?;
+        let mut entry = Entry::new(leaf.id, leaf.time, leaf.recorded_at, self.body(&leaf, keys)?)?;
         entry.items = Some(batch);
         let mut index = Vec::with_capacity(events.len());
         for (item, event) in events.iter().enumerate() {
@@ -57,19 +60,12 @@ impl Sealer {
         Ok(Record { entry, index, facts: Facts::default() })
     }
 
-    /// The event as JSON with its personal fields opened for a reader.
-    pub(crate) fn open(&self, row: &LogRow) -> Result<Value, Error> {
-        let mut json: Value = serde_json::from_slice(&row.body).map_err(|_| Error::Internal("a stored event is not JSON"))?;
-        open_fields(&self.root, row.id, &mut json)?;
-        Ok(json)
-    }
-
     /// The token of a search word in the index of `month`.
     pub(crate) fn token(&self, month: i64, prefix: &str, word: &str) -> Result<String, Error> {
         Ok(keyed(&*self.index_key(month)?, prefix, word))
     }
 
-    fn body(&self, event: &Event) -> Result<Vec<u8>, Error> {
+    fn body(&self, event: &Event, keys: &EventKeys) -> Result<Vec<u8>, Error> {
         let mut out = Map::new();
         let mut put = |name: &str, value: Value| {
             out.insert(name.to_owned(), value);
@@ -81,7 +77,7 @@ impl Sealer {
         put("type", json!(event.kind));
         put("outcome", json!(event.outcome.as_str()));
         put("severity", json!(event.severity as u8));
-        put("actor", self.actor(event)?);
+        put("actor", actor(event));
         if let Some(action) = &event.action {
             put("action", json!(action));
         }
@@ -106,33 +102,23 @@ impl Sealer {
         if let Some((count, root)) = event.items {
             put("items", json!({"count": count, "root": BASE64.encode(root)}));
         }
-        let source = without_nulls(
-            json!({"ip": event.source.ip.as_ref().map(|ip| ip.open().to_string()), "user_agent": event.source.user_agent.as_ref().map(|ua| ua.open().clone())}),
-        );
-        for (name, value) in [("source", source), ("personal", Value::Object(event.personal.clone())), ("metadata", Value::Object(event.metadata.clone()))] {
-            if value.as_object().is_some_and(|map| !map.is_empty()) {
-                put(name, self.seal_field(event, name, &value)?);
-            }
+        let sealed: Result<Vec<Value>, Error> =
+            personal(event).into_iter().map(|(subject, members)| self.seal_members(event, &subject, members, keys)).collect();
+        let sealed = sealed?;
+        if !sealed.is_empty() {
+            put("sealed", Value::Array(sealed));
         }
         Ok(canonical(&Value::Object(out))?)
     }
 
-    fn actor(&self, event: &Event) -> Result<Value, Error> {
-        Ok(match &event.actor {
-            Actor::Account(id) => json!({"type": "account", "id": id.to_string()}),
-            Actor::Anonymous => json!({"type": "anonymous"}),
-            Actor::Client(id) => json!({"type": "client", "id": id.to_string()}),
-            Actor::External { namespace, value } => {
-                json!({"type": "external", "namespace": namespace, "id": self.seal_field(event, "actor.id", &json!(value.open()))?})
-            }
-            Actor::Operator(uid) => json!({"type": "operator", "id": uid.to_string()}),
-            Actor::System(name) => json!({"type": "system", "id": name}),
-            Actor::Unknown => json!({"type": "unknown"}),
-        })
-    }
-
-    fn seal_field(&self, event: &Event, path: &str, value: &Value) -> Result<Value, Error> {
-        Ok(seal_value(&self.root, event.id, path, value, &mut { &*self.env })?)
+    /// One message for everything in this event that is about one subject.
+    fn seal_members(&self, event: &Event, subject: &Subject, members: Map<String, Value>, keys: &EventKeys) -> Result<Value, Error> {
+        let key = keys.get(subject).ok_or(Error::Internal("an event was sealed without the key of its subject"))?;
+        let names: Vec<&str> = members.keys().map(String::as_str).collect();
+        let binding = Binding::Event { id: event.id.0.as_bytes(), members: &names };
+        let clear = serde_json::to_vec(&members).map_err(|_| Error::Internal("a personal field is not JSON"))?;
+        let message = tutela_kms::seal(key, Suite::Aes256Gcm, &binding, &clear, &mut { &*self.env })?;
+        Ok(json!({"for": names, "message": message.to_text()}))
     }
 
     fn tokens(&self, event: &Event) -> Result<Vec<String>, Error> {
@@ -174,6 +160,93 @@ impl Sealer {
         *held = Some((month, Arc::clone(&key)));
         Ok(key)
     }
+}
+
+/// Whose keys an event needs.
+pub(crate) fn subjects(event: &Event) -> Vec<Subject> {
+    personal(event).into_keys().collect()
+}
+
+/// The personal members of an event by whose they are: address, agent and outside id are the actor's,
+/// declared personal fields and metadata are those of whom the event is about.
+fn personal(event: &Event) -> BTreeMap<Subject, Map<String, Value>> {
+    let actor = event.actor.subject(event.recorded_at.month());
+    let about = event.about.clone().unwrap_or_else(|| actor.clone());
+    let source = without_nulls(
+        json!({"ip": event.source.ip.as_ref().map(|ip| ip.open().to_string()), "user_agent": event.source.user_agent.as_ref().map(|ua| ua.open().clone())}),
+    );
+    let mut out: BTreeMap<Subject, Map<String, Value>> = BTreeMap::new();
+    let mut put = |subject: &Subject, name: &str, value: Value| {
+        if value.as_object().is_none_or(|map| !map.is_empty()) {
+            out.entry(subject.clone()).or_default().insert(name.to_owned(), value);
+        }
+    };
+    put(&actor, "source", source);
+    if let Actor::External { value, .. } = &event.actor {
+        put(&actor, "actor.id", json!(value.open()));
+    }
+    put(&about, "personal", Value::Object(event.personal.clone()));
+    put(&about, "metadata", Value::Object(event.metadata.clone()));
+    out
+}
+
+fn actor(event: &Event) -> Value {
+    match &event.actor {
+        Actor::Account(id) => json!({"type": "account", "id": id.to_string()}),
+        Actor::Anonymous => json!({"type": "anonymous"}),
+        Actor::Client(id) => json!({"type": "client", "id": id.to_string()}),
+        Actor::External { namespace, .. } => json!({"type": "external", "namespace": namespace}),
+        Actor::Operator(uid) => json!({"type": "operator", "id": uid.to_string()}),
+        Actor::System(name) => json!({"type": "system", "id": name}),
+        Actor::Unknown => json!({"type": "unknown"}),
+    }
+}
+
+impl App {
+    /// Makes the record of one event, with the keys of everybody in it.
+    pub(crate) async fn seal(&self, event: &Event) -> Result<Record, Error> {
+        let subjects = subjects(event);
+        let keys = self.ring.subject_keys(&subjects.iter().collect::<Vec<_>>(), event.recorded_at).await?;
+        self.sealer.seal(event, &keys)
+    }
+
+    /// The event as JSON with its personal fields opened for a reader. What belonged to somebody who
+    /// was erased is named in `erased`.
+    pub(crate) async fn open_event(&self, row: &LogRow) -> Result<Value, Error> {
+        let mut event: Value = serde_json::from_slice(&row.body).map_err(|_| Error::Internal("a stored event is not JSON"))?;
+        let Some(Value::Array(sealed)) = event.as_object_mut().and_then(|map| map.remove("sealed")) else { return Ok(event) };
+        let mut erased = Vec::new();
+        for part in sealed {
+            let names: Vec<&str> = part["for"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let message = Message::from_text(part["message"].as_str().unwrap_or_default()).map_err(|_| corrupt())?;
+            let header = message.header();
+            match self.ring.data_key(header.key, header.version).await {
+                Ok(key) => {
+                    let binding = Binding::Event { id: row.id.0.as_bytes(), members: &names };
+                    let clear = tutela_kms::open(&key, &binding, &message).map_err(|_| corrupt())?;
+                    let members: Map<String, Value> = serde_json::from_slice(&clear).map_err(|_| corrupt())?;
+                    members.into_iter().for_each(|(name, value)| put_member(&mut event, &name, value));
+                }
+                Err(KeyError::Destroyed) => erased.extend(names.iter().map(|name| Value::from(*name))),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        if let (false, Value::Object(map)) = (erased.is_empty(), &mut event) {
+            map.insert("erased".into(), Value::Array(erased));
+        }
+        Ok(event)
+    }
+}
+
+fn put_member(event: &mut Value, name: &str, value: Value) {
+    match name.split_once('.') {
+        Some((outer, inner)) => event[outer][inner] = value,
+        None => event[name] = value,
+    }
+}
+
+fn corrupt() -> Error {
+    Error::Key(KeyError::Corrupt)
 }
 
 /// How an actor is written in a search: an id, or `namespace:value` for an external identifier.

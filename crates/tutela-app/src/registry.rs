@@ -18,19 +18,31 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
     Permission { name: "console:use", sentence: "Open the console." },
+    Permission { name: "crypto:decrypt", sentence: "Open messages and records." },
+    Permission { name: "crypto:encrypt", sentence: "Seal messages and records, make data keys and index tokens." },
+    Permission { name: "crypto:export", sentence: "Get derived keys of keys that may leave." },
+    Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
     Permission { name: "events:write", sentence: "Record events." },
+    Permission { name: "keys:backup", sentence: "Back up keys and rehearse a restore." },
+    Permission { name: "keys:destroy", sentence: "Destroy keys and provider keys, and undo it." },
+    Permission { name: "keys:read", sentence: "Look at keys, epochs, jobs, backups and erasures." },
+    Permission { name: "keys:write", sentence: "Make, rotate and change keys, rotate and check the provider's." },
     Permission { name: "ledger:read", sentence: "Search the ledger, read events and get proofs." },
     Permission { name: "permissions:check", sentence: "Ask what somebody may do." },
+    Permission { name: "policies:read", sentence: "Read field policies." },
+    Permission { name: "policies:write", sentence: "Set field policies." },
     Permission { name: "roles:read", sentence: "List roles." },
     Permission { name: "roles:write", sentence: "Make roles and set what they allow." },
     Permission { name: "sessions:end", sentence: "End sessions of others." },
     Permission { name: "sessions:read", sentence: "List sessions of others." },
+    Permission { name: "subjects:erase", sentence: "Destroy the keys of data subjects." },
+    Permission { name: "subjects:hold", sentence: "Place and release legal holds." },
     Permission { name: "tokens:introspect", sentence: "Ask what an identity token means." },
 ];
 
 /// Every declared event type of this build.
 pub fn event_types() -> impl Iterator<Item = &'static EventType> {
-    tutela_identity::event::TYPES.iter().chain(TYPES)
+    tutela_identity::event::TYPES.iter().chain(tutela_kms::event::TYPES).chain(TYPES)
 }
 
 /// The declaration of `name`.

@@ -114,11 +114,13 @@ async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
     leaf.time = batch.first().map_or(ctx.now, |r| r.time);
     leaf.actor = Actor::System("gateway");
     let events: Vec<Event> = batch.iter().enumerate().map(|(item, record)| request(record, id.item(item as u16), ctx.now)).collect();
-    let sealed = app.sealer.seal_batch(leaf, &events)?;
+    let subjects: std::collections::BTreeSet<_> = events.iter().flat_map(crate::record::subjects).collect();
+    let keys = app.ring.subject_keys(&subjects.iter().collect::<Vec<_>>(), ctx.now).await?;
+    let sealed = app.sealer.seal_batch(leaf, &events, &keys)?;
     let mut changeset = Changeset::of(sealed);
     let lost = app.sink.take_lost();
     if lost > 0 {
-        let counted = app.record(&ctx, RequestsLost { count: lost }).inspect_err(|_| app.sink.restore(lost))?;
+        let counted = app.record(&ctx, RequestsLost { count: lost }).await.inspect_err(|_| app.sink.restore(lost))?;
         changeset = changeset.and(counted);
     }
     app.store.commit(changeset).await.inspect_err(|_| app.sink.restore(lost))?;

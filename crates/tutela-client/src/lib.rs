@@ -3,6 +3,7 @@
 //! One method per call, with the types of `tutela-api`. Errors keep the server's problem, so a
 //! caller can act on its kind. The command line is built on it.
 
+mod crypto;
 mod error;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use tutela_api::{
     Account, BatchAnswer, Client as ApiClient, NewAccount, NewClient, Page, PermissionAnswer, PermissionQuestion, Role, Session, SetupLink, StoredEvent,
 };
 
+pub use crypto::Pieces;
 pub use error::Error;
 
 /// A connection to one tutela.
@@ -196,11 +198,11 @@ async fn checked(response: Response) -> Result<Response, Error> {
 }
 
 fn with_query(path: &str, query: &[(impl AsRef<str> + Serialize, String)]) -> String {
-    let escape = |text: &str| {
-        text.bytes()
-            .map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-            .collect::<String>()
-    };
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", name.as_ref(), escape(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// Percent-encodes everything but the unreserved characters (RFC 3986 §2.3).
+fn escape(text: &str) -> String {
+    text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -39,6 +39,8 @@ pub struct Event {
     pub source: Source,
     /// The HTTP request it belongs to.
     pub request: Option<Request>,
+    /// Whose data the personal fields and the metadata are, where that is not the actor.
+    pub about: Option<Subject>,
     /// Declared fields that are not personal.
     pub fields: Map<String, Value>,
     /// Declared fields that are personal; sealed as one envelope.
@@ -74,6 +76,7 @@ impl Event {
             resource: None,
             source: Source::default(),
             request: None,
+            about: None,
             fields: Map::new(),
             personal: Map::new(),
             metadata: Map::new(),
@@ -202,6 +205,33 @@ pub enum Actor {
     System(&'static str),
     /// Not known.
     Unknown,
+}
+
+/// A data subject: somebody whose data it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// An account of ours.
+    Account(AccountId),
+    /// A person the application named by its own identifier.
+    External {
+        /// Whose identifier it is.
+        namespace: String,
+        /// The identifier; personal, and only ever written as a keyed hash.
+        value: String,
+    },
+    /// Nobody known: everybody of one month (`yyyymm`) together.
+    Unknown(i64),
+}
+
+impl Actor {
+    /// Whose data this actor's address and agent are.
+    pub fn subject(&self, month: i64) -> Subject {
+        match self {
+            Self::Account(id) => Subject::Account(*id),
+            Self::External { namespace, value } => Subject::External { namespace: namespace.clone(), value: value.open().clone() },
+            Self::Anonymous | Self::Client(_) | Self::Operator(_) | Self::System(_) | Self::Unknown => Subject::Unknown(month),
+        }
+    }
 }
 
 impl From<&Principal> for Actor {

@@ -53,6 +53,34 @@ ids! {
     SessionId,
 }
 
+/// A key: `tky_` and 32 hexadecimal digits. No context may begin so, which tells the two apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(pub Uuid);
+
+impl KeyId {
+    /// What the text of every key id begins with.
+    pub const PREFIX: &str = "tky_";
+
+    /// A new id.
+    pub fn new(now: Timestamp, rng: &mut dyn Random) -> Self {
+        Self(v7(now, rng))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, self.0.simple())
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let digits = text.strip_prefix(Self::PREFIX).filter(|d| d.len() == 32 && d.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        digits.and_then(|d| Uuid::try_parse(d).ok()).map(Self).ok_or("a key id is `tky_` and 32 hexadecimal digits")
+    }
+}
+
 impl EventId {
     /// How many records one batch leaf can hold; the low bits of its id number them.
     pub const ITEMS: u64 = 1024;

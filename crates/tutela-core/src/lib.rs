@@ -17,8 +17,8 @@ mod time;
 
 pub use env::{Env, Random, SystemEnv, random_bytes};
 pub use error::ErrorKind;
-pub use event::{Actor, Event, EventType, Field, Occurrence, Outcome, Request, Resource, Severity, Source};
-pub use id::{AccountId, ClientId, EventId, JobId, LinkId, RequestId, SessionId};
+pub use event::{Actor, Event, EventType, Field, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};
+pub use id::{AccountId, ClientId, EventId, JobId, KeyId, LinkId, RequestId, SessionId};
 pub use principal::{AuthStrength, Grants, Principal};
 pub use secret::{Pii, Secret};
 pub use time::Timestamp;

@@ -19,6 +19,11 @@ impl<T: Zeroize> Secret<T> {
     pub fn open(&self) -> &T {
         &self.0
     }
+
+    /// The value, to be filled in place.
+    pub fn open_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
 }
 
 impl<T: Zeroize> Drop for Secret<T> {

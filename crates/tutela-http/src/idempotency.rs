@@ -21,13 +21,20 @@ const MAX_ANSWER: usize = 32 << 20;
 pub(crate) async fn once(State(web): State<Web>, caller: Option<Caller>, request: Request, next: Next) -> Response {
     let key = request.headers().get("idempotency-key").cloned();
     let (Some(key), Some(caller)) = (key, caller) else { return next.run(request).await };
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || holds_secrets(request.uri().path()) {
         return next.run(request).await;
     }
     // In a task of its own: a client that goes away must not leave the key reserved for good.
     let task = tokio::spawn(async move { run(&web, &caller, &key, request, next).await.unwrap_or_else(IntoResponse::into_response) });
     let died = |_| Failure::new(ErrorKind::Internal, "The error is in the server's log.").into_response();
     task.await.unwrap_or_else(died)
+}
+
+/// Answers that hold plaintexts or keys are never kept: what is kept for a repeat would outlive the key
+/// that was destroyed to erase them. Repeating these calls does no harm.
+fn holds_secrets(path: &str) -> bool {
+    const DATA: [&str; 6] = ["encrypt", "decrypt", "rewrap", "data-keys", "index", "records/"];
+    path.strip_prefix("/v1/crypto/").is_some_and(|rest| DATA.iter().any(|route| rest.starts_with(route)) || rest.ends_with("/derive"))
 }
 
 async fn run(web: &Web, caller: &Caller, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Failure> {

@@ -10,7 +10,7 @@ use tutela_app::Error;
 use tutela_core::ErrorKind;
 
 /// An error on its way to the caller.
-pub(crate) struct Failure(pub Problem, Option<u64>);
+pub(crate) struct Failure(pub Problem, pub Option<u64>);
 
 /// What handlers of the API return.
 pub(crate) type Answer<T> = Result<T, Failure>;
@@ -53,12 +53,18 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
     }
     let detail = match kind {
         ErrorKind::Internal => "The error is in the server's log. Nothing was changed.".to_owned(),
+        ErrorKind::Unavailable if matches!(error, Error::Key(e) if e.is_about_provider()) => error.to_string(),
         ErrorKind::Unavailable => "Storage does not answer at the moment. Nothing was changed; try again.".to_owned(),
         _ => error.to_string(),
     };
     let errors =
         error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned() });
-    make(kind, detail, errors.into_iter().collect())
+    let mut problem = make(kind, detail, errors.into_iter().collect());
+    if kind == ErrorKind::Invalid {
+        // It could be read, and a value in it cannot be used (RFC 9110 §15.5.21); what cannot be read is 400.
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
+    }
+    problem
 }
 
 fn make(kind: ErrorKind, detail: String, errors: Vec<FieldError>) -> Problem {

@@ -6,14 +6,14 @@ use axum::{
     http::Method,
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, delete, get, post, put},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer};
 use tutela_core::ErrorKind;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{account, client, event, ledger, permission, role, session},
+    api::{account, client, crypto, crypto_stream, event, key, ledger, permission, role, session},
     caller::Caller,
     idempotency, page,
     problem::Failure,
@@ -40,6 +40,8 @@ pub struct Route {
     pub needs: Needs,
     /// Whether the own host has it too; the admin listener and the socket have all.
     pub on_own_host: bool,
+    /// Whether bodies of any length pass through it.
+    pub streams: bool,
     handler: MethodRouter<Web>,
 }
 
@@ -50,6 +52,20 @@ pub fn route_table() -> Vec<Route> {
     let admin = false;
     vec![
         // Applications
+        route(Method::POST, "/v1/crypto/data-keys", may("crypto:encrypt"), app_facing, post(crypto::data_key)),
+        route(Method::POST, "/v1/crypto/decrypt", may("crypto:decrypt"), app_facing, post(crypto::decrypt)),
+        route(Method::POST, "/v1/crypto/encrypt", may("crypto:encrypt"), app_facing, post(crypto::encrypt)),
+        route(Method::POST, "/v1/crypto/index", may("crypto:encrypt"), app_facing, post(crypto::index)),
+        route(Method::GET, "/v1/crypto/keys", may("keys:read"), app_facing, get(key::list)),
+        route(Method::GET, "/v1/crypto/keys/{key}", may("keys:read"), app_facing, get(key::get)),
+        route(Method::POST, "/v1/crypto/keys/{key}/derive", may("crypto:export"), app_facing, post(key::derive)),
+        route(Method::GET, "/v1/crypto/policies", may("policies:read"), app_facing, get(crypto::policies)),
+        route(Method::GET, "/v1/crypto/policies/{name}", may("policies:read"), app_facing, get(crypto::policy)),
+        route(Method::POST, "/v1/crypto/records/open", may("crypto:decrypt"), app_facing, post(crypto::open_record)),
+        route(Method::POST, "/v1/crypto/records/seal", may("crypto:encrypt"), app_facing, post(crypto::seal_record)),
+        route(Method::POST, "/v1/crypto/rewrap", may("crypto:rewrap"), app_facing, post(crypto::rewrap)),
+        stream(Method::POST, "/v1/crypto/streams/decrypt", may("crypto:decrypt"), post(crypto_stream::decrypt)),
+        stream(Method::POST, "/v1/crypto/streams/encrypt", may("crypto:encrypt"), post(crypto_stream::encrypt)),
         route(Method::POST, "/v1/events", may("events:write"), app_facing, post(event::record)),
         route(Method::GET, "/v1/events", may("ledger:read"), app_facing, get(event::search)),
         route(Method::GET, "/v1/events/stream", may("ledger:read"), app_facing, get(event::stream)),
@@ -72,6 +88,28 @@ pub fn route_table() -> Vec<Route> {
         route(Method::GET, "/v1/clients", may("clients:read"), admin, get(client::list)),
         route(Method::POST, "/v1/clients", may("clients:write"), admin, post(client::create)),
         route(Method::DELETE, "/v1/clients/{id}", may("clients:write"), admin, delete(client::revoke)),
+        route(Method::GET, "/v1/crypto/backups", may("keys:read"), admin, get(key::backups)),
+        route(Method::POST, "/v1/crypto/backups", may("keys:backup"), admin, post(key::back_up)),
+        route(Method::POST, "/v1/crypto/backups/rehearse", may("keys:backup"), admin, post(key::rehearse)),
+        route(Method::GET, "/v1/crypto/epochs", may("keys:read"), admin, get(key::epochs)),
+        route(Method::POST, "/v1/crypto/epochs", may("keys:write"), admin, post(key::rotate_epoch)),
+        route(Method::POST, "/v1/crypto/epochs/{number}/destroy", may("keys:destroy"), admin, post(key::destroy_epoch)),
+        route(Method::GET, "/v1/crypto/erasures/{key_id}", may("keys:read"), admin, get(key::erasure)),
+        route(Method::GET, "/v1/crypto/jobs", may("keys:read"), admin, get(key::jobs)),
+        route(Method::POST, "/v1/crypto/jobs", may("keys:write"), admin, post(key::start_job)),
+        route(Method::GET, "/v1/crypto/jobs/{id}", may("keys:read"), admin, get(key::job)),
+        route(Method::POST, "/v1/crypto/keys", may("keys:write"), admin, post(key::create)),
+        route(Method::PATCH, "/v1/crypto/keys/{key}", may("keys:write"), admin, patch(key::change)),
+        route(Method::POST, "/v1/crypto/keys/{key}/destroy", may("keys:destroy"), admin, post(key::destroy)),
+        route(Method::POST, "/v1/crypto/keys/{key}/keep", may("keys:destroy"), admin, post(key::keep)),
+        route(Method::POST, "/v1/crypto/keys/{key}/rotate", may("keys:write"), admin, post(key::rotate)),
+        route(Method::PUT, "/v1/crypto/policies/{name}", may("policies:write"), admin, put(crypto::set_policy)),
+        route(Method::DELETE, "/v1/crypto/policies/{name}", may("policies:write"), admin, delete(crypto::delete_policy)),
+        route(Method::POST, "/v1/crypto/provider/check", may("keys:write"), admin, post(key::check_provider)),
+        route(Method::POST, "/v1/crypto/subjects/erase", may("subjects:erase"), admin, post(key::erase)),
+        route(Method::POST, "/v1/crypto/subjects/hold", may("subjects:hold"), admin, post(key::hold)),
+        route(Method::POST, "/v1/crypto/subjects/key", may("keys:read"), admin, post(key::subject)),
+        route(Method::POST, "/v1/crypto/subjects/release", may("subjects:hold"), admin, post(key::release)),
         route(Method::GET, "/v1/roles", may("roles:read"), admin, get(role::list)),
         route(Method::PUT, "/v1/roles", may("roles:write"), admin, put(role::set)),
         route(Method::GET, "/v1/sessions", may("sessions:read"), admin, get(session::list)),
@@ -80,19 +118,26 @@ pub fn route_table() -> Vec<Route> {
 }
 
 fn route(method: Method, path: &'static str, needs: Needs, on_own_host: bool, handler: MethodRouter<Web>) -> Route {
-    Route { method, path, needs, on_own_host, handler }
+    Route { method, path, needs, on_own_host, streams: false, handler }
+}
+
+/// A route whose body has no limit and is never kept.
+fn stream(method: Method, path: &'static str, needs: Needs, handler: MethodRouter<Web>) -> Route {
+    Route { method, path, needs, on_own_host: true, streams: true, handler }
 }
 
 /// Everything one front serves.
 pub fn router(web: Web) -> Router {
-    let mut api = Router::new();
+    let (mut api, mut streams) = (Router::new(), Router::new());
     for route in route_table() {
         if route.on_own_host || web.front != Front::Own {
             let gate = from_fn_with_state((web.clone(), route.needs), enforce);
-            api = api.route(route.path, route.handler.route_layer(gate));
+            let place = if route.streams { &mut streams } else { &mut api };
+            *place = std::mem::take(place).route(route.path, route.handler.route_layer(gate));
         }
     }
     let api = api.layer(from_fn_with_state(web.clone(), idempotency::once)).layer(RequestBodyLimitLayer::new(idempotency::MAX_BODY));
+    let api = api.merge(streams.layer(axum::extract::DefaultBodyLimit::disable()));
     let pages = match web.front {
         Front::Own => page::own_host(),
         Front::Admin => page::console().merge(page::probes()),
@@ -148,6 +193,42 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         license(name = "Apache-2.0")
     ),
     paths(
+        crypto::data_key,
+        crypto::decrypt,
+        crypto::delete_policy,
+        crypto::encrypt,
+        crypto::index,
+        crypto::open_record,
+        crypto::policies,
+        crypto::policy,
+        crypto::rewrap,
+        crypto::seal_record,
+        crypto::set_policy,
+        crypto_stream::decrypt,
+        crypto_stream::encrypt,
+        key::back_up,
+        key::backups,
+        key::change,
+        key::check_provider,
+        key::create,
+        key::derive,
+        key::destroy,
+        key::destroy_epoch,
+        key::epochs,
+        key::erase,
+        key::erasure,
+        key::get,
+        key::hold,
+        key::job,
+        key::jobs,
+        key::keep,
+        key::list,
+        key::rehearse,
+        key::release,
+        key::rotate,
+        key::rotate_epoch,
+        key::start_job,
+        key::subject,
         event::record,
         event::search,
         event::stream,

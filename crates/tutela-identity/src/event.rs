@@ -1,6 +1,6 @@
 //! What can happen in this crate's part of the house; one struct each, in the past tense.
 
-use tutela_core::{AccountId, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity};
+use tutela_core::{AccountId, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject};
 
 use crate::SessionEndReason;
 
@@ -39,6 +39,7 @@ impl Occurrence for AccountCreated<'_> {
         fields: &[Field::personal("email"), Field::clear("roles")],
     };
     fn fill(self, event: &mut Event) {
+        event.about = Some(Subject::Account(self.account));
         event.action = Some("create".into());
         event.resource = Some(Resource::of("account", self.account));
         event.set_personal("email", self.email);
@@ -86,6 +87,7 @@ impl Occurrence for AccountIdentifierSet<'_> {
         fields: &[Field::clear("namespace"), Field::personal("value")],
     };
     fn fill(self, event: &mut Event) {
+        event.about = Some(Subject::Account(self.account));
         event.action = Some("set_identifier".into());
         event.resource = Some(Resource::of("account", self.account));
         event.set("namespace", self.namespace);
@@ -257,8 +259,8 @@ impl Occurrence for SessionStarted<'_> {
 
 /// A one-time link for choosing a password was made.
 pub struct SetupLinkCreated<'a> {
-    /// For which address; none for the first administrator.
-    pub email: Option<&'a str>,
+    /// For whom: account and address; none for the first administrator.
+    pub who: Option<(AccountId, &'a str)>,
 }
 
 impl Occurrence for SetupLinkCreated<'_> {
@@ -271,7 +273,8 @@ impl Occurrence for SetupLinkCreated<'_> {
     fn fill(self, event: &mut Event) {
         event.action = Some("create".into());
         event.resource = Some(Resource { kind: None, id: "setup_link".into() });
-        if let Some(email) = self.email {
+        if let Some((account, email)) = self.who {
+            event.about = Some(Subject::Account(account));
             event.set_personal("email", email);
         }
     }
@@ -314,6 +317,7 @@ impl Occurrence for SignInFailed<'_> {
         event.outcome = Outcome::Failure;
         event.reason = Some(self.reason.into());
         event.resource = self.account.map(|id| Resource::of("account", id));
+        event.about = self.account.map(Subject::Account);
         event.set_personal("email", self.email);
     }
 }

@@ -29,6 +29,16 @@ impl RootKey {
         Self::from_bytes(random_bytes(rng))
     }
 
+    /// From its 32 bytes.
+    pub fn from_secret(bytes: &Secret<[u8; 32]>) -> Self {
+        Self::from_bytes(*bytes.open())
+    }
+
+    /// Its 32 bytes, to be wrapped by a provider.
+    pub fn bytes(&self) -> [u8; 32] {
+        *self.bytes.open()
+    }
+
     fn from_bytes(bytes: [u8; 32]) -> Self {
         let prk = Salt::new(HKDF_SHA256, b"tutela root key v1").extract(&bytes);
         Self { bytes: Secret::new(bytes), prk }

@@ -18,10 +18,10 @@ pub fn seal_token(root: &RootKey, purpose: &[u8], clear: &[u8], rng: &mut dyn Ra
 
 /// Opens what [`seal_token`] made for the same purpose.
 pub fn open_token(root: &RootKey, purpose: &[u8], token: &str) -> Result<Vec<u8>, Error> {
-    let bytes = BASE64.decode(token).map_err(|_| Error::DoesNotOpen)?;
-    let (salt, sealed) = bytes.split_at_checked(SALT).ok_or(Error::DoesNotOpen)?;
+    let bytes = BASE64.decode(token).map_err(|_| Error::DoesNotOpen("token"))?;
+    let (salt, sealed) = bytes.split_at_checked(SALT).ok_or(Error::DoesNotOpen("token"))?;
     let mut sealed = sealed.to_vec();
-    let clear = token_key(root, purpose, salt)?.open_in_place(nonce(), Aad::empty(), &mut sealed).map_err(|_| Error::DoesNotOpen)?;
+    let clear = token_key(root, purpose, salt)?.open_in_place(nonce(), Aad::empty(), &mut sealed).map_err(|_| Error::DoesNotOpen("token"))?;
     Ok(clear.to_vec())
 }
 

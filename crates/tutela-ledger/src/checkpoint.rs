@@ -85,7 +85,12 @@ impl Signer {
 
     /// The signed note for a tree.
     pub fn sign(&self, size: u64, root: Hash) -> String {
-        let body = Checkpoint { origin: self.key.name.clone(), size, root }.body();
+        self.sign_note(&Checkpoint { origin: self.key.name.clone(), size, root }.body())
+    }
+
+    /// Signs any text that ends in a line feed (C2SP signed-note). One whose first line is not the log's
+    /// origin can never be taken for a checkpoint.
+    pub fn sign_note(&self, body: &str) -> String {
         let signature = self.pair.sign(body.as_bytes());
         let line = [&self.key.id()[..], signature.as_ref()].concat();
         format!("{body}\n\u{2014} {} {}\n", self.key.name, BASE64.encode(line))

@@ -76,6 +76,98 @@ CREATE TABLE client (
   revoked_at {time}
 ) {strict};
 
+-- Provider epochs: a key encryption key each, wrapped by a provider key of its own.
+CREATE TABLE key_epoch (
+  number {int} NOT NULL PRIMARY KEY,
+  id {id} NOT NULL UNIQUE,
+  provider {text} NOT NULL,
+  provider_key {text} NOT NULL,
+  wrapped {bytes},
+  check_value {bytes} NOT NULL,
+  state {text} NOT NULL CHECK (state IN ('active', 'retiring', 'destroyed')),
+  created_at {time} NOT NULL,
+  retired_at {time},
+  destroyed_at {time}
+) {strict};
+
+CREATE TABLE named_key (
+  id {id} NOT NULL PRIMARY KEY,
+  name {text} NOT NULL UNIQUE,
+  purposes {json} NOT NULL,
+  suite {int} NOT NULL,
+  export {int} NOT NULL,
+  state {text} NOT NULL CHECK (state IN ('active', 'destroying', 'destroyed')),
+  version {int} NOT NULL,
+  min_decryption_version {int} NOT NULL,
+  rotation_secs {int},
+  created_at {time} NOT NULL,
+  rotated_at {time} NOT NULL,
+  destroy_at {time}
+) {strict};
+
+-- Data keys: versions of named keys, and one of each data subject. A destroyed one stays as a tombstone.
+CREATE TABLE key_version (
+  key_id {id} NOT NULL,
+  version {int} NOT NULL,
+  state {text} NOT NULL CHECK (state IN ('active', 'compromised', 'deactivated', 'destroyed')),
+  epoch {int},
+  wrapped {bytes},
+  created_at {time} NOT NULL,
+  messages {int} NOT NULL,
+  plain_messages {int} NOT NULL,
+  released {int} NOT NULL,
+  PRIMARY KEY (key_id, version)
+) {strict};
+CREATE INDEX key_version_by_epoch ON key_version (epoch, key_id, version);
+
+-- Whose key it is, as a keyed hash that is dropped with the key.
+CREATE TABLE subject_key (
+  key_id {id} NOT NULL PRIMARY KEY,
+  tag {bytes} UNIQUE,
+  created_at {time} NOT NULL,
+  hold {text},
+  epoch {int},
+  destroyed_at {time},
+  unreadable_at {time},
+  backups_gone_at {time}
+) {strict};
+
+-- Keys that a job could not move, and why.
+CREATE TABLE key_quarantine (
+  key_id {id} NOT NULL,
+  version {int} NOT NULL,
+  job {id} NOT NULL,
+  reason {text} NOT NULL,
+  PRIMARY KEY (job, key_id, version)
+) {strict};
+
+CREATE TABLE key_job (
+  id {id} NOT NULL PRIMARY KEY,
+  epoch {int} NOT NULL,
+  done {int} NOT NULL,
+  total {int} NOT NULL,
+  after_key {id},
+  after_version {int},
+  started_at {time} NOT NULL,
+  finished_at {time}
+) {strict};
+
+CREATE TABLE key_backup (
+  id {id} NOT NULL PRIMARY KEY,
+  file {text} NOT NULL,
+  sha256 {bytes} NOT NULL,
+  keys {int} NOT NULL,
+  created_at {time} NOT NULL,
+  rehearsed_at {time},
+  deleted_at {time}
+) {strict};
+
+CREATE TABLE field_policy (
+  name {text} NOT NULL PRIMARY KEY,
+  policy {json} NOT NULL,
+  changed_at {time} NOT NULL
+) {strict};
+
 CREATE TABLE counter (
   key {text} NOT NULL PRIMARY KEY,
   value {int} NOT NULL

@@ -12,6 +12,8 @@ use crate::{sql::Sql, table::change::CHANGE_INSERT, value::Value};
 pub struct Changeset {
     pub(crate) ops: Vec<Op>,
     pub(crate) records: Vec<Record>,
+    /// Whether old pages have to leave the disk after the commit (SQLite).
+    pub(crate) scrub: bool,
 }
 
 /// An event ready for the log: canonical bytes, its search tokens, and facts for the guard.
@@ -43,7 +45,7 @@ pub enum Housekeeping {
     IdempotencyKey,
     /// The instance was given its identity, before there is a log.
     Instance,
-    /// A job was scheduled, leased or finished.
+    /// A job was scheduled, leased or finished, or moved on.
     Job,
     /// A lease was taken or given up.
     Lease,
@@ -51,6 +53,8 @@ pub enum Housekeeping {
     SessionTouch,
     /// A single-use code of a sign-in was made; using it up is an event.
     SignInTransaction,
+    /// A data subject who was not known got a key; the event that needs it follows.
+    SubjectKey,
     /// What had expired was dropped: codes, host parts of sessions, idempotency keys, announcements.
     Sweep,
 }
@@ -74,17 +78,17 @@ pub enum Expect {
 impl Changeset {
     /// A changeset that records `first`.
     pub fn of(first: Record) -> Self {
-        Self { ops: Vec::new(), records: vec![first] }
+        Self { ops: Vec::new(), records: vec![first], scrub: false }
     }
 
     /// A changeset that records many events; `None` where there are none.
     pub fn of_all(records: Vec<Record>) -> Option<Self> {
-        (!records.is_empty()).then(|| Self { ops: Vec::new(), records })
+        (!records.is_empty()).then(|| Self { ops: Vec::new(), records, scrub: false })
     }
 
     /// A changeset without an event, for one of the named reasons.
     pub fn housekeeping(_reason: Housekeeping) -> Self {
-        Self { ops: Vec::new(), records: Vec::new() }
+        Self { ops: Vec::new(), records: Vec::new(), scrub: false }
     }
 
     /// Records another event in the same commit.

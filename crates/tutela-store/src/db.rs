@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Makes the signer of a ledger from its origin.
-pub type SignerOf = Box<dyn Fn(&str) -> Result<Signer, Error> + Send>;
+pub type SignerOf = Box<dyn Fn(&str) -> Result<Signer, Error> + Send + Sync>;
 
 /// What opening a store needs.
 pub struct Open {
@@ -113,6 +113,18 @@ impl Store {
             self.signals.changed.notify_waiters();
         }
         Ok(())
+    }
+
+    /// Takes deleted data out of our own files. `Ok(false)` where the engine cannot: PostgreSQL keeps old
+    /// row versions and its log.
+    pub async fn scrub(&self) -> Result<bool, Error> {
+        match &self.engine {
+            Engine::Postgres(_) => Ok(false),
+            Engine::Sqlite(lite) => {
+                let changeset = Changeset { scrub: true, ..Changeset::housekeeping(crate::Housekeeping::Sweep) };
+                lite.commit(changeset).await.map(|()| true)
+            }
+        }
     }
 
     /// Number of entries in the log; changes whenever it grows.

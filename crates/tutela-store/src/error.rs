@@ -52,6 +52,9 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("account.email", "account_email_key", "an account with this address exists already"),
     ("client.name", "client_name_key", "a client with this name exists already"),
     ("idempotency.key_hash", "idempotency_pkey", "this idempotency key is in use"),
+    ("key_epoch.number", "key_epoch_pkey", "another node began an epoch meanwhile"),
+    ("key_version.key_id", "key_version_pkey", "another node rotated the key meanwhile"),
+    ("named_key.name", "named_key_name_key", "a key with this name exists already, or existed"),
     ("job.unique_key", "job_unique_key_key", "the job is scheduled already"),
 ];
 

@@ -30,11 +30,17 @@ pub use sql::{On, Sql};
 pub use table::{
     change::Change,
     client::ClientRow,
+    epoch::EpochRow,
+    field_policy::FieldPolicyRow,
     idempotency::Stored,
     job::JobRow,
+    key_backup::KeyBackupRow,
+    key_job::KeyJobRow,
+    key_version::{KeyVersionRow, Sealed},
     ledger::{LogRow, Position},
     search::{Bounds, TokensOf},
     session::SessionView,
     setup::SetupRow,
+    subject_key::{SubjectKeyRow, SubjectTagRow},
 };
 pub use verify::{Report, Verification};

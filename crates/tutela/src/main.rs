@@ -5,8 +5,10 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;
+mod keys;
 mod listen;
 mod log;
+mod restore;
 mod serve;
 
 use std::process::ExitCode;

@@ -1,13 +1,6 @@
 //! Wiring: one process, two listeners and a socket, started and stopped in order.
 
-use std::{
-    convert::Infallible,
-    fs,
-    io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{convert::Infallible, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use axum::{Router, body::Body};
 use http_body_util::BodyExt as _;
@@ -26,6 +19,7 @@ use tutela_store::{Open, Store};
 use crate::{
     config::Config,
     error::{Error, at},
+    keys,
     listen::{bind, serve_socket, serve_tcp},
 };
 
@@ -76,7 +70,8 @@ pub async fn interrupted() {
 /// Starts everything in order; on an error nothing is left behind.
 pub async fn start(mut config: Config) -> Result<Running, Error> {
     make_data_folder(&config.data)?;
-    let root = read_key(&config.key_file())?;
+    harden();
+    let root = keys::read_root(&config).await?;
     // Ports first: a port in use must be told before anything is opened or written.
     let public = bind(config.server.listen, "server.listen").await?;
     let admin = bind(config.admin.listen, "admin.listen").await?;
@@ -129,16 +124,33 @@ impl Running {
 
 /// Opens the store, which applies pending migrations, and closes it again.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
-    let (store, _) = open_store(config, &read_key(&config.key_file())?, &(Arc::new(SystemEnv) as Arc<dyn Env>)).await?;
+    let (store, _) = open_store(config, &keys::read_root(config).await?, &(Arc::new(SystemEnv) as Arc<dyn Env>)).await?;
     store.close().await;
     Ok(())
 }
 
 async fn open_app(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<App, Error> {
+    Ok(App::start(parts(config, root, env).await?).await?)
+}
+
+/// What an application is made of, from the configuration.
+pub async fn parts(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<Parts, Error> {
     let (store, ledger_key) = open_store(config, &root, &env).await?;
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
-    let parts = Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), root, ledger_key, version: VERSION };
-    Ok(App::start(parts).await?)
+    let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
+    let providers = keys::providers(config, &root, &env)?;
+    Ok(Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), root, kms, providers, ledger_key, version: VERSION })
+}
+
+/// Keys are in this process's memory: no core dump may hold them, and swap is told of.
+fn harden() {
+    if let Err(e) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        tracing::warn!(error = %e, "core dumps could not be switched off; they would hold keys");
+    }
+    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    for device in swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).filter(|d| !d.contains("/dm-") && !d.contains("zram")) {
+        tracing::warn!(device, "memory may be swapped to a device that does not look encrypted; keys may reach it");
+    }
 }
 
 async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>) -> Result<(Store, VerifyingKey), Error> {
@@ -173,29 +185,6 @@ async fn first_link(app: &App) -> Result<Option<String>, Error> {
 pub fn make_data_folder(data: &Path) -> Result<(), Error> {
     fs::create_dir_all(data).map_err(|e| at(data, &e))?;
     fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(|e| at(data, &e))
-}
-
-/// Reads the root key, or makes one for a folder that has neither key nor database.
-pub fn read_key(path: &Path) -> Result<RootKey, Error> {
-    match fs::read_to_string(path) {
-        Ok(text) => RootKey::parse(&text).map_err(|e| Error::Usage(format!("`{}`: {e}", path.display()))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let database = path.with_file_name("tutela.db");
-            if database.exists() {
-                return Err(Error::Usage(format!(
-                    "`{}` is missing, but `{}` exists: put the key back, without it the data cannot be opened",
-                    path.display(),
-                    database.display()
-                )));
-            }
-            let env: &dyn Env = &SystemEnv;
-            let root = RootKey::generate(&mut { env });
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| at(path, &e))?;
-            file.write_all(root.to_text().open().as_bytes()).and_then(|()| file.sync_all()).map_err(|e| at(path, &e))?;
-            Ok(root)
-        }
-        Err(e) => Err(at(path, &e)),
-    }
 }
 
 /// Port 0 in an origin means the port that was bound.

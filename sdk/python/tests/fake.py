@@ -1,4 +1,4 @@
-"""The wire of tutela in one process: public keys, identity tokens, events, permissions.
+"""The wire of tutela in one process: public keys, identity tokens, events, permissions, and what seals.
 
 It answers only what the API promises, refuses unknown fields as the server does, and keeps what it got.
 """
@@ -11,6 +11,7 @@ import time
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fake_crypto import FakeCrypto
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
@@ -35,6 +36,7 @@ class FakeTutela:
         self.requests = []  # (method, path, headers)
         self.questions = []
         self.grants = {(ACCOUNT, "admin", None)}
+        self.crypto = FakeCrypto()
         self.app = Starlette(
             routes=[
                 Route("/.well-known/jwks.json", self._jwks),
@@ -45,6 +47,7 @@ class FakeTutela:
                 Route("/v1/ledger/{what}", self._ledger),
                 Route("/v1/permissions/check", self._check, methods=["POST"]),
                 Route("/v1/tokens/introspect", self._introspect, methods=["POST"]),
+                *self.crypto.routes,
             ]
         )
         inner = self.app

@@ -1,13 +1,16 @@
-"""Python SDK of tutela: who is there, what they may do, and what they did.
+"""Python SDK of tutela: who is there, what they may do, what they did, and what nobody else may read.
 
-Start with `SecurityManager` and mount `Guard` in the application. `Tutela` is the plain client of the
-HTTP API for everything else. Every call that cannot get an answer raises: unknown is no.
+Start with `SecurityManager` and mount `Guard` in the application; `Encryption` and `KeyManager` seal its
+data. `Tutela` is the plain client of the HTTP API for everything else. Every call that cannot get an
+answer raises: unknown is no.
 """
 
 from .audit import AuditLog
 from .auth import Anonymous, AuthProvider, User
 from .client import Batch, Permission, StoredEvent, Token, Tutela
 from .context import current_user
+from .encryption import Encryption
+from .encryption_service import EncryptionService
 from .errors import (
     Conflict,
     Corrupt,
@@ -22,7 +25,9 @@ from .errors import (
     Unavailable,
 )
 from .events import ExternalId, NewEvent, Resource
+from .keys import KeyManager
 from .middleware import Guard
+from .secure_data import SecureData
 from .security import SecurityManager
 
 __version__ = "0.0.1"
@@ -34,17 +39,21 @@ __all__ = [
     "Batch",
     "Conflict",
     "Corrupt",
+    "Encryption",
+    "EncryptionService",
     "Exhausted",
     "ExternalId",
     "Guard",
     "Internal",
     "Invalid",
+    "KeyManager",
     "NewEvent",
     "NotFound",
     "Permission",
     "PermissionDenied",
     "RateLimited",
     "Resource",
+    "SecureData",
     "SecurityManager",
     "StoredEvent",
     "Token",

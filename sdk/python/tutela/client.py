@@ -1,9 +1,10 @@
 """The client of tutela's HTTP API.
 
 One `Tutela` keeps one pool of connections; make it once and share it. It retries what may be sent
-twice: GETs, and POSTs, which all carry an `Idempotency-Key`. A retry follows a broken connection or the
-statuses 429, 502, 503 and 504, at most `retries` times within `deadline` seconds. What still fails is
-raised as one of `tutela.errors`; a caller never gets a made-up answer.
+twice: GETs, POSTs that carry an `Idempotency-Key`, and the calls of `crypto`, which change nothing. A
+retry follows a broken connection or the statuses 429, 502, 503 and 504, at most `retries` times within
+`deadline` seconds. What still fails is raised as one of `tutela.errors`; a caller never gets a made-up
+answer.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
+from .crypto_client import CryptoClient
 from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
 from .events import ExternalId, NewEvent, Resource, Subject, _time, subject_to_wire
-from .transport import LoopbackNames
+from .transport import LoopbackNames, TransportErrors, error_of, segment
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Token:
 
 
 class Tutela:
-    """Async client.
+    """Async client; `crypto` holds the calls that seal and open.
 
     `url` defaults to `TUTELA_URL`, else `http://tutela.localhost:8080`. `api_key` defaults to
     `TUTELA_API_KEY`; without one only the public keys can be read. `timeout` bounds each wait for
@@ -88,8 +90,11 @@ class Tutela:
     ) -> None:
         self.url = _origin(url or os.environ.get("TUTELA_URL") or DEFAULT_URL)
         self._key = api_key or os.environ.get("TUTELA_API_KEY") or None
+        self.crypto = CryptoClient(self)
+        self._timeout = timeout
         self._deadline = deadline
         self._retries = retries
+        self._own_transport = transport is None
         self._http = httpx.AsyncClient(
             base_url=self.url,
             # A redirect could carry the key elsewhere: none is followed.
@@ -195,7 +200,7 @@ class Tutela:
 
     async def event(self, event_id: str) -> StoredEvent:
         """One event by its id. Raises `NotFound`."""
-        return _stored(await self._get(f"/v1/events/{_segment(event_id)}"))
+        return _stored(await self._get(f"/v1/events/{segment(event_id, 'an event id')}"))
 
     async def tail(self) -> AsyncIterator[StoredEvent]:
         """Events as they are recorded, from now on, without end.
@@ -204,13 +209,13 @@ class Tutela:
         """
         endless = httpx.Timeout(5.0, read=None)
         headers = {**self._authorization(), "accept": "text/event-stream"}
-        with _transport_errors(self.url):
+        with TransportErrors(self.url):
             async with self._http.stream(
                 "GET", "/v1/events/stream", headers=headers, timeout=endless
             ) as answer:
                 if not answer.is_success:
                     await answer.aread()
-                    raise _error(answer)
+                    raise error_of(answer)
                 data: list[str] = []
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
@@ -278,6 +283,10 @@ class Tutela:
         answer = await self._send("POST", path, body=body, key=key or str(uuid.uuid4()))
         return _json(answer.text)
 
+    async def _call(self, path: str, body: Any) -> Any:
+        """A POST whose answer the server must not keep; see `crypto_client`."""
+        return _json((await self._send("POST", path, body=body)).text)
+
     async def _send(
         self,
         method: str,
@@ -302,13 +311,13 @@ class Tutela:
             with anyio.fail_after(self._deadline):
                 for attempt in range(self._retries + 1):
                     try:
-                        with _transport_errors(self.url):
+                        with TransportErrors(self.url):
                             answer = await self._http.request(
                                 method, path, params=params, content=content, headers=headers
                             )
                         if answer.is_success:
                             return answer
-                        failure = _error(answer)
+                        failure = error_of(answer)
                         again = answer.status_code in RETRIED
                     except Unavailable as error:
                         failure, again = error, True
@@ -324,36 +333,6 @@ class Tutela:
         if self._key is None:
             raise Unauthenticated("no API key: pass `api_key` or set TUTELA_API_KEY", remote=True)
         return {"authorization": f"Bearer {self._key}"}
-
-
-class _transport_errors:
-    """Turns failures of the network into `Unavailable`, without the text of lower layers."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (httpx.TransportError, httpx.DecodingError)):
-            raise Unavailable(f"`{self._url}`: {type(error).__name__}", remote=True) from error
-
-
-def _error(answer: httpx.Response) -> TutelaError:
-    """The exception for an answer that is not a success; a body that is no problem is not quoted."""
-    problem: Any = None
-    if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        try:
-            problem = json.loads(answer.content)
-        except ValueError:
-            problem = None
-    seconds = answer.headers.get("retry-after", "")
-    return from_problem(
-        problem if isinstance(problem, dict) else None,
-        answer.status_code,
-        retry_after=float(seconds) if seconds.isascii() and seconds.isdigit() else None,
-    )
 
 
 def _json(text: str) -> Any:
@@ -384,13 +363,6 @@ def _stored(item: Any) -> StoredEvent:
     if not isinstance(event, dict):
         raise Corrupt("a stored event has no content", remote=True)
     return StoredEvent(_text(item, "position"), event, _text(item, "leaf"))
-
-
-def _segment(text: str) -> str:
-    """One path segment; ids hold no other characters, and a slash would name another route."""
-    if not text or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in text) or set(text) == {"."}:
-        raise ValueError("an event id holds only letters, digits, `-`, `_` and `.`")
-    return text
 
 
 def _origin(url: str) -> str:

@@ -12,15 +12,14 @@
 Signing in, sessions and cookies belong to tutela, which stands in front of the application. So
 `auth_providers` and `session_config` state what the application counts on, in the words of the server's
 `[identity]` configuration; they are checked for typos, and it is the server's file that decides.
+`Encryption`, which seals what the application stores, can be imported from here too.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import os
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -30,9 +29,13 @@ from .audit import AuditLog
 from .auth import AuthProvider
 from .client import Tutela
 from .context import CURRENT, RequestContext, Visitor, bind, read_request
+from .encryption import Encryption
 from .errors import PermissionDenied, Unauthenticated
 from .events import ExternalId
 from .identity import Anonymous, Verifier
+from .settings import is_bool, is_seconds, is_span, members, unknown
+
+__all__ = ["Encryption", "SecurityManager"]
 
 Handler = Callable[..., Any]
 
@@ -57,7 +60,7 @@ class SecurityManager:
         issuer: str | None = None,
     ) -> None:
         self.auth_providers = _providers(auth_providers)
-        self.session_config = _session(session_config or {})
+        self.session_config = members("session_config", session_config or {}, _SESSION)
         self.client = client or Tutela()
         self.audit_log = AuditLog(self.client)
         self._audience = audience or os.environ.get("TUTELA_AUDIENCE") or ""
@@ -194,45 +197,17 @@ def _providers(given: Iterable[str | AuthProvider]) -> tuple[AuthProvider, ...]:
     for name in given:
         value = name.value if isinstance(name, AuthProvider) else name
         if value not in valid:
-            raise ValueError(_unknown("auth_providers", value, valid))
+            raise ValueError(unknown("auth_providers", value, valid))
         if AuthProvider(value) in found:
             raise ValueError(f"`auth_providers`: `{value}` stands there twice")
         found.append(AuthProvider(value))
     return tuple(found)
 
 
-def _session(given: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in given.items():
-        if name not in _SESSION:
-            raise ValueError(_unknown("session_config", name, sorted(_SESSION)))
-        expected, fits = _SESSION[name]
-        if not fits(value):
-            raise ValueError(f"`session_config.{name}` must be {expected}, not {value!r}")
-    return dict(given)
-
-
-def _unknown(field: str, name: object, valid: list[str]) -> str:
-    near = difflib.get_close_matches(str(name), valid, n=1)
-    hint = f"did you mean `{near[0]}`? " if near else ""
-    return f"`{field}`: unknown `{name}`; {hint}valid are {', '.join(f'`{v}`' for v in valid)}"
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_span(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,8} ?(s|m|h|d)", value) is not None
-
-
 _SESSION: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "access_token": ('a length of time such as "15m"', _is_span),
-    "http_only": ("true or false", _is_bool),
-    "refresh_enabled": ("true or false", _is_bool),
-    "secure": ("true or false", _is_bool),
-    "timeout": ("a whole number of seconds above 0", _is_seconds),
+    "access_token": ('a length of time such as "15m"', is_span),
+    "http_only": ("true or false", is_bool),
+    "refresh_enabled": ("true or false", is_bool),
+    "secure": ("true or false", is_bool),
+    "timeout": ("a whole number of seconds above 0", is_seconds),
 }

@@ -29,12 +29,12 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::A
         None => None,
     };
     let email = account.email.as_str();
-    let created = app.record(ctx, AccountCreated { account: account.id, email, roles: &new.roles })?;
+    let created = app.record(ctx, AccountCreated { account: account.id, email, roles: &new.roles }).await?;
     let mut changeset = Changeset::of(created).account_insert(&account, hash.as_ref()).account_set_roles(account.id, &new.roles);
     let mut setup_link = None;
     if hash.is_none() {
         let (link, change) = setup::link(app, ctx, Some(account.id));
-        changeset = change(changeset.and(app.record(ctx, SetupLinkCreated { email: Some(email) })?));
+        changeset = change(changeset.and(app.record(ctx, SetupLinkCreated { who: Some((account.id, email)) }).await?));
         setup_link = Some(link.url);
     }
     app.store.commit(changeset).await?;

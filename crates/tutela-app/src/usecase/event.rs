@@ -1,11 +1,11 @@
 //! Events of applications: record, search, read, follow.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, collections::BTreeSet, net::IpAddr};
 
 use serde_json::Value;
 use tutela_api as api;
-use tutela_core::{Actor, Event, EventId, Outcome, Pii, Principal, Request, Resource, Source, Timestamp};
-use tutela_store::{Bounds, Changeset, LogRow, Position, Record};
+use tutela_core::{Actor, Event, EventId, Outcome, Pii, Principal, Request, Resource, Source, Subject, Timestamp};
+use tutela_store::{Bounds, Changeset, LogRow, Position};
 
 use crate::{
     App, Ctx, Error, TypesAllowed,
@@ -23,7 +23,7 @@ const AHEAD: std::time::Duration = std::time::Duration::from_secs(300);
 /// Records one event. Durable when this returns.
 pub async fn record(app: &App, ctx: &Ctx, new: Value) -> Result<api::Recorded, Error> {
     app.permit(ctx, "events:write").await?;
-    let record = prepare(app, ctx, new)?;
+    let record = app.seal(&prepare(app, ctx, new)?).await?;
     let id = record.entry.id.to_string();
     app.store.commit(Changeset::of(record)).await?;
     Ok(api::Recorded { id })
@@ -35,10 +35,13 @@ pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>) -> Result<Vec
     if items.len() > MAX_BATCH {
         return Err(Error::invalid("", format!("a batch has at most {MAX_BATCH} events, this one has {}", items.len())));
     }
-    let mut records = Vec::with_capacity(items.len());
-    let mut answers = Vec::with_capacity(items.len());
-    for item in items {
-        match prepare(app, ctx, item) {
+    let events: Vec<Result<Event, Error>> = items.into_iter().map(|item| prepare(app, ctx, item)).collect();
+    let subjects: BTreeSet<Subject> = events.iter().flatten().flat_map(crate::record::subjects).collect();
+    let keys = app.ring.subject_keys(&subjects.iter().collect::<Vec<_>>(), ctx.now).await?;
+    let mut records = Vec::with_capacity(events.len());
+    let mut answers = Vec::with_capacity(events.len());
+    for event in events {
+        match event.and_then(|event| app.sealer.seal(&event, &keys)) {
             Ok(record) => {
                 answers.push(Ok(record.entry.id.to_string()));
                 records.push(record);
@@ -52,7 +55,7 @@ pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>) -> Result<Vec
     Ok(answers)
 }
 
-fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Record, Error> {
+fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
     let new: api::NewEvent = serde_json::from_value(new).map_err(|e| Error::invalid("event", e.to_string()))?;
     let kind = check_type(app, new.kind)?;
     let mut event = Event::named(kind, EventId::batch(ctx.now, &mut { app.env() }), ctx.now);
@@ -101,7 +104,7 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Record, Error> {
     }
     event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
     event.metadata = new.metadata.unwrap_or_default();
-    app.sealer.seal(&event)
+    Ok(event)
 }
 
 fn check_type(app: &App, kind: String) -> Result<Cow<'static, str>, Error> {
@@ -172,7 +175,7 @@ pub async fn search(app: &App, ctx: &Ctx, filter: &Filter, before: Option<Positi
         let exhausted = positions.len() < limit;
         before = positions.last().copied();
         for row in app.store.log_rows(&positions).await? {
-            let event = shown(app, &row)?;
+            let event = shown(app, &row).await?;
             if in_time(&event.event, filter) {
                 found.items.push(event);
                 if found.items.len() == limit {
@@ -229,7 +232,7 @@ fn in_time(event: &Value, filter: &Filter) -> bool {
 pub async fn get(app: &App, ctx: &Ctx, id: EventId) -> Result<(api::StoredEvent, Vec<u8>), Error> {
     app.permit(ctx, "ledger:read").await?;
     let row = sequenced(app, id).await?;
-    Ok((shown(app, &row)?, row.body))
+    Ok((shown(app, &row).await?, row.body))
 }
 
 /// An event that is durable; on PostgreSQL it may have to wait for its position first.
@@ -245,7 +248,7 @@ pub(crate) async fn sequenced(app: &App, id: EventId) -> Result<LogRow, Error> {
 pub async fn at(app: &App, ctx: &Ctx, position: Position) -> Result<(api::StoredEvent, Vec<u8>), Error> {
     app.permit(ctx, "ledger:read").await?;
     let row = app.store.log_at(position).await?.ok_or(Error::NotFound("event"))?;
-    Ok((shown(app, &row)?, row.body))
+    Ok((shown(app, &row).await?, row.body))
 }
 
 /// Follows the log: events from entry `from` on that fit, and where to go on. Waits until there is
@@ -269,10 +272,10 @@ pub async fn follow(app: &App, ctx: &Ctx, filter: &Filter, from: u64) -> Result<
     for row in app.store.log_range(from, upto).await? {
         let items = app.store.log_items(row.position.entry).await?;
         if items.is_empty() {
-            out.push(shown(app, &row)?);
+            out.push(shown(app, &row).await?);
         }
         for (item, body) in items.into_iter().enumerate() {
-            out.push(shown(app, &row.item(item as u16, body))?);
+            out.push(shown(app, &row.item(item as u16, body)).await?);
         }
     }
     out.retain(|event| fits(&event.event, filter));
@@ -313,7 +316,7 @@ fn has_words(event: &Value, filter: &Filter) -> bool {
     crate::record::words(wanted).iter().all(|word| found.contains(word))
 }
 
-fn shown(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {
+async fn shown(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {
     let leaf = row.leaf.iter().map(|b| format!("{b:02x}")).collect();
-    Ok(api::StoredEvent { position: row.position.to_string(), event: app.sealer.open(row)?, leaf })
+    Ok(api::StoredEvent { position: row.position.to_string(), event: app.open_event(row).await?, leaf })
 }

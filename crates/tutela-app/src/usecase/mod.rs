@@ -2,12 +2,26 @@
 
 pub mod account;
 pub mod client;
+pub mod crypto;
+pub mod crypto_record;
+mod crypto_tally;
+pub mod epoch;
 pub mod event;
 pub mod handover;
 pub mod health;
 pub mod idempotency;
+pub mod key;
+pub mod key_backup;
+mod key_restore;
 pub mod ledger;
 pub mod permission;
+pub mod policy;
+pub mod provider;
+pub mod rewrap;
 pub mod role;
 pub mod session;
 pub mod setup;
+pub mod stream;
+pub mod subject;
+
+pub use key_restore::restore;

@@ -10,7 +10,7 @@ use tutela_identity::{
 };
 use tutela_store::SessionView;
 
-use crate::{App, Ctx, Error, handover::host_of, policy::Live, usecase::role};
+use crate::{App, Ctx, Error, handover::host_of, request_policy::Live, usecase::role};
 
 /// Most sessions shown at once.
 const PAGE: u32 = 100;

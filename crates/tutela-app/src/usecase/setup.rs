@@ -40,7 +40,7 @@ pub struct Choice {
 pub async fn create_first(app: &App, ctx: &Ctx) -> Result<SetupLink, Error> {
     app.permit(ctx, EVERYTHING).await?;
     let (link, change) = link(app, ctx, None);
-    app.commit(ctx, SetupLinkCreated { email: None }, |c| change(c.setup_retire(ctx.now))).await?;
+    app.commit(ctx, SetupLinkCreated { who: None }, |c| change(c.setup_retire(ctx.now))).await?;
     Ok(link)
 }
 
@@ -80,11 +80,11 @@ pub async fn complete(app: &App, ctx: &Ctx, token: &str, choice: Choice) -> Resu
     };
     check_strength(choice.password.open(), &[account.email.as_str(), &account.name])?;
     let hash = app.hasher.create(choice.password, Arc::clone(&app.env)).await?;
-    let used = app.record(ctx, SetupLinkUsed { account: account.id })?;
+    let used = app.record(ctx, SetupLinkUsed { account: account.id }).await?;
     let changeset = Changeset::of(used).setup_use(setup.row.id, ctx.now);
     let changeset = if first {
         let roles = [ADMIN.to_owned()];
-        let created = app.record(ctx, AccountCreated { account: account.id, email: account.email.as_str(), roles: &roles })?;
+        let created = app.record(ctx, AccountCreated { account: account.id, email: account.email.as_str(), roles: &roles }).await?;
         changeset.and(created).account_insert(&account, Some(&hash)).account_set_roles(account.id, &roles)
     } else {
         changeset.account_set_password(account.id, &hash).account_set_name(account.id, &account.name).session_end_by_account(account.id, ctx.now)

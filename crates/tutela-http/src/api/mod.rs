@@ -2,9 +2,13 @@
 
 pub(crate) mod account;
 pub(crate) mod client;
+pub(crate) mod crypto;
+pub(crate) mod crypto_stream;
 pub(crate) mod event;
+pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod permission;
+mod posted;
 pub(crate) mod role;
 pub(crate) mod session;
 

@@ -4,6 +4,8 @@
 pub(crate) mod assets;
 mod console;
 mod console_frame;
+mod console_key_care;
+mod console_keys;
 mod console_ledger;
 mod own;
 mod probe;
@@ -57,6 +59,25 @@ pub(crate) fn console() -> Router<Web> {
         .route("/_tutela/callback", get(console_frame::callback))
         .route("/_tutela/sign-out", post(console_frame::sign_out))
         .route("/_tutela/assets/{name}", get(assets::serve))
+        .merge(keys())
+}
+
+/// Pages of the console's room of keys. Whoever has to sign in again while they post comes back with a
+/// GET, so every address that takes a post also leads to its page.
+fn keys() -> Router<Web> {
+    Router::new()
+        .route("/keys", get(console_keys::list).post(console_keys::create))
+        .route("/keys/new", get(console_keys::form))
+        .route("/keys/epochs", get(console_key_care::epochs).post(console_key_care::rotate_provider))
+        .route("/keys/epochs/{number}/destroy", get(|| async { Redirect::to("/keys/epochs") }).post(console_key_care::destroy_epoch))
+        .route("/keys/rewrap", get(|| async { Redirect::to("/keys/epochs") }).post(console_key_care::rewrap_now))
+        .route("/keys/backups", get(console_key_care::backups).post(console_key_care::back_up))
+        .route("/keys/backups/rehearse", get(|| async { Redirect::to("/keys/backups") }).post(console_key_care::rehearse))
+        .route("/keys/policies", get(console_key_care::policies))
+        .route("/keys/erasure", get(console_key_care::erasure).post(console_key_care::look_up))
+        .route("/keys/erasure/{verb}", get(|| async { Redirect::to("/keys/erasure") }).post(console_key_care::act))
+        .route("/keys/{key}", get(console_keys::show))
+        .route("/keys/{key}/{verb}", get(console_keys::again).post(console_keys::act))
 }
 
 /// Probes and metrics.

@@ -16,6 +16,8 @@ pub enum Room {
     Overview,
     /// Accounts and sessions.
     People,
+    /// Keys that protect the application's data.
+    Keys,
     /// Everything that happened.
     Ledger,
     /// Health of this instance.
@@ -62,6 +64,7 @@ impl ConsoleFrame {
         [
             (Room::Overview, "Overview", "/", false),
             (Room::People, "People", "/people", false),
+            (Room::Keys, "Keys", "/keys", false),
             (Room::Ledger, "Ledger", "/ledger", false),
             (Room::Settings, "Settings", "/health", true),
         ]

@@ -9,6 +9,7 @@
 pub mod chart;
 pub mod console;
 pub mod hosted;
+pub mod keys;
 pub mod part;
 
 /// Addresses of the files every page loads, each with its content hash as query.

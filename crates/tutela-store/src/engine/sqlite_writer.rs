@@ -59,13 +59,24 @@ impl Writer {
                     jobs.iter().map(|_| Err(e.clone())).collect()
                 }
             };
-            for (job, answer) in jobs.drain(..).zip(answers) {
+            let scrubbed = jobs.iter().any(|job| job.changeset.scrub).then(|| self.scrub());
+            for (job, mut answer) in jobs.drain(..).zip(answers) {
+                if let (true, Some(Err(e))) = (job.changeset.scrub && answer.is_ok(), &scrubbed) {
+                    answer = Err(e.clone());
+                }
                 // Whoever has gone does not need to know.
                 let _ = job.reply.send(answer);
             }
         }
         // Leaves a small WAL behind; the next start is quicker.
         let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Takes what was deleted out of the write-ahead log, which keeps old pages until it is cut. In the
+    /// database file `secure_delete` has overwritten them.
+    fn scrub(&self) -> Result<(), Error> {
+        let busy: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy == 0 { Ok(()) } else { Err(Error::Unavailable("a long read keeps old pages; they are removed as soon as it ends".into())) }
     }
 
     /// Commits a batch. The outer error fails all of it, an inner one only its own changeset.

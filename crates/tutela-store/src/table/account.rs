@@ -21,6 +21,7 @@ statements! {
     ACCOUNT_SET_PASSWORD (Id, Text) = "UPDATE account SET password_hash = $2 WHERE id = $1 AND state = 'active'";
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
+    EXTERNAL_ID_LIST (Id) = "SELECT namespace, value FROM external_id WHERE account_id = $1 ORDER BY namespace, value LIMIT 1000";
     EXTERNAL_ID_SET (Text, Text, Id) = "INSERT INTO external_id (namespace, value, account_id) VALUES ($1, $2, $3)
         ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id WHERE external_id.account_id = excluded.account_id";
 }
@@ -52,6 +53,12 @@ impl Store {
     /// Names of the roles an account holds.
     pub async fn account_role_list(&self, id: AccountId) -> Result<Vec<String>, Error> {
         self.all(&ACCOUNT_ROLE_LIST, params![id.0]).await?.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The identifiers that applications have for an account: namespace and value.
+    pub async fn external_id_list(&self, account: AccountId) -> Result<Vec<(String, String)>, Error> {
+        let rows = self.all(&EXTERNAL_ID_LIST, params![account.0]).await?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     /// The account an application's own identifier means.

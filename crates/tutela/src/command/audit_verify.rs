@@ -71,7 +71,7 @@ async fn instance_key(config: &Config, verification: &Verification) -> Result<Ve
     if !path.exists() {
         return Err(Error::Usage(format!("`{}` is not there; name the key of the ledger with --key (GET /v1/ledger/key shows it)", path.display())));
     }
-    let root = serve::read_key(&path)?;
+    let root = crate::keys::read_root(config).await?;
     let seed = root.derive(&[serve::LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
     let signer = Signer::new(&verification.origin().await?, &seed).map_err(tutela_app::Error::from)?;
     Ok(signer.key().clone())

@@ -3,6 +3,9 @@
 mod account;
 mod audit;
 mod audit_verify;
+mod crypto;
+mod crypto_rewrap;
+mod key;
 mod output;
 mod setup;
 
@@ -49,11 +52,17 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(setup::ConfigCommand),
+    /// Seal and open data, through the running server
+    #[command(subcommand)]
+    Crypto(crypto::CryptoCommand),
     /// A sample photo app behind the gateway, with sample people; prints where to look
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
     /// Write a configuration file and make the data folder with a new instance key
     Init(setup::Init),
+    /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Apply pending migrations, or show them with --dry-run
     Migrate(setup::Migrate),
     /// The demo's photo app
@@ -87,9 +96,11 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Audit(command) => audit::run(command, load, output).await,
         Command::Client(command) => account::client(command, &client()?, output).await,
         Command::Config(command) => setup::config(&command, load),
+        Command::Crypto(command) => crypto::run(command, &client()?).await,
         #[cfg(feature = "demo")]
         Command::Demo(demo) => crate::demo::run(demo, data).await,
-        Command::Init(init) => setup::init(&init, file.as_deref()),
+        Command::Init(init) => setup::init(&init, file.as_deref()).await,
+        Command::Key(command) => key::run(command, load, output).await,
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
         #[cfg(feature = "demo")]
         Command::Photos(app) => crate::demo::photos(app, data).await,

@@ -31,12 +31,48 @@ impl Output {
         }
     }
 
+    /// Writes a listing whose columns are members of the items.
+    pub fn columns<T: Serialize>(self, items: &[T], names: &[&str]) {
+        let head: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        self.list(items, &head, |item| {
+            let value = serde_json::to_value(item).unwrap_or_default();
+            names.iter().map(|name| plain(&value[*name])).collect()
+        });
+    }
+
+    /// Writes one thing: its members for people, the thing itself for programs.
+    pub fn members<T: Serialize>(self, item: &T) {
+        let value = serde_json::to_value(item).unwrap_or_default();
+        match (self, &value) {
+            (Self::Table, serde_json::Value::Object(map)) => map.iter().for_each(|(name, value)| match value {
+                serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
+                    println!("{}:", name.replace('_', " "));
+                    items.iter().for_each(|item| println!("  {}", plain(item)));
+                }
+                value => println!("{:<24} {}", name.replace('_', " "), plain(value)),
+            }),
+            _ => println!("{value}"),
+        }
+    }
+
     /// Writes one thing: a sentence for people, the thing itself for programs.
     pub fn one<T: Serialize>(self, item: &T, sentence: &str) {
         match self {
             Self::Json => println!("{}", serde_json::to_string(item).unwrap_or_default()),
             Self::Table => println!("{sentence}"),
         }
+    }
+}
+
+/// A value as people read it.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "-".into(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        serde_json::Value::Object(map) => map.iter().map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value))).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ use tutela_store::Store;
 use crate::{
     config::{self, Config},
     error::{Error, at},
-    serve,
+    keys, serve,
 };
 
 /// What a fresh configuration file says.
@@ -58,18 +58,13 @@ pub struct Migrate {
     dry_run: bool,
 }
 
-pub fn init(_: &Init, file: Option<&Path>) -> Result<(), Error> {
+pub async fn init(_: &Init, file: Option<&Path>) -> Result<(), Error> {
     let file = file.unwrap_or(Path::new("tutela.toml"));
     if file.exists() {
         return Err(Error::Usage(format!("`{}` exists already; nothing was changed", file.display())));
     }
     fs::write(file, TEMPLATE).map_err(|e| at(file, &e))?;
-    let made = config::load(Some(file)).and_then(|config| {
-        serve::make_data_folder(&config.data)?;
-        serve::read_key(&config.key_file())?;
-        Ok(config)
-    });
-    match made {
+    match make(file).await {
         Ok(config) => {
             println!("wrote `{}` and `{}`\nnext: tutela serve", file.display(), config.data.display());
             Ok(())
@@ -79,6 +74,13 @@ pub fn init(_: &Init, file: Option<&Path>) -> Result<(), Error> {
             Err(e)
         }
     }
+}
+
+async fn make(file: &Path) -> Result<Config, Error> {
+    let config = config::load(Some(file))?;
+    serve::make_data_folder(&config.data)?;
+    keys::read_root(&config).await?;
+    Ok(config)
 }
 
 pub fn config(command: &ConfigCommand, load: impl Fn() -> Result<Config, Error>) -> Result<(), Error> {

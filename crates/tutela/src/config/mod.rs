@@ -1,5 +1,6 @@
 //! The configuration tree: one typed table of contents; each crate owns its part.
 
+mod kms;
 mod load;
 mod reference;
 
@@ -14,6 +15,7 @@ use tutela_app::{AuditConfig, IdentityConfig};
 
 use crate::log::LogConfig;
 
+pub use kms::KmsConfig;
 pub use load::load;
 pub use reference::reference;
 
@@ -61,14 +63,6 @@ pub struct AdminConfig {
     pub admin_url: String,
 }
 
-/// `[kms]`: keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct KmsConfig {
-    /// File with the instance's root key (64 hexadecimal digits, mode 0600); `instance.key` in the data folder where absent.
-    pub key_file: Option<PathBuf>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -104,6 +98,7 @@ impl Config {
             ("server.public_url", check_origin(&self.server.public_url)),
             ("admin.admin_url", check_origin(&self.admin.admin_url)),
             ("storage", self.storage.check()),
+            ("", self.kms.check()),
             ("", self.identity.check()),
             ("gateway", self.gateway.check()),
         ];
@@ -129,7 +124,8 @@ impl Config {
 
     /// Reads relative paths from the folder of the configuration file.
     fn resolve(&mut self, folder: &Path) {
-        for path in [Some(&mut self.data), self.kms.key_file.as_mut(), self.storage.password_file.as_mut()].into_iter().flatten() {
+        let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
+        for path in own.chain(self.kms.paths()) {
             if path.is_relative() {
                 *path = folder.join(&*path);
             }

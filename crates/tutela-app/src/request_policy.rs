@@ -194,6 +194,7 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
         let Ok(changes) = app.store.change_list(last.saturating_sub(LOOK_BACK), 10_000).await else {
             // What cannot be followed may not be trusted.
             app.sessions.drop_all();
+            app.ring.forget_all();
             continue;
         };
         let now = app.env.now();
@@ -206,6 +207,10 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 seen.pop_front();
             }
             last = last.max(change.seq);
+            if let ("key", Ok(id)) = (change.topic.as_str(), change.key.parse::<Uuid>()) {
+                app.ring.forget(tutela_core::KeyId(id)).await;
+                continue;
+            }
             match change.key.parse::<Uuid>() {
                 Ok(id) => app.sessions.changed.insert(id, now),
                 Err(_) => app.sessions.drop_all(),

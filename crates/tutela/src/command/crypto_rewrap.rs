@@ -1,0 +1,120 @@
+//! `crypto rewrap`: many messages, in a job that can be broken off and taken up again.
+//!
+//! Each input line is `{"message": …, "context": …}`, with any other members beside; the output line is
+//! the same with the new message, and `was` is the old one, for a compare-and-swap where it is stored.
+//! A line that does not open goes to the quarantine file with its reason, and the job goes on. How far
+//! it came is what stands in output and quarantine: a second run skips that many lines.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use tutela_client::Client;
+
+use crate::error::{Error, at};
+
+/// Lines of one call.
+const BATCH: usize = 1_000;
+
+#[derive(Args)]
+pub struct Rewrap {
+    /// Messages, one JSON object a line
+    #[arg(long = "in", value_name = "FILE")]
+    input: PathBuf,
+    /// Where the new messages go; lines that are there already count as done
+    #[arg(long = "out", value_name = "FILE")]
+    output: PathBuf,
+    /// Where lines go that do not open, each with its reason
+    #[arg(long, value_name = "FILE")]
+    quarantine: PathBuf,
+    /// Move the messages to this key in place of the newest version of their own
+    #[arg(long, value_name = "KEY")]
+    to_key: Option<String>,
+}
+
+pub async fn run(args: Rewrap, client: &Client) -> Result<(), Error> {
+    let total = count(&args.input)?;
+    let done = count(&args.output)? + count(&args.quarantine)?;
+    let (mut out, mut aside) = (append(&args.output)?, append(&args.quarantine)?);
+    let bar = indicatif::ProgressBar::new(total);
+    bar.set_position(done);
+    let lines = BufReader::new(File::open(&args.input).map_err(|e| at(&args.input, &e))?).lines();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut quarantined = 0;
+    for line in lines.skip(usize::try_from(done).unwrap_or(usize::MAX)) {
+        batch.push(line.map_err(|e| at(&args.input, &e))?);
+        if batch.len() == BATCH {
+            quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
+            bar.inc(BATCH as u64);
+        }
+    }
+    quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
+    bar.finish_and_clear();
+    println!("{} lines, {} done before, {quarantined} new in quarantine", total, done);
+    Ok(())
+}
+
+async fn step(client: &Client, args: &Rewrap, batch: &mut Vec<String>, out: &mut File, aside: &mut File) -> Result<u64, Error> {
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let lines: Vec<Result<Map<String, Value>, String>> = batch.iter().map(|line| serde_json::from_str(line).map_err(|e| e.to_string())).collect();
+    let item = |line: &Map<String, Value>| {
+        let mut item = json!({"message": line.get("message").cloned().unwrap_or_default()});
+        for (name, value) in [("context", line.get("context").cloned()), ("to_key", args.to_key.clone().map(Value::from))] {
+            if let Some(value) = value {
+                item[name] = value;
+            }
+        }
+        item
+    };
+    let items: Vec<Value> = lines.iter().flatten().map(item).collect();
+    let mut answers = if items.is_empty() { Vec::new() } else { client.rewrap(&items).await?.results }.into_iter();
+    let (mut done, mut left) = (String::new(), String::new());
+    let mut quarantined = 0;
+    for (line, raw) in lines.into_iter().zip(batch.iter()) {
+        let answer = line.map(|line| (line, answers.next()));
+        match answer {
+            Ok((mut line, Some(answer))) if answer.answer.is_some() => {
+                let new = answer.answer.map(|a| json!(a.message)).unwrap_or_default();
+                let was = line.insert("message".into(), new).unwrap_or_default();
+                line.insert("was".into(), was);
+                done.push_str(&format!("{}\n", Value::Object(line)));
+            }
+            other => {
+                let reason = match other {
+                    Ok((_, Some(answer))) => answer.problem.and_then(|p| p.detail).unwrap_or_else(|| "no reason was given".into()),
+                    Ok((_, None)) => "no answer".into(),
+                    Err(e) => format!("the line is not a JSON object: {e}"),
+                };
+                quarantined += 1;
+                left.push_str(&format!("{}\n", json!({"line": raw, "reason": reason})));
+            }
+        }
+    }
+    // Both files are on the disk before the next batch: a job that dies repeats one batch at the most.
+    write(out, &args.output, &done)?;
+    write(aside, &args.quarantine, &left)?;
+    batch.clear();
+    Ok(quarantined)
+}
+
+fn count(path: &Path) -> Result<u64, Error> {
+    match File::open(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(e) => Err(at(path, &e)),
+        Ok(file) => BufReader::new(file).lines().try_fold(0, |n, line| line.map(|_| n + 1).map_err(|e| at(path, &e))),
+    }
+}
+
+fn append(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(|e| at(path, &e))
+}
+
+fn write(file: &mut File, path: &Path, text: &str) -> Result<(), Error> {
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(|e| at(path, &e))
+}
