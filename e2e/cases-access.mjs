@@ -1,10 +1,9 @@
 // Every page for everybody: without scripts, with the keyboard alone, in both themes, on a phone.
 
 import assert from "node:assert/strict";
-import { axe, photograph, sessionIds, signIn } from "./harness.mjs";
+import { focused, inspect, sessionIds, signIn } from "./harness.mjs";
 
-/** Widths in CSS pixels that a page is checked in; the hosted pages work on the smallest screen too. */
-const WIDTHS = [1440, 390];
+/** Widths in CSS pixels; the hosted pages work on the smallest screen too. */
 const HOSTED_WIDTHS = [1440, 390, 320];
 
 export const accessCases = [
@@ -47,19 +46,14 @@ export const accessCases = [
   ["a person signs in with the keyboard alone", async (desk) => {
     const { own, person } = desk.config;
     const page = await desk.page();
-    const focused = () => page.evaluate(() => {
-      const at = document.activeElement;
-      const { outlineStyle, outlineWidth } = getComputedStyle(at);
-      return { id: at.id, tag: at.tagName, text: at.textContent.trim(), ring: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 };
-    });
     await page.goto(`${own}/sign-in`);
-    assert.equal((await focused()).id, "email", "the first field has the focus");
+    assert.equal((await focused(page)).id, "email", "the first field has the focus");
     await page.keyboard.type(person.email);
     await page.keyboard.press("Tab");
-    assert.equal((await focused()).id, "password");
+    assert.equal((await focused(page)).id, "password");
     await page.keyboard.type(person.password);
     await page.keyboard.press("Tab");
-    assert.deepEqual(await focused(), { id: "", tag: "BUTTON", text: "Sign in", ring: true });
+    assert.deepEqual(await focused(page), { id: "", tag: "BUTTON", text: "Sign in", ring: true });
     await page.keyboard.press("Enter");
     await page.waitForURL(`${own}/account`);
 
@@ -67,11 +61,11 @@ export const accessCases = [
     const stops = await page.locator("a[href], button, input:not([type=hidden]), summary").count();
     for (let stop = 0; stop < stops; stop += 1) {
       await page.keyboard.press("Tab");
-      const at = await focused();
+      const at = await focused(page);
       assert.ok(at.tag === "BODY" || at.ring, `no focus ring on ${at.tag} \`${at.text}\``);
       if (at.text === "Sign out") break;
     }
-    assert.equal((await focused()).text, "Sign out");
+    assert.equal((await focused(page)).text, "Sign out");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "Signed out" }).waitFor();
   }],
@@ -164,20 +158,3 @@ export const accessCases = [
     }
   }],
 ];
-
-/** Checks a page in both themes and every width, and keeps pictures where they are asked for. */
-async function inspect(page, config, name, widths = WIDTHS) {
-  const broken = [];
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of widths) {
-      const look = `${name} ${width} ${colorScheme}`;
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      for (const rule of await axe(page)) broken.push(`${look}: ${rule}`);
-      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      if (beyond > 0) broken.push(`${look}: the page is ${beyond} pixels wider than its window`);
-      await photograph(page, config, look);
-    }
-  }
-  assert.ok(broken.length === 0, broken.join("\n"));
-}

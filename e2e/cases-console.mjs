@@ -35,10 +35,15 @@ export const consoleCases = [
     await signIn(page, person);
     await refused;
     await page.getByRole("heading", { level: 1 }).waitFor();
-    for (const path of ["/", "/people", "/sessions", "/ledger", "/ledger/0", "/ledger/0/proof", "/health"]) {
+    const keys = ["/keys", "/keys/new", "/keys/epochs", "/keys/backups", "/keys/policies", "/keys/erasure", "/keys/default"];
+    for (const path of ["/", "/people", "/sessions", "/ledger", "/ledger/0", "/ledger/0/proof", "/health", ...keys]) {
       const answer = await page.goto(rooms + path);
       assert.equal(answer.status(), 403, path);
-      assert.equal(await page.locator("table, pre").count(), 0, `${path} shows no data`);
+      assert.equal(await page.locator("table, pre, main form").count(), 0, `${path} shows no data and nothing to do`);
+    }
+    for (const path of ["/keys", "/keys/epochs", "/keys/rewrap", "/keys/backups", "/keys/default/rotate", "/keys/erasure", "/keys/erasure/erase"]) {
+      const send = async (to) => (await fetch(to, { method: "POST", body: new URLSearchParams({ name: "theirs", encrypt: "yes", reason: "none" }) })).status;
+      assert.equal(await page.evaluate(send, path), 403, `POST ${path}`);
     }
   }],
 

@@ -12,6 +12,8 @@ import { chromium } from "playwright-core";
 
 export const WAIT_MS = 15_000;
 export const CASE_MS = 180_000;
+/** Widths in CSS pixels that a page is checked in. */
+const WIDTHS = [1440, 390];
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
@@ -200,6 +202,32 @@ export async function axe(page) {
   } finally {
     await debuggerSession.detach();
   }
+}
+
+/** Checks a page in both themes and every width, and keeps pictures where they are asked for. */
+export async function inspect(page, config, name, widths = WIDTHS) {
+  const broken = [];
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of widths) {
+      const look = `${name} ${width} ${colorScheme}`;
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      for (const rule of await axe(page)) broken.push(`${look}: ${rule}`);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (beyond > 0) broken.push(`${look}: the page is ${beyond} pixels wider than its window`);
+      await photograph(page, config, look);
+    }
+  }
+  assert.ok(broken.length === 0, broken.join("\n"));
+}
+
+/** Where the focus is: the element's id, tag and text, and whether a ring shows it. */
+export function focused(page) {
+  return page.evaluate(() => {
+    const at = document.activeElement;
+    const { outlineStyle, outlineWidth } = getComputedStyle(at);
+    return { id: at.id, tag: at.tagName, text: at.textContent.trim(), ring: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 };
+  });
 }
 
 /** Keeps a picture of the whole page where pictures were asked for. */

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod env;
+mod peers;
 mod postgres;
 mod store;
 
 pub use env::TestEnv;
+pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
 pub use postgres::{PostgresServer, shared_postgres};
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
 

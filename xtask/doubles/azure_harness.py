@@ -107,7 +107,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
     builder = builder.not_valid_after(now + datetime.timedelta(days=1))
     builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))

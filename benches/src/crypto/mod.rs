@@ -88,12 +88,12 @@ fn served(flags: &Flags, report: &mut Report) -> Result<Peer, String> {
 /// A server and its rounds, by shape of the load.
 struct Measured {
     target: Target,
-    rounds: [Vec<Round>; SHAPES.len()],
+    rounds: Vec<Vec<Round>>,
 }
 
 impl Measured {
     fn of(target: Target) -> Self {
-        Self { target, rounds: Default::default() }
+        Self { target, rounds: SHAPES.iter().map(|_| Vec::new()).collect() }
     }
 
     fn round(&mut self, shape: usize, time: std::time::Duration) -> Result<(), String> {

@@ -18,7 +18,7 @@ use crate::{
     record::Sealer,
     registry::{AccessDenied, ServerStarted, ServerStopped},
     request_policy::Sessions,
-    ring::{KmsSettings, Ring},
+    ring::{KmsSettings, Ring, RingSecrets},
     sink,
     usecase::{epoch, key},
     uses::{self, Uses},
@@ -40,6 +40,9 @@ pub struct Inner {
     pub(crate) ring: Ring,
     pub(crate) uses: Uses,
     pub(crate) keys_due: Notify,
+    /// Held while keys are read for a backup, and while one is destroyed: no backup begins with a key
+    /// and ends after it was destroyed.
+    pub(crate) key_material: tokio::sync::Mutex<()>,
     note_signer: Signer,
     pub(crate) hasher: Hasher,
     pub(crate) signer: IdentitySigner,
@@ -106,6 +109,8 @@ impl App {
         key::ensure_default(&app, &ctx).await?;
         app.commit(&ctx, ServerStarted { version, storage: app.store.engine_name() }, |c| c).await?;
         app.run(queues);
+        // What a process that died had begun goes on at once.
+        app.wake_keys();
         Ok(app)
     }
 
@@ -120,12 +125,15 @@ impl App {
     pub(crate) async fn open_without_epochs(parts: Parts) -> Result<(Self, Queues), Error> {
         let note_signer = Signer::new(&parts.store.instance().origin, &parts.root.derive(&[b"ledger signing"])?)?;
         let signer = IdentitySigner::new(&parts.root.derive(&[b"identity token"])?)?;
-        let subject_tag = parts.root.derive(&[b"subject tag"])?;
+        let secrets = RingSecrets {
+            subject_tag: tutela_core::Secret::new(parts.root.derive(&[b"subject tag"])?),
+            epoch_check: tutela_core::Secret::new(parts.root.derive(&[b"epoch check"])?),
+        };
         let context_tag = parts.root.derive(&[b"context tag"])?;
         let (sink, requests) = sink::channel();
         let (uses, used) = uses::channel(context_tag);
         let started_at = parts.env.now();
-        let ring = Ring::new(parts.store.clone(), Arc::clone(&parts.env), parts.kms, parts.providers, subject_tag);
+        let ring = Ring::new(parts.store.clone(), Arc::clone(&parts.env), parts.kms, parts.providers, secrets);
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),
             hasher: Hasher::new(parts.identity.password),
@@ -134,6 +142,7 @@ impl App {
             uses,
             note_signer,
             keys_due: Notify::new(),
+            key_material: tokio::sync::Mutex::default(),
             store: parts.store,
             env: parts.env,
             urls: parts.urls,

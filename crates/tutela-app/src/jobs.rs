@@ -76,9 +76,20 @@ async fn sweep(app: &App) -> Result<(), Error> {
 /// Rotation, rewrapping, destruction, completed erasures, backups: each is safe to run on two nodes at once.
 async fn keys(app: &App) -> Result<(), Error> {
     let ctx = Ctx::new(app.env(), Principal::System("keys"));
-    epoch::upkeep(app, &ctx).await?;
-    key::upkeep(app, &ctx).await?;
-    rewrap::run(app, &ctx).await?;
-    key_backup::upkeep(app, &ctx).await?;
-    subject::complete(app, &ctx).await
+    // One that cannot be done now must not keep the others from being done.
+    let steps = [
+        ("epochs", epoch::upkeep(app, &ctx).await),
+        ("keys", key::upkeep(app, &ctx).await),
+        ("rewrapping", rewrap::run(app, &ctx).await),
+        ("backups", key_backup::upkeep(app, &ctx).await),
+        ("erasures", subject::complete(app, &ctx).await),
+    ];
+    let mut failed = Ok(());
+    for (step, done) in steps {
+        if let Err(e) = done {
+            tracing::warn!(step, error = %e, "a part of the upkeep of keys failed and will be tried again");
+            failed = Err(e);
+        }
+    }
+    failed
 }

@@ -211,6 +211,12 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 app.ring.forget(tutela_core::KeyId(id)).await;
                 continue;
             }
+            if change.topic == "epoch" {
+                if let Err(e) = app.ring.take_up_newest().await {
+                    tracing::warn!(error = %e, "the epoch that another node began could not be taken up yet");
+                }
+                continue;
+            }
             match change.key.parse::<Uuid>() {
                 Ok(id) => app.sessions.changed.insert(id, now),
                 Err(_) => app.sessions.drop_all(),

@@ -63,16 +63,36 @@ pub(crate) fn read_secret(path: &Path) -> Result<tutela_core::Secret<String>, St
     Ok(tutela_core::Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Cleartext HTTP is for loopback only.
+/// Cleartext HTTP is for loopback only, and an address has no credentials in it.
 pub(crate) fn check_url(url: &str, key: &str) -> Result<(), String> {
-    let loopback = |rest: &str| {
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        host == "127.0.0.1" || host == "localhost" || host.ends_with(".localhost") || rest.starts_with("[::1]")
-    };
-    match url.split_once("://") {
-        Some(("https", rest)) if !rest.is_empty() => Ok(()),
-        Some(("http", rest)) if loopback(rest) => Ok(()),
-        Some(("http", _)) => Err(format!("{key}: `{url}` is plain HTTP; use `https`")),
+    let parsed = reqwest::Url::parse(url).ok().filter(|u| u.has_host() && u.username().is_empty() && u.password().is_none());
+    let parsed = parsed.ok_or_else(|| format!("{key}: `{url}` is not an address such as `https://vault.example.com`"))?;
+    let host = parsed.host_str().unwrap_or_default();
+    let loopback = ["127.0.0.1", "[::1]", "localhost"].contains(&host) || host.ends_with(".localhost");
+    match parsed.scheme() {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        "http" => Err(format!("{key}: `{url}` is plain HTTP; use `https`")),
         _ => Err(format!("{key}: `{url}` is not an address such as `https://vault.example.com`")),
+    }
+}
+
+/// The host of an address, in lower case.
+pub(crate) fn host_of(url: &str) -> String {
+    reqwest::Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_over_tls_or_stay_on_this_host() {
+        for good in ["https://vault.example.com", "http://127.0.0.1:8200", "http://vault.localhost:1", "http://[::1]:1"] {
+            assert_eq!(check_url(good, "k"), Ok(()), "{good}");
+        }
+        for bad in ["http://vault.example.com", "http://localhost:x@evil.example/t", "http://localhost@evil.example", "https://user:pass@vault.example.com", "ftp://localhost", "vault", ""] {
+            assert!(check_url(bad, "k").is_err(), "{bad}");
+        }
     }
 }

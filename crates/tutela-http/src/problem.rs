@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tutela_api::{FieldError, Problem};
-use tutela_app::Error;
+use tutela_app::{Error, KeyError};
 use tutela_core::ErrorKind;
 
 /// An error on its way to the caller.
@@ -53,7 +53,10 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
     }
     let detail = match kind {
         ErrorKind::Internal => "The error is in the server's log. Nothing was changed.".to_owned(),
-        ErrorKind::Unavailable if matches!(error, Error::Key(e) if e.is_about_provider()) => error.to_string(),
+        ErrorKind::Unavailable if matches!(error, Error::Key(KeyError::Expired { .. })) => error.to_string(),
+        ErrorKind::Unavailable if matches!(error, Error::Key(e) if e.is_about_provider()) => {
+            "The key provider does not answer, or refused; the reason is in the server's log. Nothing was changed; try again.".to_owned()
+        }
         ErrorKind::Unavailable => "Storage does not answer at the moment. Nothing was changed; try again.".to_owned(),
         _ => error.to_string(),
     };

@@ -47,7 +47,7 @@ impl RootKey {
     /// Reads the text that [`RootKey::to_text`] wrote; white space around it is allowed.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Error::BadRootKey);
         }
         let mut bytes = [0; 32];

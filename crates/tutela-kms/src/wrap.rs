@@ -1,11 +1,11 @@
 //! Key encryption keys: one for each provider epoch, and the data keys wrapped under them.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use tutela_core::{KeyId, Random, Secret};
 
 use crate::{
     Binding, DataKey, Error, Message, Suite,
-    data_key::expand,
+    data_key::mac,
     seal::{open, seal},
 };
 
@@ -20,11 +20,11 @@ impl KeyEncryptionKey {
         Self { key: DataKey::generate(id, number, rng) }
     }
 
-    /// From its bytes, as a provider unwrapped them. `check` tells whether they are the right ones:
-    /// not every provider authenticates what it unwraps.
-    pub fn from_bytes(id: KeyId, number: u32, bytes: [u8; 32], check: &[u8; 32]) -> Result<Self, Error> {
+    /// From its bytes, as a provider unwrapped them. `check` tells whether they are the right ones: not
+    /// every provider authenticates what it unwraps, and with some anybody can wrap.
+    pub fn from_bytes(id: KeyId, number: u32, bytes: [u8; 32], check_key: &[u8; 32], check: &[u8; 32]) -> Result<Self, Error> {
         let kek = Self { key: DataKey::from_bytes(id, number, bytes) };
-        verify_slices_are_equal(&kek.check(), check).map_err(|_| Error::DoesNotOpen("epoch"))?;
+        verify_slices_are_equal(&kek.check(check_key), check).map_err(|_| Error::DoesNotOpen("epoch"))?;
         Ok(kek)
     }
 
@@ -38,11 +38,13 @@ impl KeyEncryptionKey {
         self.key.bytes()
     }
 
-    /// A value that tells this key from any other and says nothing about it.
-    pub fn check(&self) -> [u8; 32] {
+    /// A value that tells this key from any other and says nothing about it. Its key is the instance's:
+    /// whoever can write to the database cannot make one for a key of their own.
+    pub fn check(&self, check_key: &[u8; 32]) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, check_key);
+        let tag = mac(&key, &[b"tutela epoch check v1", self.key.id.0.as_bytes(), &self.key.version.to_be_bytes(), self.key.bytes()]);
         let mut out = [0; 32];
-        let prk = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.key.bytes());
-        expand(&prk, &[b"tutela epoch check v1", self.key.id.0.as_bytes(), &self.key.version.to_be_bytes()], &mut out);
+        out.copy_from_slice(tag.as_ref());
         out
     }
 

@@ -84,7 +84,7 @@ CREATE TABLE key_epoch (
   provider_key {text} NOT NULL,
   wrapped {bytes},
   check_value {bytes} NOT NULL,
-  state {text} NOT NULL CHECK (state IN ('active', 'retiring', 'destroyed')),
+  state {text} NOT NULL CHECK (state IN ('active', 'retiring', 'ending', 'destroyed')),
   created_at {time} NOT NULL,
   retired_at {time},
   destroyed_at {time}

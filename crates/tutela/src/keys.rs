@@ -80,6 +80,9 @@ async fn open_root(config: &Config, path: &Path, text: &Secret<String>) -> Resul
                     mode & 0o777
                 )));
             }
+            if config.kms.local.passphrase_file.is_some() || config.kms.provider != "local" {
+                tracing::warn!(path = %path.display(), "the root key file is in clear although the configuration names a passphrase or another provider: back the keys up and restore them to have it sealed");
+            }
             Ok(root)
         }
         RootFile::Passphrase { memory_kib, passes, salt, sealed } => {

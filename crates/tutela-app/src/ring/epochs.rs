@@ -1,8 +1,11 @@
 //! Key encryption keys in memory, and how long they may serve.
 
-use std::sync::{
-    Arc, PoisonError,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use tutela_core::{KeyId, Timestamp};
@@ -17,7 +20,12 @@ pub(super) struct HeldEpoch {
     provider: String,
     /// When the provider last unwrapped it, in microseconds.
     confirmed_at: AtomicI64,
+    /// When it was last asked without an answer, in microseconds.
+    asked_at: AtomicI64,
 }
+
+/// How often a silent provider is asked at the most.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a provider is asked to bind to a wrapped key encryption key.
 fn context(id: KeyId, number: u32) -> Vec<u8> {
@@ -38,8 +46,12 @@ impl Ring {
     pub(crate) async fn load_epochs(&self) -> Result<usize, KeyError> {
         let rows: Vec<EpochRow> = self.store.epoch_list().await?.into_iter().filter(|row| row.wrapped.is_some()).collect();
         for row in &rows {
-            let kek = self.unwrap(row).await?;
-            self.hold(kek, &row.provider);
+            match self.unwrap(row).await {
+                Ok(kek) => self.hold(kek, &row.provider),
+                // Nothing needs it: after a restore its provider may be lost for good.
+                Err(e) if row.references == 0 && row.state != "active" => tracing::warn!(epoch = row.number, error = %e, "an epoch without keys under it cannot be read"),
+                Err(e) => return Err(e),
+            }
         }
         Ok(rows.len())
     }
@@ -58,7 +70,7 @@ impl Ring {
             provider: provider.name().to_owned(),
             provider_key,
             wrapped: Some(wrapped),
-            check: kek.check(),
+            check: kek.check(self.secrets.epoch_check.open()),
             state: "active".into(),
             created_at: now,
             retired_at: None,
@@ -72,7 +84,7 @@ impl Ring {
 
     /// Keeps a key encryption key in memory.
     pub(crate) fn hold(&self, kek: Arc<KeyEncryptionKey>, provider: &str) {
-        let held = HeldEpoch { confirmed_at: AtomicI64::new(self.now().micros()), provider: provider.to_owned(), kek };
+        let held = HeldEpoch { confirmed_at: AtomicI64::new(self.now().micros()), asked_at: AtomicI64::new(0), provider: provider.to_owned(), kek };
         self.epochs.write().unwrap_or_else(PoisonError::into_inner).insert(held.kek.number(), Arc::new(held));
     }
 
@@ -80,6 +92,14 @@ impl Ring {
     pub(crate) fn drop_epoch(&self, number: u32) {
         self.epochs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
         self.keys.invalidate_all();
+    }
+
+    /// Takes up an epoch that another node began.
+    pub(crate) async fn take_up_newest(&self) -> Result<(), KeyError> {
+        match self.store.epoch_list().await?.first() {
+            Some(row) => self.kek(row.number).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     /// The newest key encryption key: what new data keys are wrapped with.
@@ -107,10 +127,13 @@ impl Ring {
         if now < since || now.since(since) <= self.settings.cache_max_age {
             return Ok(());
         }
-        self.confirm(number).await.map_err(|e| match e {
-            KeyError::Provider(_) => KeyError::Expired { provider: held.provider.clone(), since: since.to_string() },
-            other => other,
-        })
+        let expired = || KeyError::Expired { provider: held.provider.clone(), since: since.to_string() };
+        let asked = Timestamp::from_micros(held.asked_at.load(Ordering::Relaxed));
+        if now >= asked && now.since(asked) < ASK_AGAIN {
+            return Err(expired());
+        }
+        held.asked_at.store(now.micros(), Ordering::Relaxed);
+        self.confirm(number).await.map_err(|e| if matches!(e, KeyError::Provider(_)) { expired() } else { e })
     }
 
     /// Asks every epoch's provider again. Whoever calls this does so every few minutes.
@@ -143,7 +166,7 @@ impl Ring {
         let wrapped = row.wrapped.as_deref().ok_or(KeyError::Destroyed)?;
         let bytes = self.provider_named(&row.provider)?.unwrap(&row.provider_key, wrapped, &context(row.id, row.number)).await?;
         // Not every provider authenticates what it unwraps; the stored check does.
-        KeyEncryptionKey::from_bytes(row.id, row.number, *bytes.open(), &row.check).map(Arc::new).map_err(|_| KeyError::Corrupt)
+        KeyEncryptionKey::from_bytes(row.id, row.number, *bytes.open(), self.secrets.epoch_check.open(), &row.check).map(Arc::new).map_err(|_| KeyError::Corrupt)
     }
 
     fn held(&self, number: u32) -> Option<Arc<HeldEpoch>> {

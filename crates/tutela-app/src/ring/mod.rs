@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tutela_core::{Env, KeyId, Timestamp};
+use tutela_core::{Env, KeyId, Secret, Timestamp};
 use tutela_kms::{DataKey, NamedKey};
 use tutela_store::Store;
 
@@ -50,18 +50,31 @@ pub struct Ring {
     keys: moka::future::Cache<(KeyId, u32), Arc<HeldKey>>,
     names: moka::sync::Cache<String, Arc<NamedKey>>,
     subjects: moka::sync::Cache<[u8; 32], KeyId>,
-    subject_tag: [u8; 32],
+    /// When a key was last dropped; what was being read before that is not taken.
+    dropped: moka::sync::Cache<KeyId, u64>,
+    drops: AtomicU64,
+    secrets: RingSecrets,
+}
+
+/// Keys of the ring itself, derived from the root key.
+pub struct RingSecrets {
+    /// Of the tags of data subjects.
+    pub subject_tag: Secret<[u8; 32]>,
+    /// Of the check values of epochs.
+    pub epoch_check: Secret<[u8; 32]>,
 }
 
 struct HeldKey {
     key: Arc<DataKey>,
     epoch: u32,
+    /// Drops there had been when it was read.
+    read_at: u64,
     uses: AtomicU64,
 }
 
 impl Ring {
-    /// A ring without keys yet. `subject_tag` is the key of the tags of data subjects.
-    pub fn new(store: Store, env: Arc<dyn Env>, settings: KmsSettings, providers: Vec<Arc<dyn KeyProvider>>, subject_tag: [u8; 32]) -> Self {
+    /// A ring without keys yet.
+    pub fn new(store: Store, env: Arc<dyn Env>, settings: KmsSettings, providers: Vec<Arc<dyn KeyProvider>>, secrets: RingSecrets) -> Self {
         Self {
             store,
             env,
@@ -71,13 +84,22 @@ impl Ring {
             keys: moka::future::Cache::builder().max_capacity(MAX_KEYS).time_to_live(KEY_LIFE).build(),
             names: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(NAME_LIFE).build(),
             subjects: moka::sync::Cache::builder().max_capacity(MAX_KEYS).time_to_live(KEY_LIFE).build(),
-            subject_tag,
+            dropped: moka::sync::Cache::builder().max_capacity(MAX_KEYS).time_to_live(KEY_LIFE).build(),
+            drops: AtomicU64::new(1),
+            secrets,
         }
     }
 
     /// A data key. Many who miss it at once cause one read.
     pub(crate) async fn data_key(&self, id: KeyId, version: u32) -> Result<Arc<DataKey>, KeyError> {
-        let held = self.keys.try_get_with((id, version), self.load(id, version)).await.map_err(|e| (*e).clone())?;
+        let held = loop {
+            let held = self.keys.try_get_with((id, version), self.load(id, version)).await.map_err(|e| (*e).clone())?;
+            if self.dropped.get(&id).is_none_or(|dropped| held.read_at >= dropped) {
+                break held;
+            }
+            // It was being read while it was destroyed or changed.
+            self.keys.invalidate(&(id, version)).await;
+        };
         self.fresh(held.epoch).await?;
         if held.uses.fetch_add(1, Ordering::Relaxed) >= KEY_USES {
             self.keys.invalidate(&(id, version)).await;
@@ -86,10 +108,11 @@ impl Ring {
     }
 
     async fn load(&self, id: KeyId, version: u32) -> Result<Arc<HeldKey>, KeyError> {
+        let read_at = self.drops.load(Ordering::SeqCst);
         let row = self.store.key_version_get(id, version).await?.ok_or(KeyError::Unknown)?;
         let (Some(epoch), Some(wrapped)) = (row.epoch, &row.wrapped) else { return Err(KeyError::Destroyed) };
         let key = self.kek(epoch).await?.unwrap(id, version, wrapped).map_err(|_| KeyError::Corrupt)?;
-        Ok(Arc::new(HeldKey { key: Arc::new(key), epoch, uses: AtomicU64::new(0) }))
+        Ok(Arc::new(HeldKey { key: Arc::new(key), epoch, read_at, uses: AtomicU64::new(0) }))
     }
 
     /// A named key by its name or id.
@@ -108,6 +131,7 @@ impl Ring {
 
     /// Drops what is known of a key: it changed, or was destroyed.
     pub(crate) async fn forget(&self, id: KeyId) {
+        self.dropped.insert(id, self.drops.fetch_add(1, Ordering::SeqCst) + 1);
         self.names.invalidate_all();
         let versions: Vec<(KeyId, u32)> = self.keys.iter().map(|(k, _)| *k).filter(|(held, _)| *held == id).collect();
         for version in versions {

@@ -1,6 +1,9 @@
 //! Keys of data subjects: found by a keyed hash of who they are, made when first needed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tutela_core::{KeyId, Subject, Timestamp};
 use tutela_kms::{DataKey, VersionState, subject_tag};
@@ -8,44 +11,53 @@ use tutela_store::KeyVersionRow;
 
 use super::{KeyError, Ring};
 
+/// Rounds of looking and making before giving up.
+const ATTEMPTS: usize = 4;
+
 impl Ring {
     /// The tag a subject's key is found by.
     pub(crate) fn tag(&self, subject: &Subject) -> [u8; 32] {
         match subject {
-            Subject::Account(id) => subject_tag(&self.subject_tag, &["account", &id.to_string()]),
-            Subject::External { namespace, value } => subject_tag(&self.subject_tag, &["external", namespace, value]),
-            Subject::Unknown(month) => subject_tag(&self.subject_tag, &["month", &month.to_string()]),
+            Subject::Account(id) => subject_tag(self.secrets.subject_tag.open(), &["account", &id.to_string()]),
+            Subject::External { namespace, value } => subject_tag(self.secrets.subject_tag.open(), &["external", namespace, value]),
+            Subject::Unknown(month) => subject_tag(self.secrets.subject_tag.open(), &["month", &month.to_string()]),
         }
     }
 
     /// The keys of these subjects, made where there are none yet: all missing ones in one commit.
     pub(crate) async fn subject_keys(&self, subjects: &[&Subject], now: Timestamp) -> Result<BTreeMap<Subject, Arc<DataKey>>, KeyError> {
         let mut found = BTreeMap::new();
-        let mut missing = Vec::new();
-        for subject in subjects {
-            if found.contains_key(*subject) || missing.contains(subject) {
-                continue;
+        let mut missing: BTreeSet<&Subject> = subjects.iter().copied().collect();
+        for _ in 0..ATTEMPTS {
+            for subject in std::mem::take(&mut missing) {
+                match self.subject_key(subject).await? {
+                    Some(key) => drop(found.insert(subject.clone(), key)),
+                    None => drop(missing.insert(subject)),
+                }
             }
-            match self.subject_key(subject).await? {
-                Some(key) => drop(found.insert((*subject).clone(), key)),
-                None => missing.push(subject),
+            if missing.is_empty() {
+                return Ok(found);
             }
+            let new = self.make(&missing, now).await?;
+            // Another node may be faster, or may have begun an epoch: then the next round looks again.
+            self.store.subject_key_ensure(&new).await?;
+            self.take_up_newest().await?;
         }
-        if missing.is_empty() {
-            return Ok(found);
-        }
+        Err(KeyError::Unknown)
+    }
+
+    async fn make(&self, subjects: &BTreeSet<&Subject>, now: Timestamp) -> Result<Vec<([u8; 32], KeyVersionRow)>, KeyError> {
         let kek = self.newest().await?;
-        let mut new = Vec::with_capacity(missing.len());
-        for subject in &missing {
-            let rng = &mut { &*self.env };
+        let rng = &mut { &*self.env };
+        let mut new = Vec::with_capacity(subjects.len());
+        for subject in subjects {
             let key = DataKey::generate(KeyId::new(now, rng), 1, rng);
-            let wrapped = kek.wrap(&key, rng).map_err(|_| KeyError::Corrupt)?;
             let row = KeyVersionRow {
                 key: key.id,
                 version: 1,
                 state: VersionState::Active,
                 epoch: Some(kek.number()),
-                wrapped: Some(wrapped),
+                wrapped: Some(kek.wrap(&key, rng).map_err(|_| KeyError::Corrupt)?),
                 created_at: now,
                 messages: 0,
                 plain_messages: 0,
@@ -53,13 +65,7 @@ impl Ring {
             };
             new.push((self.tag(subject), row));
         }
-        self.store.subject_key_ensure(&new).await?;
-        for subject in missing {
-            // Another node may have been faster; then its key is the one.
-            let key = self.subject_key(subject).await?.ok_or(KeyError::Unknown)?;
-            found.insert((*subject).clone(), key);
-        }
-        Ok(found)
+        Ok(new)
     }
 
     /// The key of a subject, where there is one.

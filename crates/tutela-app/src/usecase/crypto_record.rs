@@ -65,7 +65,7 @@ async fn open_one(app: &App, item: api::RecordItem, keys: &mut Keys, tally: &mut
         }
         found => found?,
     };
-    match open_record(&key, &policy, &item.record_id, item.record, &canonical) {
+    match open_record(&key, &policy, &item.record_id, item.record) {
         Ok(record) => {
             tally.done(app, key.id, key.version, &CallerContext::None, Sealed::default());
             Ok(api::RecordAnswer { record })

@@ -68,9 +68,11 @@ pub(crate) async fn begin(app: &App, ctx: &Ctx) -> Result<EpochRow, Error> {
     Ok(row)
 }
 
-/// The provider first, then the row: a crash in between leaves a row whose key is gone, and the next
-/// round finds a provider that counts a missing key as destroyed.
+/// First the row says that nothing may be wrapped under it any more, then the provider key dies, then
+/// the row says so. A crash in between leaves an ending row, which the next round takes up again; a
+/// provider counts a missing key as destroyed.
 async fn end(app: &App, ctx: &Ctx, row: &EpochRow, reason: &str) -> Result<(), Error> {
+    app.store.commit(tutela_store::Changeset::housekeeping(tutela_store::Housekeeping::Job).epoch_end(row.number)).await?;
     app.ring.provider_named(&row.provider)?.destroy(&row.provider_key).await.map_err(crate::ring::KeyError::from)?;
     app.commit(ctx, EpochDestroyed::new(row.number, &row.provider, &row.provider_key, reason), |c| c.epoch_destroy(row.number, ctx.now)).await?;
     app.ring.drop_epoch(row.number);
@@ -89,11 +91,14 @@ pub(crate) async fn upkeep(app: &App, ctx: &Ctx) -> Result<(), Error> {
         unless_conflict(begin(app, ctx).await.map(|_| ()))?;
         rewrap::begin(app, ctx).await?;
     }
-    for row in rows.iter().filter(|row| row.state == "retiring" && row.references == 0) {
+    for row in rows.iter().filter(|row| row.state != "active" && row.state != "destroyed" && row.references == 0) {
         // A database backup may still be wanted that was made before: it can be opened for this long.
         let over = row.retired_at.is_some_and(|at| ctx.now.since(at) >= app.ring.settings.destroy_wait);
-        if over {
-            unless_conflict(end(app, ctx, row, "nothing is wrapped under it any more").await)?;
+        // One that cannot be ended yet must not keep the others from it.
+        if (over || row.state == "ending")
+            && let Err(e) = unless_conflict(end(app, ctx, row, "nothing is wrapped under it any more").await)
+        {
+            tracing::warn!(epoch = row.number, error = %e, "an epoch's provider key could not be destroyed yet");
         }
     }
     Ok(())

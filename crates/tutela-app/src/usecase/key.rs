@@ -157,6 +157,11 @@ async fn set(app: &App, ctx: &Ctx, before: NamedKey, change: &api::KeyChange) ->
     let event = KeyChanged::new(after.id, after.min_decryption_version, schedule_text(&after));
     app.commit(ctx, event, |c| c.key_replace(&before, &after).key_version_destroy_below(after.id, after.min_decryption_version)).await?;
     app.ring.forget(after.id).await;
+    if after.min_decryption_version > before.min_decryption_version
+        && let Err(e) = app.store.scrub().await
+    {
+        tracing::warn!(error = %e, "destroyed versions are still in the write-ahead log; it will be cut as soon as it can");
+    }
     Ok(after)
 }
 
@@ -218,7 +223,18 @@ pub async fn derive(app: &App, ctx: &Ctx, name: &str, request: api::DeriveReques
 
 /// What is due: new versions, versions near the end of their budget, and destructions whose wait is over.
 pub(crate) async fn upkeep(app: &App, ctx: &Ctx) -> Result<(), Error> {
-    for key in app.store.key_list(None, MAX_LIST).await? {
+    let mut keys = Vec::new();
+    let mut before = None;
+    loop {
+        let page = app.store.key_list(before, MAX_LIST).await?;
+        before = page.last().map(|key| key.id);
+        let last = page.len() < MAX_LIST as usize;
+        keys.extend(page);
+        if last {
+            break;
+        }
+    }
+    for key in keys {
         let due = key.next_rotation().is_some_and(|at| at <= ctx.now);
         let spent =
             key.state == KeyState::Active && app.store.key_version_get(key.id, key.version).await?.is_some_and(|row| row.plain_messages >= BUDGET_ROTATE);

@@ -15,7 +15,7 @@ use tutela_kms::{
 use tutela_store::{FieldPolicyRow, KeyBackupRow, KeyVersionRow, SubjectTagRow};
 use uuid::Uuid;
 
-use super::{crypto::DEFAULT_KEY, key_restore};
+use super::{crypto::DEFAULT_KEY, key_restore, subject::MAX_OPEN};
 use crate::{App, BackupSettings, Ctx, Error};
 
 const CANARY: &str = "tutela canary";
@@ -99,12 +99,15 @@ pub async fn rehearse(app: &App, ctx: &Ctx) -> Result<api::KeyBackup, Error> {
 pub(crate) async fn upkeep(app: &App, ctx: &Ctx) -> Result<(), Error> {
     let Some(settings) = &app.ring.settings.backup else { return Ok(()) };
     let newest = newest(app).await?;
-    let erased_since = match &newest {
-        Some(backup) => app.store.subject_key_list_open(1_000).await?.iter().any(|row| row.destroyed_at.is_some_and(|at| at >= backup.created_at)),
+    // While a file is there that may hold an erased key, a newer one has to be made and tried out.
+    let last_erasure = app.store.subject_key_list_open(MAX_OPEN).await?.iter().filter_map(|row| row.destroyed_at).max();
+    let erased_since = match last_erasure {
+        Some(at) => !app.store.key_backup_list_old(at, 1).await?.is_empty(),
         None => false,
     };
     let old = newest.as_ref().is_none_or(|b| ctx.now.since(b.created_at) >= settings.every);
-    let current = if old || erased_since { write(app, ctx).await? } else { newest.ok_or(Error::Internal("a backup is missing"))? };
+    let outdated = erased_since && newest.as_ref().is_some_and(|b| last_erasure.is_some_and(|at| b.created_at <= at));
+    let current = if old || outdated { write(app, ctx).await? } else { newest.ok_or(Error::Internal("a backup is missing"))? };
     let rows = app.store.key_backup_list(100).await?;
     let rehearsed = rows.iter().filter_map(|b| b.rehearsed_at).max();
     if current.rehearsed_at.is_none() && (erased_since || rehearsed.is_none_or(|at| ctx.now.since(at) >= settings.rehearse)) {
@@ -129,7 +132,10 @@ async fn drop_old(app: &App, ctx: &Ctx, settings: &BackupSettings) -> Result<(),
 async fn write(app: &App, ctx: &Ctx) -> Result<KeyBackupRow, Error> {
     let off = || Error::Conflict("key backups are off: set `kms.backup_enabled` and `kms.backup.recipients`".into());
     let settings = app.ring.settings.backup.as_ref().ok_or_else(off)?;
+    let reading = app.key_material.lock().await;
+    let created_at = app.env.now();
     let payload = gather(app).await?;
+    drop(reading);
     let keys = payload.versions.len() as u64;
     let clear = tutela_core::Secret::new(serde_json::to_vec(&payload).map_err(|_| Error::Internal("a key backup is not JSON"))?);
     // The instance itself is a recipient, so that it can rehearse a restore.
@@ -140,9 +146,13 @@ async fn write(app: &App, ctx: &Ctx) -> Result<KeyBackupRow, Error> {
     let id = tutela_core::JobId::new(ctx.now, &mut { app.env() }).0;
     let file = format!("tutela-keys-{}.backup", id.simple());
     write_file(&settings.folder, &file, &sealed).await?;
-    let row = KeyBackupRow { id, file, sha256, keys, created_at: ctx.now, rehearsed_at: None, deleted_at: None };
+    let row = KeyBackupRow { id, file, sha256, keys, created_at, rehearsed_at: None, deleted_at: None };
     let event = KeyBackedUp::new(id.to_string(), keys, recipients.len() as u64 - 1, hex(&sha256));
-    app.commit(ctx, event, |c| c.key_backup_insert(&row)).await?;
+    if let Err(e) = app.commit(ctx, event, |c| c.key_backup_insert(&row)).await {
+        // A file that nothing knows of would never be deleted.
+        let _ = tokio::fs::remove_file(settings.folder.join(&row.file)).await;
+        return Err(e);
+    }
     Ok(row)
 }
 

@@ -65,6 +65,10 @@ async fn put_back(app: &App, ctx: &Ctx, payload: &Payload) -> Result<Restored, E
         }
     }
     for (name, policy) in &payload.policies {
+        // One that is there may be newer, and name more fields.
+        if app.store.field_policy_get(name).await?.is_some() {
+            continue;
+        }
         changeset = changeset.field_policy_set(&FieldPolicyRow { name: name.clone(), policy: policy.clone(), changed_at: ctx.now });
     }
     changeset = versions.iter().fold(changeset, |c, row| c.key_version_restore(row));

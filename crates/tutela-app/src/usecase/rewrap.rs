@@ -39,9 +39,11 @@ pub async fn get(app: &App, ctx: &Ctx, id: JobId) -> Result<api::KeyJob, Error> 
 }
 
 pub(crate) async fn begin(app: &App, ctx: &Ctx) -> Result<KeyJobRow, Error> {
-    let epoch = app.ring.newest().await?.number();
+    app.ring.take_up_newest().await?;
+    let epoch = app.store.epoch_list().await?.first().ok_or(Error::Internal("there is no epoch"))?.number;
     if let Some(open) = app.store.key_job_open().await? {
         if open.epoch == epoch {
+            app.wake_keys();
             return Ok(open);
         }
         // An earlier job's place is of no use to a newer epoch.
@@ -54,8 +56,14 @@ pub(crate) async fn begin(app: &App, ctx: &Ctx) -> Result<KeyJobRow, Error> {
     Ok(row)
 }
 
-/// Runs the open job to its end, step by step.
+/// Runs the open job to its end, step by step. Where keys were left under an older epoch and no job is
+/// open, one is begun: a node may have died between the two.
 pub(crate) async fn run(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let newest = app.store.epoch_list().await?.first().map_or(0, |row| row.number);
+    let tried = app.store.key_job_list(1).await?.first().is_some_and(|job| job.epoch == newest);
+    if app.store.key_job_open().await?.is_none() && !tried && app.store.key_version_count_outside(newest).await? > 0 {
+        begin(app, ctx).await?;
+    }
     while let Some(job) = app.store.key_job_open().await? {
         if app.stopping().is_cancelled() {
             return Ok(());

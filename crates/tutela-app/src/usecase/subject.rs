@@ -14,6 +14,9 @@ use tutela_store::{Changeset, Housekeeping, SubjectKeyRow};
 use super::crypto::subject_of;
 use crate::{App, Ctx, Error};
 
+/// Erasures that wait for the end of an epoch, looked at in one round.
+pub(super) const MAX_OPEN: u32 = 100_000;
+
 /// The key of a data subject.
 pub async fn find(app: &App, ctx: &Ctx, subject: api::SubjectRef) -> Result<api::SubjectKey, Error> {
     app.permit(ctx, "keys:read").await?;
@@ -44,35 +47,35 @@ pub async fn erase(app: &App, ctx: &Ctx, action: api::SubjectAction) -> Result<a
     app.permit(ctx, "subjects:erase").await?;
     let reason = reason(&action)?;
     let subject = subject_of(&action.subject)?;
-    let row = row_of(app, &subject).await?;
-    if let Some(hold) = &row.hold {
-        return Err(Error::Conflict(format!("a legal hold keeps this key: {hold}")));
-    }
     // An account's own identifiers in applications are the same person.
-    let mut keys = vec![row.key];
+    let mut same = vec![subject.clone()];
     if let Subject::Account(account) = subject {
-        for (namespace, value) in app.store.external_id_list(account).await? {
-            if let Some(other) = app.store.subject_key_get_by_tag(app.ring.tag(&Subject::External { namespace, value })).await? {
-                if let Some(hold) = &other.hold {
-                    return Err(Error::Conflict(format!("a legal hold keeps a key of the same person: {hold}")));
-                }
-                keys.push(other.key);
-            }
-        }
+        same.extend(app.store.external_id_list(account).await?.into_iter().map(|(namespace, value)| Subject::External { namespace, value }));
     }
+    let _reading = app.key_material.lock().await;
+    let now = app.env.now();
+    let mut keys = Vec::new();
+    for subject in &same {
+        let Some(row) = app.store.subject_key_get_by_tag(app.ring.tag(subject)).await? else { continue };
+        if let Some(hold) = &row.hold {
+            return Err(Error::Conflict(format!("a legal hold keeps this key: {hold}")));
+        }
+        keys.push(row.key);
+    }
+    let Some(first) = keys.first().copied() else { return Err(Error::NotFound("data subject's key")) };
     let mut records = Vec::with_capacity(keys.len());
     for key in &keys {
         records.push(app.record(ctx, SubjectErased::new(*key, reason)).await?);
     }
     let changeset = Changeset::of_all(records).ok_or(Error::Internal("an erasure without a key"))?;
-    let changeset = keys.iter().fold(changeset, |c, key| c.subject_key_destroy(*key, ctx.now));
+    let changeset = keys.iter().fold(changeset, |c, key| c.subject_key_destroy(*key, now));
     app.store.commit(changeset).await?;
     for key in &keys {
         app.ring.forget(*key).await;
     }
-    settle(app, &keys, ctx.now).await;
+    settle(app, &keys, now).await;
     app.wake_keys();
-    certificate_of(app, row.key).await
+    certificate_of(app, first).await
 }
 
 /// The certificate of an erasure, by the key that was destroyed.
@@ -97,7 +100,7 @@ async fn settle(app: &App, keys: &[KeyId], now: Timestamp) {
 
 /// Completes erasures whose epoch and key backups are gone.
 pub(crate) async fn complete(app: &App, ctx: &Ctx) -> Result<(), Error> {
-    let open = app.store.subject_key_list_open(1_000).await?;
+    let open = app.store.subject_key_list_open(MAX_OPEN).await?;
     if open.is_empty() {
         return Ok(());
     }
@@ -107,7 +110,9 @@ pub(crate) async fn complete(app: &App, ctx: &Ctx) -> Result<(), Error> {
     }
     let epochs = app.store.epoch_list().await?;
     for row in open {
-        let ended = row.epoch.and_then(|number| epochs.iter().find(|e| e.number == number)).and_then(|e| e.destroyed_at);
+        // An older database backup may hold the key under an earlier epoch: all up to its own must be gone.
+        let until: Vec<_> = epochs.iter().filter(|e| row.epoch.is_some_and(|number| e.number <= number)).map(|e| e.destroyed_at).collect();
+        let ended = until.iter().copied().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
         let (Some(ended), Some(destroyed)) = (ended, row.destroyed_at) else { continue };
         let kept = app.store.key_backup_list_old(destroyed, 1).await?;
         let gone = if kept.is_empty() { Some(ended.max(ctx.now)) } else { None };

@@ -21,6 +21,8 @@ use crate::http::{Answer, client, read_secret, send};
 const API: &str = "api-version=2025-07-01";
 /// Where a virtual machine asks for its identity's token (Azure Instance Metadata Service).
 const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
+/// Who may be asked for a token: Azure's public and national clouds.
+const AUTHORITIES: [&str; 3] = ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
 /// How often a deleted key is asked for again until it can be purged.
 const PURGE_TRIES: u32 = 20;
 
@@ -79,7 +81,8 @@ impl AzureKeyVault {
         self.check_resource(&resource)?;
         let answer = if self.config.managed_identity {
             let url = format!(
-                "{METADATA}&resource={resource}{}",
+                "{METADATA}&resource={}{}",
+                encode(&resource),
                 if self.config.client_id.is_empty() { String::new() } else { format!("&client_id={}", self.config.client_id) }
             );
             send(self.http.get(url).header("Metadata", "true")).await?
@@ -88,6 +91,9 @@ impl AzureKeyVault {
                 return Err(ProviderError::Refused("the vault belongs to another tenant than `kms.azure.tenant_id`".into()));
             }
             crate::http::check_url(&authority, "the vault's authority").map_err(ProviderError::Refused)?;
+            if !self.config.any_challenge_resource && !AUTHORITIES.contains(&crate::http::host_of(&authority).as_str()) {
+                return Err(ProviderError::Refused("the vault names an authority that is not one of Azure's".into()));
+            }
             let file = self.config.client_secret_file.clone().unwrap_or_else(PathBuf::new);
             let secret = read_secret(&file).map_err(ProviderError::Refused)?;
             let scope = format!("{resource}/.default");
@@ -109,8 +115,7 @@ impl AzureKeyVault {
 
     /// A token for one vault must not be asked for by another: the resource's domain is the vault's.
     fn check_resource(&self, resource: &str) -> Result<(), ProviderError> {
-        let host = |url: &str| url.split("://").nth(1).map(|rest| rest.split(['/', ':']).next().unwrap_or_default().to_owned()).unwrap_or_default();
-        let (vault, resource) = (host(&self.config.vault_url), host(resource));
+        let (vault, resource) = (crate::http::host_of(&self.config.vault_url), crate::http::host_of(resource));
         let fits = !resource.is_empty() && vault.strip_suffix(&resource).is_some_and(|rest| rest.ends_with('.'));
         if fits || self.config.any_challenge_resource {
             Ok(())
@@ -232,12 +237,11 @@ fn done(answer: Answer) -> Result<Answer, ProviderError> {
 }
 
 fn encoded(form: &[(&str, &str)]) -> String {
-    let escape = |text: &str| {
-        text.bytes()
-            .map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-            .collect::<String>()
-    };
-    form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect::<Vec<_>>().join("&")
+    form.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn odd(what: &str) -> ProviderError {

@@ -229,6 +229,7 @@ fn a_wrapped_key_is_no_other_key_and_no_other_version() {
     assert_eq!(kek.unwrap(key(2).id, 2, &wrapped).unwrap().bytes(), key(2).bytes());
     assert!(kek.unwrap(key(2).id, 1, &wrapped).is_err());
     assert!(kek.unwrap(epoch, 2, &wrapped).is_err());
-    assert!(KeyEncryptionKey::from_bytes(epoch, 4, [0; 32], &kek.check()).is_err(), "a provider that unwraps to something else is found out");
-    assert!(KeyEncryptionKey::from_bytes(epoch, 4, *kek.bytes(), &kek.check()).is_ok());
+    assert!(KeyEncryptionKey::from_bytes(epoch, 4, [0; 32], &[5; 32], &kek.check(&[5; 32])).is_err(), "a provider that unwraps to something else is found out");
+    assert!(KeyEncryptionKey::from_bytes(epoch, 4, *kek.bytes(), &[5; 32], &kek.check(&[5; 32])).is_ok());
+    assert!(KeyEncryptionKey::from_bytes(epoch, 4, *kek.bytes(), &[5; 32], &kek.check(&[6; 32])).is_err(), "a check made without the instance's key");
 }

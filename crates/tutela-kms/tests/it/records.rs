@@ -31,7 +31,7 @@ fn sealed(key: &DataKey, id: &str, record: Map<String, Value>, seed: u8) -> Map<
 }
 
 fn opened(key: &DataKey, id: &str, record: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
-    open_record(key, &policy(), id, record.clone(), &canonical)
+    open_record(key, &policy(), id, record.clone())
 }
 
 #[test]

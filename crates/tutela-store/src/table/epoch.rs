@@ -10,7 +10,8 @@ use crate::{
 
 statements! {
     EPOCH_DESTROY (Int, Time) = "UPDATE key_epoch SET state = 'destroyed', wrapped = NULL, destroyed_at = $2
-        WHERE number = $1 AND state = 'retiring' AND NOT EXISTS (SELECT 1 FROM key_version WHERE epoch = $1)";
+        WHERE number = $1 AND state = 'ending' AND NOT EXISTS (SELECT 1 FROM key_version WHERE epoch = $1)";
+    EPOCH_END (Int) = "UPDATE key_epoch SET state = 'ending' WHERE number = $1 AND state IN ('retiring', 'ending') AND NOT EXISTS (SELECT 1 FROM key_version WHERE epoch = $1)";
     EPOCH_INSERT (Int, Id, Text, Text, Bytes, Bytes, Time) =
         "INSERT INTO key_epoch (number, id, provider, provider_key, wrapped, check_value, state, created_at) VALUES ($1, $2, $3, $4, $5, $6, 'active', $7)";
     EPOCH_LIST () = "SELECT number, id, provider, provider_key, wrapped, check_value, state, created_at, retired_at, destroyed_at,
@@ -33,7 +34,7 @@ pub struct EpochRow {
     pub wrapped: Option<Vec<u8>>,
     /// What tells the right key encryption key.
     pub check: [u8; 32],
-    /// `active`, `retiring` or `destroyed`.
+    /// `active`, `retiring`, `ending` or `destroyed`.
     pub state: String,
     /// When it began.
     pub created_at: Timestamp,
@@ -60,9 +61,14 @@ impl Changeset {
         self.run(&EPOCH_INSERT, params, Expect::Any).run(&EPOCH_RETIRE, params![u64::from(row.number), row.created_at], Expect::Any).announce("epoch", row.id.0)
     }
 
-    /// Ends an epoch that nothing is wrapped under.
+    /// Begins to end an epoch that nothing is wrapped under; from here on nothing can be.
+    pub fn epoch_end(self, number: u32) -> Self {
+        self.run(&EPOCH_END, params![u64::from(number)], Expect::One("the epoch is in use, still has keys under it, or is destroyed already"))
+    }
+
+    /// Notes that the provider key of an ending epoch is gone.
     pub fn epoch_destroy(self, number: u32, now: Timestamp) -> Self {
-        self.run(&EPOCH_DESTROY, params![u64::from(number), now], Expect::One("the epoch is in use, still has keys under it, or is destroyed already"))
+        self.run(&EPOCH_DESTROY, params![u64::from(number), now], Expect::One("another node ended the epoch meanwhile"))
     }
 }
 

@@ -11,14 +11,14 @@ use crate::{
 };
 
 statements! {
-    KEY_VERSION_COUNT (Id, Int, Int, Int, Int, Int) = "UPDATE key_version SET messages = messages + $3, plain_messages = plain_messages + $4, released = released + $5
+    KEY_VERSION_COUNT (Id, Int, Int, Int, Int, Int) = "UPDATE key_version SET messages = messages + $3, plain_messages = plain_messages + $4, released = CASE WHEN released + $5 > messages + $3 THEN messages + $3 ELSE released + $5 END
         WHERE key_id = $1 AND version = $2 AND wrapped IS NOT NULL AND plain_messages + $4 <= $6";
     KEY_VERSION_DEACTIVATE (Id, Int) = "UPDATE key_version SET state = 'deactivated' WHERE key_id = $1 AND version < $2 AND state = 'active'";
     KEY_VERSION_DESTROY (Id) = "UPDATE key_version SET state = 'destroyed', wrapped = NULL, epoch = NULL WHERE key_id = $1";
     KEY_VERSION_DESTROY_BELOW (Id, Int) = "UPDATE key_version SET state = 'destroyed', wrapped = NULL, epoch = NULL WHERE key_id = $1 AND version < $2";
     KEY_VERSION_GET (Id, Int) = "SELECT key_id, version, state, epoch, wrapped, created_at, messages, plain_messages, released FROM key_version WHERE key_id = $1 AND version = $2";
     KEY_VERSION_INSERT (Id, Int, Text, Int, Bytes, Time) =
-        "INSERT INTO key_version (key_id, version, state, epoch, wrapped, created_at, messages, plain_messages, released) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0)";
+        "INSERT INTO key_version (key_id, version, state, epoch, wrapped, created_at, messages, plain_messages, released) SELECT $1, $2, $3, $4, $5, $6, 0, 0, 0 WHERE EXISTS (SELECT 1 FROM key_epoch WHERE number = $4 AND state = 'active')";
     KEY_VERSION_INSERT_OF_SUBJECT (Id, Int, Text, Int, Bytes, Time) =
         "INSERT INTO key_version (key_id, version, state, epoch, wrapped, created_at, messages, plain_messages, released)
          SELECT $1, $2, $3, $4, $5, $6, 0, 0, 0 WHERE EXISTS (SELECT 1 FROM subject_key WHERE key_id = $1)";
@@ -34,7 +34,8 @@ statements! {
          ON CONFLICT (key_id, version) DO UPDATE SET epoch = excluded.epoch, wrapped = excluded.wrapped WHERE key_version.state <> 'destroyed'";
     KEY_VERSION_RELEASE (Id, Int, Int) = "UPDATE key_version SET released = released + $3 WHERE key_id = $1 AND version = $2 AND released + $3 <= messages";
     KEY_VERSION_REWRAP (Id, Int, Int, Bytes, Int, Bytes) =
-        "UPDATE key_version SET epoch = $5, wrapped = $6 WHERE key_id = $1 AND version = $2 AND epoch = $3 AND wrapped = $4";
+        "UPDATE key_version SET epoch = $5, wrapped = $6 WHERE key_id = $1 AND version = $2 AND epoch = $3 AND wrapped = $4
+         AND EXISTS (SELECT 1 FROM key_epoch WHERE number = $5 AND state = 'active')";
 }
 
 /// One version of a data key.
@@ -102,7 +103,7 @@ impl Store {
 impl Changeset {
     /// Keeps a new version, which is the one that seals from now on.
     pub fn key_version_insert(self, row: &KeyVersionRow) -> Self {
-        self.run(&KEY_VERSION_INSERT, first_values(row), Expect::Any)
+        self.run(&KEY_VERSION_INSERT, first_values(row), Expect::One("another node began an epoch meanwhile; try again"))
             .run(&KEY_VERSION_DEACTIVATE, params![row.key.0, u64::from(row.version)], Expect::Any)
             .announce("key", row.key.0)
     }

@@ -15,9 +15,10 @@ statements! {
     SUBJECT_KEY_GET (Id) = "SELECT key_id, created_at, hold, epoch, destroyed_at, unreadable_at, backups_gone_at FROM subject_key WHERE key_id = $1";
     SUBJECT_KEY_GET_BY_TAG (Bytes) = "SELECT key_id, created_at, hold, epoch, destroyed_at, unreadable_at, backups_gone_at FROM subject_key WHERE tag = $1";
     SUBJECT_KEY_HOLD (Id, Text) = "UPDATE subject_key SET hold = $2 WHERE key_id = $1 AND destroyed_at IS NULL";
-    SUBJECT_KEY_INSERT (Id, Bytes, Time) = "INSERT INTO subject_key (key_id, tag, created_at) VALUES ($1, $2, $3) ON CONFLICT (tag) DO NOTHING";
+    SUBJECT_KEY_INSERT (Id, Bytes, Time, Int) = "INSERT INTO subject_key (key_id, tag, created_at)
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM key_epoch WHERE number = $4 AND state = 'active') ON CONFLICT (tag) DO NOTHING";
     SUBJECT_KEY_LIST_OPEN (Int) = "SELECT key_id, created_at, hold, epoch, destroyed_at, unreadable_at, backups_gone_at FROM subject_key
-        WHERE destroyed_at IS NOT NULL AND backups_gone_at IS NULL ORDER BY key_id LIMIT $1";
+        WHERE destroyed_at IS NOT NULL AND backups_gone_at IS NULL ORDER BY destroyed_at, key_id LIMIT $1";
     SUBJECT_KEY_MARK (Id, Time, Time) = "UPDATE subject_key SET unreadable_at = coalesce(unreadable_at, $2), backups_gone_at = coalesce(backups_gone_at, $3) WHERE key_id = $1 AND destroyed_at IS NOT NULL";
     SUBJECT_KEY_RELEASE (Id) = "UPDATE subject_key SET hold = NULL WHERE key_id = $1 AND destroyed_at IS NULL AND hold IS NOT NULL";
     SUBJECT_KEY_RESTORE (Id, Bytes, Time, Text) = "INSERT INTO subject_key (key_id, tag, created_at, hold) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id) DO NOTHING";
@@ -78,10 +79,11 @@ impl Store {
         rows.iter().map(|row| Ok(SubjectTagRow { key: KeyId(row.get(0)?), tag: row.get(1)?, created_at: row.get(2)?, hold: row.get(3)? })).collect()
     }
 
-    /// Gives keys to subjects who have none; where another node was faster, its key stays.
+    /// Gives keys to subjects who have none; where another node was faster, its key stays. Nothing is kept
+    /// under an epoch that is no longer the active one: look again, and try again with the newest.
     pub async fn subject_key_ensure(&self, new: &[([u8; 32], KeyVersionRow)]) -> Result<(), Error> {
         let changeset = new.iter().fold(Changeset::housekeeping(Housekeeping::SubjectKey), |changeset, (tag, row)| {
-            changeset.run(&SUBJECT_KEY_INSERT, params![row.key.0, *tag, row.created_at], Expect::Any).key_version_insert_of_subject(row)
+            changeset.run(&SUBJECT_KEY_INSERT, params![row.key.0, *tag, row.created_at, row.epoch.map(u64::from)], Expect::Any).key_version_insert_of_subject(row)
         });
         self.commit(changeset).await
     }

@@ -3,7 +3,8 @@
 //! Each input line is `{"message": …, "context": …}`, with any other members beside; the output line is
 //! the same with the new message, and `was` is the old one, for a compare-and-swap where it is stored.
 //! A line that does not open goes to the quarantine file with its reason, and the job goes on. How far
-//! it came is what stands in output and quarantine: a second run skips that many lines.
+//! it came stands in `OUT.progress`, which is replaced whole after every batch; a run that was broken
+//! off is taken up there, and what was half written is cut off.
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,15 +20,17 @@ use crate::error::{Error, at};
 
 /// Lines of one call.
 const BATCH: usize = 1_000;
+/// Bytes of one call; the API takes 16 MiB.
+const BATCH_BYTES: usize = 4 << 20;
 
 #[derive(Args)]
 pub struct Rewrap {
     /// Messages, one JSON object a line
     #[arg(long = "in", value_name = "FILE")]
-    input: PathBuf,
+    old: PathBuf,
     /// Where the new messages go; lines that are there already count as done
     #[arg(long = "out", value_name = "FILE")]
-    output: PathBuf,
+    new: PathBuf,
     /// Where lines go that do not open, each with its reason
     #[arg(long, value_name = "FILE")]
     quarantine: PathBuf,
@@ -37,19 +40,20 @@ pub struct Rewrap {
 }
 
 pub async fn run(args: Rewrap, client: &Client) -> Result<(), Error> {
-    let total = count(&args.input)?;
-    let done = count(&args.output)? + count(&args.quarantine)?;
-    let (mut out, mut aside) = (append(&args.output)?, append(&args.quarantine)?);
+    let total = count(&args.old)?;
+    let place = Place::read(&args)?;
+    let done = place.lines;
+    let (mut out, mut aside) = (cut(&args.new, place.output)?, cut(&args.quarantine, place.quarantine)?);
     let bar = indicatif::ProgressBar::new(total);
     bar.set_position(done);
-    let lines = BufReader::new(File::open(&args.input).map_err(|e| at(&args.input, &e))?).lines();
+    let lines = BufReader::new(File::open(&args.old).map_err(|e| at(&args.old, &e))?).lines();
     let mut batch = Vec::with_capacity(BATCH);
     let mut quarantined = 0;
     for line in lines.skip(usize::try_from(done).unwrap_or(usize::MAX)) {
-        batch.push(line.map_err(|e| at(&args.input, &e))?);
-        if batch.len() == BATCH {
+        batch.push(line.map_err(|e| at(&args.old, &e))?);
+        if batch.len() == BATCH || batch.iter().map(String::len).sum::<usize>() > BATCH_BYTES {
+            bar.inc(batch.len() as u64);
             quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
-            bar.inc(BATCH as u64);
         }
     }
     quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
@@ -96,9 +100,14 @@ async fn step(client: &Client, args: &Rewrap, batch: &mut Vec<String>, out: &mut
             }
         }
     }
-    // Both files are on the disk before the next batch: a job that dies repeats one batch at the most.
-    write(out, &args.output, &done)?;
+    // Both files are on the disk before the place moves on: a job that dies repeats one batch at the most.
+    write(out, &args.new, &done)?;
     write(aside, &args.quarantine, &left)?;
+    let mut place = Place::read(args)?;
+    place.lines += batch.len() as u64;
+    place.output += done.len() as u64;
+    place.quarantine += left.len() as u64;
+    place.write(args)?;
     batch.clear();
     Ok(quarantined)
 }
@@ -111,8 +120,49 @@ fn count(path: &Path) -> Result<u64, Error> {
     }
 }
 
-fn append(path: &Path) -> Result<File, Error> {
-    OpenOptions::new().create(true).append(true).open(path).map_err(|e| at(path, &e))
+/// How far a job came: input lines, and the bytes they became.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Place {
+    lines: u64,
+    output: u64,
+    quarantine: u64,
+}
+
+impl Place {
+    fn path(args: &Rewrap) -> PathBuf {
+        let mut name = args.new.clone().into_os_string();
+        name.push(".progress");
+        name.into()
+    }
+
+    fn read(args: &Rewrap) -> Result<Self, Error> {
+        let path = Self::path(args);
+        match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(at(&path, &e)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| Error::Usage(format!("`{}`: {e}", path.display()))),
+        }
+    }
+
+    fn write(&self, args: &Rewrap) -> Result<(), Error> {
+        let path = Self::path(args);
+        let temporary = path.with_extension("progress.tmp");
+        let text = serde_json::to_vec(self).map_err(|e| Error::Failed(e.to_string()))?;
+        let mut file = File::create(&temporary).map_err(|e| at(&temporary, &e))?;
+        let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&temporary, &path));
+        written.map_err(|e| at(&path, &e))
+    }
+}
+
+/// Opens a file for appending after its first `len` bytes; what stands behind them was half written.
+fn cut(path: &Path, len: u64) -> Result<File, Error> {
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(|e| at(path, &e))?;
+    let there = file.metadata().map_err(|e| at(path, &e))?.len();
+    if there < len {
+        return Err(Error::Usage(format!("`{}` is shorter than its progress says; start over with new files", path.display())));
+    }
+    file.set_len(len).map_err(|e| at(path, &e))?;
+    Ok(file)
 }
 
 fn write(file: &mut File, path: &Path, text: &str) -> Result<(), Error> {

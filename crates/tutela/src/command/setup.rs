@@ -14,7 +14,8 @@ use crate::{
 /// What a fresh configuration file says.
 const TEMPLATE: &str = r#"# tutela: every key and its meaning: `tutela config reference`
 
-# Database, instance key and admin socket. Back this folder up; without `instance.key` nothing in it can be opened.
+# Database, instance key, epoch keys and admin socket. Without `instance.key` nothing in it can be opened.
+# Back the database up, and the keys by `tutela key backup`, never the folder `keys`: docs/operations/keys.md
 data = "tutela-data"
 
 [server]

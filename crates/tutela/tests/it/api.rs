@@ -74,14 +74,14 @@ async fn a_batch_with_bad_items_stores_the_good_ones_and_names_the_others() {
     assert_eq!(status, 200);
     let results = answer["results"].as_array().unwrap();
     let statuses: Vec<u64> = results.iter().map(|r| r["status"].as_u64().unwrap()).collect();
-    assert_eq!(statuses, [201, 400, 400, 400, 400, 400, 400, 400, 400, 201]);
+    assert_eq!(statuses, [201, 422, 422, 422, 422, 422, 422, 422, 422, 201]);
     let fields: Vec<&str> = results.iter().filter_map(|r| r["problem"]["errors"][0]["field"].as_str()).collect();
     assert_eq!(fields, ["type", "event", "time", "outcome", "source.ip", "type", "event"]);
     assert!(results[7]["problem"]["detail"].as_str().unwrap().contains("61440 bytes"));
     let (_, page) = call(&instance, &key, Method::GET, "/v1/events?type=ok.one", &Value::Null).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     for bad in [json!("text"), json!(7), json!(null)] {
-        assert_eq!(call(&instance, &key, Method::POST, "/v1/events", &bad).await.0, 400, "{bad}");
+        assert_eq!(call(&instance, &key, Method::POST, "/v1/events", &bad).await.0, 422, "{bad}");
     }
 }
 
@@ -97,7 +97,7 @@ async fn the_same_request_with_one_idempotency_key_happens_once() {
         };
         let first = send(json!({"type": "order.paid"})).await;
         assert_eq!(send(json!({"type": "order.paid"})).await, first);
-        assert_eq!(send(json!({"type": "order.lost"})).await.0, 400, "another request under the same key");
+        assert_eq!(send(json!({"type": "order.lost"})).await.0, 422, "another request under the same key");
         let (_, page) = call(&instance, &key, Method::GET, "/v1/events?type=order.paid", &Value::Null).await;
         assert_eq!(page["items"].as_array().unwrap().len(), 1, "{storage}");
     }

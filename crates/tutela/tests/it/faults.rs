@@ -67,6 +67,8 @@ async fn a_lost_key_is_told_and_never_replaced() {
     let out = instance.cli(&["serve"]).await;
     assert!(said(&out).contains("put the key back") && !exists(&key), "{}", said(&out));
     std::fs::write(&key, "11".repeat(32)).unwrap();
+    assert!(said(&instance.cli(&["serve"]).await).contains("chmod 600"), "a key that others can read is not used");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     assert!(said(&instance.cli(&["serve"]).await).contains("another root key"));
     std::fs::write(&key, kept).unwrap();
     instance.run().await;

@@ -13,6 +13,8 @@ mod faults;
 mod gateway;
 /// Events written by others: imported, searched, exported, verified.
 mod import;
+/// Encryption, keys, erasure, key backups, providers.
+mod keys;
 /// Pages of the reference that are written from the code.
 mod reference;
 /// A server in a temporary folder, and a browser-like client.

@@ -31,6 +31,7 @@ fn every_occurrence_is_registered() {
         found.extend(text.lines().filter_map(|l| l.strip_prefix("impl Occurrence for ")).map(|l| l.split(['<', ' ']).next().unwrap().to_owned()));
         listed.push_str(text.split_once("TYPES: &[EventType] = &[").unwrap().1.split_once("];").unwrap().0);
     }
+    // Those of keys are declared by a macro, which lists them by itself.
     assert!(found.len() > 10);
     for name in &found {
         assert!(listed.contains(&format!("{name}::TYPE")), "{name} is not in TYPES");
@@ -38,5 +39,5 @@ fn every_occurrence_is_registered() {
     // Nowhere else is one declared.
     let elsewhere = std::process::Command::new("grep").args(["-rl", "impl Occurrence for", "crates", "--include=*.rs"]).current_dir(ROOT).output().unwrap();
     let files: Vec<String> = String::from_utf8(elsewhere.stdout).unwrap().lines().filter(|l| !l.contains("/tests/")).map(str::to_owned).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 3, "{files:?}");
 }

@@ -43,7 +43,7 @@ pub fn http() -> reqwest::ClientBuilder {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    testkit::free_address().port()
 }
 
 impl Instance {

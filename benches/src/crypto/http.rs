@@ -1,0 +1,135 @@
+//! Just enough HTTP/1.1 to ask a server of our own again and again over one connection.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest line of a head.
+const LINE: u64 = 16 << 10;
+
+/// A connection that stays open between requests.
+pub struct Connection<S>(BufReader<S>);
+
+/// An answer, read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// The bytes of a POST of JSON. `headers` are whole lines without their ends.
+pub fn post(host: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
+    let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len()).into_bytes()
+}
+
+impl Connection<TcpStream> {
+    /// Connects to a port on loopback.
+    pub fn open(port: u16) -> Result<Self, String> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|e| e.to_string())?;
+        stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(|e| e.to_string())?;
+        Ok(Self::new(stream))
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Over any stream.
+    pub fn new(stream: S) -> Self {
+        Self(BufReader::with_capacity(64 << 10, stream))
+    }
+
+    /// Sends a whole request and reads its answer.
+    pub fn ask(&mut self, request: &[u8]) -> Result<Answer, String> {
+        self.0.get_mut().write_all(request).map_err(|e| format!("sending: {e}"))?;
+        read(&mut self.0).map_err(|e| format!("reading the answer: {e}"))
+    }
+
+    /// Sends a request whose answer has to be a success.
+    pub fn ask_well(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
+        let Answer { status, body } = self.ask(request)?;
+        if (200..300).contains(&status) { Ok(body) } else { Err(format!("status {status}: {}", String::from_utf8_lossy(&body))) }
+    }
+}
+
+fn read(from: &mut impl BufRead) -> std::io::Result<Answer> {
+    let status = line(from)?.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status"))?;
+    let (mut length, mut chunked) = (0, false);
+    loop {
+        let line = line(from)?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().map_err(|_| broken("no length"))?;
+        }
+        chunked |= name.eq_ignore_ascii_case("transfer-encoding");
+    }
+    let mut body = Vec::new();
+    if !chunked {
+        take(from, length, &mut body)?;
+        return Ok(Answer { status, body });
+    }
+    loop {
+        let size = u64::from_str_radix(line(from)?.trim(), 16).map_err(|_| broken("no size of a chunk"))?;
+        take(from, size, &mut body)?;
+        // Each chunk ends with an empty line, the last one of size zero too.
+        line(from)?;
+        if size == 0 {
+            return Ok(Answer { status, body });
+        }
+    }
+}
+
+fn line(from: &mut impl BufRead) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(LINE).read_line(&mut text)?;
+    if text.ends_with('\n') { Ok(text.trim_end().to_owned()) } else { Err(broken("a line without an end")) }
+}
+
+fn take(from: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> std::io::Result<()> {
+    if from.take(length).read_to_end(body)? as u64 == length { Ok(()) } else { Err(broken("a body that was cut off")) }
+}
+
+fn broken(what: &str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &str) -> Option<Answer> {
+        read(&mut text.as_bytes()).ok()
+    }
+
+    #[test]
+    fn answers_with_a_length_in_chunks_and_one_after_another() {
+        let two =
+            "HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
+        let mut from = two.as_bytes();
+        assert_eq!(read(&mut from).unwrap(), Answer { status: 201, body: b"{}".to_vec() });
+        assert_eq!(read(&mut from).unwrap(), Answer { status: 200, body: b"{\"a\":1}".to_vec() });
+        assert_eq!(answer("HTTP/1.1 204 No Content\r\n\r\n"), Some(Answer { status: 204, body: Vec::new() }));
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_none() {
+        for text in [
+            "",
+            "HTTP/1.1 20",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{}",
+        ] {
+            assert_eq!(answer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_post_says_how_long_it_is() {
+        assert_eq!(post("h", "/p", &["A: b"], "{}"), b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\nA: b\r\n\r\n{}");
+    }
+}
