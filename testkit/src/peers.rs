@@ -107,11 +107,13 @@ impl AzureDouble {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(&python).arg("-B").arg(doubles.join("azure_key_vault.py"));
         command.args(["--port", "0", "--cert", cert, "--key", key, "--tenant", AZURE_TENANT, "--client", AZURE_CLIENT, "--secret-file"]).arg(&secret_file);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut double = Self { url: String::new(), cert: PathBuf::from(cert), secret_file, child, _dir: dir };
         let mut line = String::new();
-        BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
+        BufReader::new(double.child.stdout.take()?).read_line(&mut line).ok()?;
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        Some(Self { url: ready["url"].as_str()?.to_owned(), cert: PathBuf::from(cert), secret_file, child, _dir: dir })
+        double.url = ready["url"].as_str()?.to_owned();
+        Some(double)
     }
 
     /// Stops it for a while.

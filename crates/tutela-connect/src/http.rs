@@ -91,7 +91,15 @@ mod tests {
         for good in ["https://vault.example.com", "http://127.0.0.1:8200", "http://vault.localhost:1", "http://[::1]:1"] {
             assert_eq!(check_url(good, "k"), Ok(()), "{good}");
         }
-        for bad in ["http://vault.example.com", "http://localhost:x@evil.example/t", "http://localhost@evil.example", "https://user:pass@vault.example.com", "ftp://localhost", "vault", ""] {
+        for bad in [
+            "http://vault.example.com",
+            "http://localhost:x@evil.example/t",
+            "http://localhost@evil.example",
+            "https://user:pass@vault.example.com",
+            "ftp://localhost",
+            "vault",
+            "",
+        ] {
             assert!(check_url(bad, "k").is_err(), "{bad}");
         }
     }

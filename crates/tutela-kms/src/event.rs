@@ -15,7 +15,6 @@ macro_rules! occurrences {
 
         impl<'a> $name<'a> {
             /// What happened.
-            #[expect(clippy::too_many_arguments, reason = "one argument a field")]
             pub fn new($($field: $type),*) -> Self {
                 Self { $($field,)* lifetime: std::marker::PhantomData }
             }

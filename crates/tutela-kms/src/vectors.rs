@@ -149,6 +149,6 @@ proptest! {
 fn chunk_numbers_reach_the_low_bytes_of_the_nonce_only() {
     let base = [0xff; 12];
     assert_eq!(nth_nonce(&base, 0), base);
-    assert_eq!(nth_nonce(&base, 0x0102_0304_05)[..7], base[..7]);
-    assert_eq!(nth_nonce(&base, 0x0102_0304_05)[7..], [0xfe, 0xfd, 0xfc, 0xfb, 0xfa]);
+    assert_eq!(nth_nonce(&base, 0x0001_0203_0405)[..7], base[..7]);
+    assert_eq!(nth_nonce(&base, 0x0001_0203_0405)[7..], [0xfe, 0xfd, 0xfc, 0xfb, 0xfa]);
 }

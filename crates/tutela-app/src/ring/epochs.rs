@@ -49,7 +49,9 @@ impl Ring {
             match self.unwrap(row).await {
                 Ok(kek) => self.hold(kek, &row.provider),
                 // Nothing needs it: after a restore its provider may be lost for good.
-                Err(e) if row.references == 0 && row.state != "active" => tracing::warn!(epoch = row.number, error = %e, "an epoch without keys under it cannot be read"),
+                Err(e) if row.references == 0 && row.state != "active" => {
+                    tracing::warn!(epoch = row.number, error = %e, "an epoch without keys under it cannot be read")
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -166,7 +168,9 @@ impl Ring {
         let wrapped = row.wrapped.as_deref().ok_or(KeyError::Destroyed)?;
         let bytes = self.provider_named(&row.provider)?.unwrap(&row.provider_key, wrapped, &context(row.id, row.number)).await?;
         // Not every provider authenticates what it unwraps; the stored check does.
-        KeyEncryptionKey::from_bytes(row.id, row.number, *bytes.open(), self.secrets.epoch_check.open(), &row.check).map(Arc::new).map_err(|_| KeyError::Corrupt)
+        KeyEncryptionKey::from_bytes(row.id, row.number, *bytes.open(), self.secrets.epoch_check.open(), &row.check)
+            .map(Arc::new)
+            .map_err(|_| KeyError::Corrupt)
     }
 
     fn held(&self, number: u32) -> Option<Arc<HeldEpoch>> {

@@ -102,8 +102,10 @@ pub fn parse_period(text: &str) -> Result<Duration, String> {
 /// A period as [`parse_period`] reads it.
 pub fn period_text(period: Duration) -> String {
     let seconds = period.as_secs();
-    let (number, unit) =
-        [(86_400, "day"), (3_600, "hour"), (60, "minute")].into_iter().find(|(n, _)| seconds % n == 0).map_or((seconds, "second"), |(n, u)| (seconds / n, u));
+    let (number, unit) = [(86_400, "day"), (3_600, "hour"), (60, "minute")]
+        .into_iter()
+        .find(|(n, _)| seconds.is_multiple_of(*n))
+        .map_or((seconds, "second"), |(n, u)| (seconds / n, u));
     if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
 }
 

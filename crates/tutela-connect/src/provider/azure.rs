@@ -5,7 +5,7 @@
 //! pinned by us, and the ring compares what comes back with a stored check value. A single version
 //! cannot be deleted, only the whole key: hence a new key, not a new version, for every epoch.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use reqwest::{Method, StatusCode, header};
@@ -94,7 +94,7 @@ impl AzureKeyVault {
             if !self.config.any_challenge_resource && !AUTHORITIES.contains(&crate::http::host_of(&authority).as_str()) {
                 return Err(ProviderError::Refused("the vault names an authority that is not one of Azure's".into()));
             }
-            let file = self.config.client_secret_file.clone().unwrap_or_else(PathBuf::new);
+            let file = self.config.client_secret_file.clone().unwrap_or_default();
             let secret = read_secret(&file).map_err(ProviderError::Refused)?;
             let scope = format!("{resource}/.default");
             let form = [("grant_type", "client_credentials"), ("client_id", &self.config.client_id), ("client_secret", secret.open()), ("scope", &scope)];

@@ -15,7 +15,8 @@ async fn what_does_not_answer_is_unavailable_and_not_gone() {
     let nobody = format!("http://{}", testkit::free_address());
     let vault = Vault::new(VaultConfig { address: nobody.clone(), token_file: token_file.clone(), ..VaultConfig::default() }).unwrap();
     assert!(matches!(vault.unwrap("a:1", b"vault:v1:x", b"").await, Err(ProviderError::Unavailable(_))));
-    let config = AzureConfig { vault_url: nobody, tenant_id: "t".into(), client_id: "c".into(), client_secret_file: Some(token_file), ..AzureConfig::default() };
+    let config =
+        AzureConfig { vault_url: nobody, tenant_id: "t".into(), client_id: "c".into(), client_secret_file: Some(token_file), ..AzureConfig::default() };
     assert!(matches!(AzureKeyVault::new(config).unwrap().unwrap("a/b", b"x", b"").await, Err(ProviderError::Unavailable(_))));
 }
 

@@ -83,7 +83,9 @@ impl Store {
     /// under an epoch that is no longer the active one: look again, and try again with the newest.
     pub async fn subject_key_ensure(&self, new: &[([u8; 32], KeyVersionRow)]) -> Result<(), Error> {
         let changeset = new.iter().fold(Changeset::housekeeping(Housekeeping::SubjectKey), |changeset, (tag, row)| {
-            changeset.run(&SUBJECT_KEY_INSERT, params![row.key.0, *tag, row.created_at, row.epoch.map(u64::from)], Expect::Any).key_version_insert_of_subject(row)
+            changeset
+                .run(&SUBJECT_KEY_INSERT, params![row.key.0, *tag, row.created_at, row.epoch.map(u64::from)], Expect::Any)
+                .key_version_insert_of_subject(row)
         });
         self.commit(changeset).await
     }

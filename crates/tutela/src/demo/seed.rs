@@ -4,8 +4,8 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tutela_api::{NewAccount, NewClient, Role};
-use tutela_app::{App, Ctx, Urls, account, client, role};
+use tutela_api::{FieldMode, FieldPolicy, FieldRule, KeyPurpose, NewAccount, NewClient, NewKey, Role};
+use tutela_app::{App, Ctx, Urls, account, client, key, policy, role};
 use tutela_core::{Principal, random_bytes};
 
 use crate::error::{Error, at};
@@ -51,13 +51,25 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
         account::create(app, &ctx, NewAccount { email: email.into(), name: name.into(), password: Some(password.clone()), roles: roles.clone() }).await?;
         people.push(Person { name: name.into(), email: email.into(), password, roles });
     }
-    let scopes = ["events:write", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
+    sealing(app, &ctx).await?;
+    let scopes =
+        ["crypto:decrypt", "crypto:encrypt", "events:write", "keys:read", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
     let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, expires_at: None }).await?;
     let seeded = Seeded { people, api_key: key.api_key.unwrap_or_default() };
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).map_err(|e| at(&file, &e))?;
     let text = serde_json::to_string_pretty(&seeded).map_err(|e| Error::Failed(e.to_string()))?;
     out.write_all(text.as_bytes()).map_err(|e| at(&file, &e))?;
     Ok(seeded)
+}
+
+/// A key of the app's own, and a policy for its customers: what is sealed, and what can still be looked for.
+async fn sealing(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let purposes = vec![KeyPurpose::Encrypt, KeyPurpose::Index];
+    key::create(app, ctx, NewKey { name: "photos".into(), purposes, ..NewKey::default() }).await?;
+    let rule = |path: &str, mode| FieldRule { path: path.into(), mode, optional: true, index_bits: None, leaks: None };
+    let fields = vec![rule("email", FieldMode::Equality), rule("home.street", FieldMode::Random), rule("birthday", FieldMode::Random)];
+    policy::set(app, ctx, "customers", FieldPolicy { key: Some("photos".into()), fields }).await?;
+    Ok(())
 }
 
 impl Seeded {
@@ -70,12 +82,14 @@ impl Seeded {
     pub fn welcome(&self, app_url: &str, urls: &Urls, data: &Path) -> String {
         let people: Vec<String> = self.people.iter().map(|p| format!("    {:<12} {:<18} {}   ({})", p.name, p.email, p.password, p.roles.join(", "))).collect();
         format!(
-            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  five things to try\n\
+            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  six things to try\n\
              \x20   1. open {app_url}/profile, sign in as Ben, and land where you wanted to go\n\
              \x20   2. open {app_url}/admin as Ben and be refused; then look for it in the console's ledger\n\
              \x20   3. open {console}/ledger as Ada, start the live view, and sign in elsewhere\n\
              \x20   4. download the proof of an event from its page in the console\n\
-             \x20   5. curl -s {own}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\": \"secure_access\", \"action\": \"read\"}}'\n\n\
+             \x20   5. curl -s {own}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\": \"secure_access\", \"action\": \"read\"}}'\n\
+             \x20   6. seal a customer's fields, then look at {console}/keys and for `key.used` in the ledger:\n\
+             \x20      curl -s {own}/v1/crypto/records/seal -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"policy\": \"customers\", \"record_id\": \"7\", \"record\": {{\"email\": \"ben@example.com\", \"plan\": \"free\"}}}}'\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,

@@ -101,13 +101,15 @@ async fn bad_input_is_told_with_its_field_and_nothing_is_made() {
 async fn a_batch_of_ten_thousand_is_answered_item_by_item_and_is_one_event() {
     let instance = Instance::start("sqlite", "").await;
     let key = instance.key(ALL).await;
-    let items: Vec<Value> = (0..10_000).map(|i| if i % 1_000 == 999 { json!({"text": 1}) } else { json!({"text": format!("{i}"), "context": "batch"}) }).collect();
+    let items: Vec<Value> =
+        (0..10_000).map(|i| if i % 1_000 == 999 { json!({"text": 1}) } else { json!({"text": format!("{i}"), "context": "batch"}) }).collect();
     let (status, sealed) = post(&instance, &key, "/v1/crypto/encrypt", json!(items)).await;
     assert_eq!(status, 200);
     let results = sealed["results"].as_array().unwrap();
     assert_eq!((results.len(), results.iter().filter(|r| r["status"] == 200).count()), (10_000, 9_990));
     assert_eq!(results[999]["status"], 400);
-    let mut messages: Vec<Value> = results.iter().filter(|r| r["status"] == 200).map(|r| json!({"message": r["message"], "context": "batch", "as": "text"})).collect();
+    let mut messages: Vec<Value> =
+        results.iter().filter(|r| r["status"] == 200).map(|r| json!({"message": r["message"], "context": "batch", "as": "text"})).collect();
     messages[5]["context"] = json!("other");
     let (_, opened) = post(&instance, &key, "/v1/crypto/decrypt", json!(messages)).await;
     assert_eq!((&opened["results"][4]["text"], &opened["results"][5]["status"]), (&json!("4"), &json!(422)));
@@ -152,7 +154,8 @@ async fn an_old_version_goes_only_when_its_messages_are_accounted_for() {
         assert_eq!((status, &now["versions"][1]["state"]), (200, &json!("destroyed")), "{now}");
         let (status, _) = post(&instance, &key, "/v1/crypto/decrypt", json!({"message": messages[2], "context": {"row": "2"}})).await;
         assert_eq!(status, 422, "the old version is gone");
-        let (_, opened) = post(&instance, &key, "/v1/crypto/decrypt", json!({"message": moved["results"][1]["message"], "context": {"row": "1"}, "as": "text"})).await;
+        let (_, opened) =
+            post(&instance, &key, "/v1/crypto/decrypt", json!({"message": moved["results"][1]["message"], "context": {"row": "1"}, "as": "text"})).await;
         assert_eq!(opened["text"], "1");
     }
 }
@@ -417,7 +420,11 @@ async fn a_key_backup_brings_an_empty_instance_back_and_never_an_erased_person()
 #[tokio::test]
 async fn with_openbao_keys_serve_while_it_is_down_up_to_their_age_and_then_refuse() {
     let Some(bao) = testkit::OpenBao::start() else { return testkit::skip("TUTELA_BAO does not name OpenBao") };
-    let section = format!("[kms]\nprovider = \"vault\"\ncache_max_age = \"3 seconds\"\n[kms.vault]\naddress = \"{}\"\ntoken_file = \"{}\"\n", bao.url, bao.token_file.display());
+    let section = format!(
+        "[kms]\nprovider = \"vault\"\ncache_max_age = \"3 seconds\"\n[kms.vault]\naddress = \"{}\"\ntoken_file = \"{}\"\n",
+        bao.url,
+        bao.token_file.display()
+    );
     let instance = Instance::start("sqlite", &section).await;
     let text = std::fs::read_to_string(instance.data().join("instance.key")).unwrap();
     assert!(text.starts_with("tutela root key v1 provider vault tutela-root-"), "{text}");
@@ -492,8 +499,13 @@ async fn a_rewrap_of_a_file_goes_on_where_it_was_and_sets_bad_lines_aside() {
     let key = instance.key(&["crypto:encrypt", "crypto:decrypt"]).await;
     let items: Vec<Value> = (0..2_500).map(|i| json!({"text": format!("{i}"), "context": format!("row/{i}")})).collect();
     let (_, sealed) = post(&instance, &key, "/v1/crypto/encrypt", json!(items)).await;
-    let mut lines: Vec<String> =
-        sealed["results"].as_array().unwrap().iter().enumerate().map(|(i, r)| json!({"id": i, "message": r["message"], "context": format!("row/{i}")}).to_string()).collect();
+    let mut lines: Vec<String> = sealed["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(i, r)| json!({"id": i, "message": r["message"], "context": format!("row/{i}")}).to_string())
+        .collect();
     lines[7] = lines[7].replace("row/7", "row/8");
     lines[1_200] = "not json".into();
     operate(&instance, "/v1/crypto/keys/default/rotate", Value::Null).await;
