@@ -59,13 +59,18 @@ impl Chunks {
         let mut out = Vec::with_capacity(chunks.len());
         let full = chunks.chunks_exact(CHUNK + TAG);
         let last = full.remainder();
-        let mut buffer = [0; CHUNK + TAG];
         for chunk in full.chain([last]) {
-            let buffer = buffer.get_mut(..chunk.len()).ok_or(Error::Library)?;
-            buffer.copy_from_slice(chunk);
-            out.extend_from_slice(self.open(buffer)?);
+            let start = out.len();
+            out.extend_from_slice(chunk);
+            match self.open(&mut out[start..]).map(|clear| clear.len()) {
+                Ok(len) => out.truncate(start + len),
+                Err(e) => {
+                    // Nothing of a message that does not open as a whole is kept.
+                    zeroize::Zeroize::zeroize(&mut out);
+                    return Err(e);
+                }
+            }
         }
-        zeroize::Zeroize::zeroize(&mut buffer[..]);
         Ok(out)
     }
 

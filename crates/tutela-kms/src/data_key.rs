@@ -23,6 +23,8 @@ pub struct DataKey {
     bytes: Box<Secret<[u8; 32]>>,
     prk: hmac::Key,
     message_prk: hmac::Key,
+    hedge: hmac::Key,
+    deterministic: hmac::Key,
 }
 
 /// What one message is sealed with, and never another.
@@ -41,7 +43,13 @@ impl DataKey {
     /// From its bytes.
     pub fn from_bytes(id: KeyId, version: u32, bytes: [u8; 32]) -> Self {
         let [prk, message_prk] = [hmac::HMAC_SHA256, hmac::HMAC_SHA512].map(|hash| hmac::Key::new(hash, &bytes));
-        Self { id, version, prk, message_prk, bytes: Box::new(Secret::new(bytes)) }
+        // The keys of salts are derived once: every message needs one of them.
+        let [hedge, deterministic] = [&b"tutela hedged salt v1"[..], b"tutela deterministic salt v1"].map(|label| {
+            let mut key = [0; 32];
+            expand(&prk, &[label], &mut key);
+            hmac::Key::new(hmac::HMAC_SHA256, Secret::new(key).open())
+        });
+        Self { id, version, prk, message_prk, hedge, deterministic, bytes: Box::new(Secret::new(bytes)) }
     }
 
     /// The key itself: to be wrapped, or sealed into a backup.
@@ -69,12 +77,12 @@ impl DataKey {
     /// A salt that repeats only where randomness, context and plaintext all do: a cloned machine
     /// whose random source repeats still seals no two messages with one key.
     pub(crate) fn hedged_salt(&self, random: &[u8; 32], context: &[u8], plaintext: &[u8]) -> [u8; SALT] {
-        self.salt(b"tutela hedged salt v1", &[random, &(context.len() as u32).to_be_bytes(), context, plaintext])
+        salt(&self.hedge, &[random, &(context.len() as u32).to_be_bytes(), context, plaintext])
     }
 
     /// The salt of a deterministic message: a fingerprint of all that goes in.
     pub(crate) fn deterministic_salt(&self, context: &[u8], plaintext: &[u8]) -> [u8; SALT] {
-        self.salt(b"tutela deterministic salt v1", &[&(context.len() as u32).to_be_bytes(), context, plaintext])
+        salt(&self.deterministic, &[&(context.len() as u32).to_be_bytes(), context, plaintext])
     }
 
     /// The blind index key of a field.
@@ -82,18 +90,17 @@ impl DataKey {
         hmac::Key::new(hmac::HMAC_SHA256, self.expand_32(&[b"tutela blind index v1", path.as_bytes()]).open())
     }
 
-    fn salt(&self, label: &[u8], parts: &[&[u8]]) -> [u8; SALT] {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.expand_32(&[label]).open());
-        let mut salt = [0; SALT];
-        salt.copy_from_slice(&mac(&key, parts).as_ref()[..SALT]);
-        salt
-    }
-
     fn expand_32(&self, info: &[&[u8]]) -> Secret<[u8; 32]> {
         let mut out = [0; 32];
         expand(&self.prk, info, &mut out);
         Secret::new(out)
     }
+}
+
+fn salt(key: &hmac::Key, parts: &[&[u8]]) -> [u8; SALT] {
+    let mut salt = [0; SALT];
+    salt.copy_from_slice(&mac(key, parts).as_ref()[..SALT]);
+    salt
 }
 
 /// HKDF-Expand (RFC 5869 §2.3) with the hash of `prk`, at most 255 blocks. Over HMAC rather than the

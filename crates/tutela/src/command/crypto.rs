@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tutela_client::Client;
 
@@ -49,17 +49,7 @@ pub async fn run(command: CryptoCommand, client: &Client) -> Result<(), Error> {
 }
 
 async fn encrypt(client: &Client, key: &str, context: Option<&str>, algorithm: Option<&str>, text: bool) -> Result<(), Error> {
-    let body = futures_util::stream::unfold(tokio::io::stdin(), |mut input| async move {
-        let mut piece = vec![0; PIECE];
-        match input.read(&mut piece).await {
-            Ok(0) => None,
-            Ok(n) => {
-                piece.truncate(n);
-                Some((Ok(piece), input))
-            }
-            Err(e) => Some((Err(e), input)),
-        }
-    });
+    let body = pieces(tokio::io::stdin());
     let mut sealed = Box::pin(client.encrypt_stream(key, algorithm, context, body).await?);
     if text || std::io::stdout().is_terminal() {
         let mut whole = Vec::new();
@@ -90,7 +80,20 @@ async fn decrypt(client: &Client, context: Option<&str>) -> Result<(), Error> {
     if start == b"tut1." || start.starts_with(b"{") {
         return decrypt_text(client, start, context).await;
     }
-    let rest = futures_util::stream::unfold(input, |mut input| async move {
+    let rest = pieces(input);
+    let body = futures_util::stream::once(async { Ok(start) }).chain(rest);
+    let mut opened = Box::pin(client.decrypt_stream(context, body).await?);
+    let mut out = tokio::io::stdout();
+    while let Some(piece) = opened.next().await {
+        let piece = piece.map_err(|_| Error::Failed("the message is broken or cut off; what was written so far is not all of it".into()))?;
+        out.write_all(&piece).await.map_err(failed)?;
+    }
+    out.flush().await.map_err(failed)
+}
+
+/// Standard input, a piece at a time.
+fn pieces(input: tokio::io::Stdin) -> impl Stream<Item = std::io::Result<Vec<u8>>> + Send + 'static {
+    futures_util::stream::unfold(input, |mut input| async move {
         let mut piece = vec![0; PIECE];
         match input.read(&mut piece).await {
             Ok(0) => None,
@@ -100,15 +103,7 @@ async fn decrypt(client: &Client, context: Option<&str>) -> Result<(), Error> {
             }
             Err(e) => Some((Err(e), input)),
         }
-    });
-    let body = futures_util::stream::once(async { Ok(start) }).chain(rest);
-    let mut opened = Box::pin(client.decrypt_stream(context, body).await?);
-    let mut out = tokio::io::stdout();
-    while let Some(piece) = opened.next().await {
-        let piece = piece.map_err(|_| Error::Failed("the message is broken or cut off; what was written so far is not all of it".into()))?;
-        out.write_all(&piece).await.map_err(failed)?;
-    }
-    out.flush().await.map_err(failed)
+    })
 }
 
 /// The text and JSON forms are read whole.
