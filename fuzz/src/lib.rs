@@ -6,9 +6,11 @@
 //! ones named after what is wrong with them. A finding of the runner lands in `artifacts/`; once
 //! it is fixed, its input moves into the corpus.
 
+mod keys;
 mod ledger;
 mod people;
 
+pub use keys::{key_backup, message, root_key_file, sealed_record};
 pub use ledger::{canonical_json, checkpoint, position, tile_path, tlog_proof};
 pub use people::{email, identity_token, password_phc, sealed_token};
 
@@ -21,8 +23,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("email", email),
     ("identity_token", identity_token),
+    ("key_backup", key_backup),
+    ("message", message),
     ("password_phc", password_phc),
     ("position", position),
+    ("root_key_file", root_key_file),
+    ("sealed_record", sealed_record),
     ("sealed_token", sealed_token),
     ("tile_path", tile_path),
     ("tlog_proof", tlog_proof),

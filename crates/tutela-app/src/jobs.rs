@@ -27,6 +27,10 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
             tracing::warn!(error = %e, job = name, "a job could not be scheduled");
         }
     }
+    // At every start, and once a day after that.
+    if let Err(e) = provider::warnings(&app, &Ctx::new(app.env(), Principal::System("keys"))).await {
+        tracing::warn!(error = %e, "the key provider's settings could not be looked at");
+    }
     let mut confirmed = app.env.now();
     loop {
         tokio::select! {

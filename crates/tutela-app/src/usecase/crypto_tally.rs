@@ -15,26 +15,32 @@ const CONTEXTS: usize = 8;
 pub(super) struct Tally {
     operation: &'static str,
     uses: BTreeMap<(KeyId, u32), Use>,
+    /// The context of the item before, and the key it was used with: items of a batch often share theirs.
+    last: Option<(KeyId, u32, CallerContext)>,
 }
 
 impl Tally {
     pub(super) fn new(operation: &'static str) -> Self {
-        Self { operation, uses: BTreeMap::new() }
+        Self { operation, uses: BTreeMap::new(), last: None }
     }
 
     /// Notes one item that was done.
     pub(super) fn done(&mut self, app: &App, key: KeyId, version: u32, context: &CallerContext, sealed: Sealed) {
+        let known = self.last.as_ref().is_some_and(|(k, v, c)| (*k, *v) == (key, version) && c == context);
         let used = self.of(key, version);
         used.count += 1;
         used.sealed.messages += sealed.messages;
         used.sealed.plain += sealed.plain;
         used.sealed.released += sealed.released;
-        if used.contexts.len() < CONTEXTS
-            && let Some(tag) = app.uses.context(context)
+        if known || used.contexts.len() >= CONTEXTS {
+            return;
+        }
+        if let Some(tag) = app.uses.context(context)
             && !used.contexts.contains(&tag)
         {
             used.contexts.push(tag);
         }
+        self.last = Some((key, version, context.clone()));
     }
 
     /// Notes one item that failed, with the detail that only the ledger learns.

@@ -80,8 +80,8 @@ async fn a_batch_with_bad_items_stores_the_good_ones_and_names_the_others() {
     assert!(results[7]["problem"]["detail"].as_str().unwrap().contains("61440 bytes"));
     let (_, page) = call(&instance, &key, Method::GET, "/v1/events?type=ok.one", &Value::Null).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
-    for bad in [json!("text"), json!(7), json!(null)] {
-        assert_eq!(call(&instance, &key, Method::POST, "/v1/events", &bad).await.0, 422, "{bad}");
+    for (bad, status) in [(json!("text"), 422), (json!(7), 422), (json!(null), 400)] {
+        assert_eq!(call(&instance, &key, Method::POST, "/v1/events", &bad).await.0, status, "{bad}");
     }
 }
 
