@@ -3,6 +3,8 @@
 
 /// What a commit promises.
 mod commit;
+/// Epochs, key versions, budgets.
+mod keys;
 /// The log, its tree, and the verifier over storage.
 mod ledger;
 /// Opening: migrations, locks, keys.
