@@ -228,6 +228,8 @@ impl App {
                     members.into_iter().for_each(|(name, value)| put_member(&mut event, &name, value));
                 }
                 Err(KeyError::Destroyed) => erased.extend(names.iter().map(|name| Value::from(*name))),
+                // A destroyed key leaves a tombstone; one without any was never here, or its row was taken away.
+                Err(KeyError::Unknown) => return Err(corrupt()),
                 Err(e) => return Err(e.into()),
             }
         }
