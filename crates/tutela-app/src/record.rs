@@ -164,14 +164,24 @@ impl Sealer {
 
 /// Whose keys an event needs.
 pub(crate) fn subjects(event: &Event) -> Vec<Subject> {
-    personal(event).into_keys().collect()
+    let (actor, about) = whose(event);
+    let of_actor = event.source.ip.is_some() || event.source.user_agent.is_some() || matches!(event.actor, Actor::External { .. });
+    let of_about = !event.personal.is_empty() || !event.metadata.is_empty();
+    let same = actor == about;
+    [(of_actor, actor), (of_about && !(same && of_actor), about)].into_iter().filter_map(|(needed, subject)| needed.then_some(subject)).collect()
+}
+
+/// Who did it, and whom its personal fields are about.
+fn whose(event: &Event) -> (Subject, Subject) {
+    let actor = event.actor.subject(event.recorded_at.month());
+    let about = event.about.clone().unwrap_or_else(|| actor.clone());
+    (actor, about)
 }
 
 /// The personal members of an event by whose they are: address, agent and outside id are the actor's,
 /// declared personal fields and metadata are those of whom the event is about.
 fn personal(event: &Event) -> BTreeMap<Subject, Map<String, Value>> {
-    let actor = event.actor.subject(event.recorded_at.month());
-    let about = event.about.clone().unwrap_or_else(|| actor.clone());
+    let (actor, about) = whose(event);
     let source = without_nulls(
         json!({"ip": event.source.ip.as_ref().map(|ip| ip.open().to_string()), "user_agent": event.source.user_agent.as_ref().map(|ua| ua.open().clone())}),
     );

@@ -134,16 +134,12 @@ async fn commit(app: &App, batch: &[&Waiting]) -> Result<(), Error> {
             groups.entry(caller).and_modify(|(_, group)| group.join(used)).or_insert_with(|| (waiting.ctx.clone(), used.clone()));
         }
     }
-    let mut changeset = Changeset::of_all(Vec::new());
+    let mut records = Vec::with_capacity(groups.len());
     for (ctx, used) in groups.into_values() {
         let event = KeyUsed::new(used.key, used.version, used.operation, used.count, used.failed.into_iter().collect(), used.contexts);
-        let record = app.record(&ctx, event).await?;
-        changeset = Some(match changeset {
-            None => Changeset::of(record),
-            Some(changeset) => changeset.and(record),
-        });
+        records.push(app.record(&ctx, event).await?);
     }
-    let Some(mut changeset) = changeset else { return Ok(()) };
+    let Some(mut changeset) = Changeset::of_all(records) else { return Ok(()) };
     for ((key, version), sealed) in counts {
         if sealed != Sealed::default() {
             changeset = changeset.key_version_count(key, version, sealed, BUDGET);

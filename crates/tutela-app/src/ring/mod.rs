@@ -120,13 +120,17 @@ impl Ring {
         if let Some(key) = self.names.get(name) {
             return Ok(key);
         }
-        let found = match name.parse::<KeyId>() {
-            Ok(id) => self.store.key_get(id).await?,
-            Err(_) => self.store.key_get_by_name(name).await?,
-        };
-        let key = Arc::new(found.ok_or(KeyError::Unknown)?);
+        let key = Arc::new(self.stored(name).await?.ok_or(KeyError::Unknown)?);
         self.names.insert(name.to_owned(), Arc::clone(&key));
         Ok(key)
+    }
+
+    /// A named key by its name or id as it stands in the store, whatever is known of it here.
+    pub(crate) async fn stored(&self, name: &str) -> Result<Option<NamedKey>, tutela_store::Error> {
+        match name.parse::<KeyId>() {
+            Ok(id) => self.store.key_get(id).await,
+            Err(_) => self.store.key_get_by_name(name).await,
+        }
     }
 
     /// Drops what is known of a key: it changed, or was destroyed.

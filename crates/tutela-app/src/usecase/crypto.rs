@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use tutela_api as api;
-use tutela_core::{KeyId, Pii, Subject};
+use tutela_core::{KeyId, Subject};
 use tutela_kms::{Binding, CallerContext, DataKey, Header, KeyState, Message, NamedKey, Parts, Purpose, Suite, first_nonce};
 use tutela_store::Sealed;
 
@@ -159,14 +159,7 @@ pub async fn data_key(app: &App, ctx: &Ctx, new: api::NewDataKey) -> Result<api:
 async fn open_one(app: &App, message: &api::Message, context: &CallerContext, keys: &mut Keys, tally: &mut Tally) -> Result<(Arc<DataKey>, Vec<u8>), Error> {
     let parsed = message_of(message)?;
     let Header { key: id, version, .. } = parsed.header();
-    let key = match keys.opening(app, id, version).await {
-        Err(Error::Key(KeyError::Unknown)) => return Err(does_not_open()),
-        Err(Error::Key(KeyError::Destroyed)) => {
-            tally.failed(id, version, "destroyed");
-            return Err(does_not_open());
-        }
-        found => found?,
-    };
+    let key = keys.opening_counted(app, id, version, tally).await?;
     let opened = same_parts(message, &key, context, &parsed).and_then(|()| tutela_kms::open(&key, &Binding::Message(context), &parsed));
     match opened {
         Ok(clear) => {
@@ -240,6 +233,18 @@ impl Keys {
         Ok(key)
     }
 
+    /// As [`Keys::opening`]; a key that is not there or was destroyed is the one public error, and the latter counts.
+    pub(super) async fn opening_counted(&mut self, app: &App, id: KeyId, version: u32, tally: &mut Tally) -> Result<Arc<DataKey>, Error> {
+        match self.opening(app, id, version).await {
+            Err(Error::Key(KeyError::Unknown)) => Err(does_not_open()),
+            Err(Error::Key(KeyError::Destroyed)) => {
+                tally.failed(id, version, "destroyed");
+                Err(does_not_open())
+            }
+            found => found,
+        }
+    }
+
     async fn subject(&mut self, app: &App, ctx: &Ctx, subject: Subject) -> Result<Arc<DataKey>, Error> {
         if let Some(key) = self.subjects.get(&subject) {
             return Ok(Arc::clone(key));
@@ -280,7 +285,7 @@ pub(super) fn subject_of(subject: &api::SubjectRef) -> Result<Subject, Error> {
         }
         api::SubjectRef::External(external) => {
             check_external(external)?;
-            Ok(Subject::External { namespace: external.namespace.clone(), value: Pii::new(external.value.clone()).open().clone() })
+            Ok(Subject::External { namespace: external.namespace.clone(), value: external.value.clone() })
         }
     }
 }

@@ -57,14 +57,7 @@ async fn open_one(app: &App, item: api::RecordItem, keys: &mut Keys, tally: &mut
     let (_, policy) = policy::resolve(app, &item.policy).await?;
     check_id(&item.record_id)?;
     let header = record_header(&item.record)?;
-    let key = match keys.opening(app, header.key, header.version).await {
-        Err(Error::Key(KeyError::Unknown)) => return Err(does_not_open()),
-        Err(Error::Key(KeyError::Destroyed)) => {
-            tally.failed(header.key, header.version, "destroyed");
-            return Err(does_not_open());
-        }
-        found => found?,
-    };
+    let key = keys.opening_counted(app, header.key, header.version, tally).await?;
     match open_record(&key, &policy, &item.record_id, item.record) {
         Ok(record) => {
             tally.done(app, key.id, key.version, &CallerContext::None, Sealed::default());

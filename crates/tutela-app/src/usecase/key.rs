@@ -279,11 +279,7 @@ async fn new_version(app: &App, key: &NamedKey, now: Timestamp) -> Result<KeyVer
 
 /// The key itself, not what a cache knows of it.
 async fn find(app: &App, name: &str) -> Result<NamedKey, Error> {
-    let found = match name.parse::<KeyId>() {
-        Ok(id) => app.store.key_get(id).await?,
-        Err(_) => app.store.key_get_by_name(name).await?,
-    };
-    found.ok_or(Error::NotFound("key"))
+    app.ring.stored(name).await?.ok_or(Error::NotFound("key"))
 }
 
 fn rotation(app: &App, text: Option<&str>) -> Result<Option<Duration>, Error> {

@@ -10,8 +10,6 @@ use super::{
 };
 use crate::{App, Ctx, Error, ring::KeyError};
 
-pub use tutela_kms::{StreamOpener as Opener, StreamSealer as Sealer};
-
 /// Begins to seal a stream.
 pub async fn encrypt(app: &App, ctx: &Ctx, key: Option<&str>, algorithm: Option<&str>, context: Option<&api::Context>) -> Result<StreamSealer, Error> {
     app.permit(ctx, "crypto:encrypt").await?;
@@ -49,9 +47,4 @@ pub async fn decrypt(app: &App, ctx: &Ctx, head: &[u8], context: Option<&api::Co
     }
     tally.record(app, ctx).await?;
     opened.map_err(|e| if matches!(e, tutela_kms::Error::DoesNotOpen(_)) { does_not_open() } else { e.into() })
-}
-
-/// A chunk that does not open ends the stream; nothing of it was released.
-pub fn broken(_: tutela_kms::Error) -> Error {
-    does_not_open()
 }

@@ -41,7 +41,7 @@ pub struct Rewrap {
 
 pub async fn run(args: Rewrap, client: &Client) -> Result<(), Error> {
     let total = count(&args.old)?;
-    let place = Place::read(&args)?;
+    let mut place = Place::read(&args)?;
     let done = place.lines;
     let (mut out, mut aside) = (cut(&args.new, place.output)?, cut(&args.quarantine, place.quarantine)?);
     let bar = indicatif::ProgressBar::new(total);
@@ -53,16 +53,16 @@ pub async fn run(args: Rewrap, client: &Client) -> Result<(), Error> {
         batch.push(line.map_err(|e| at(&args.old, &e))?);
         if batch.len() == BATCH || batch.iter().map(String::len).sum::<usize>() > BATCH_BYTES {
             bar.inc(batch.len() as u64);
-            quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
+            quarantined += step(client, &args, &mut batch, &mut out, &mut aside, &mut place).await?;
         }
     }
-    quarantined += step(client, &args, &mut batch, &mut out, &mut aside).await?;
+    quarantined += step(client, &args, &mut batch, &mut out, &mut aside, &mut place).await?;
     bar.finish_and_clear();
     println!("{} lines, {} done before, {quarantined} new in quarantine", total, done);
     Ok(())
 }
 
-async fn step(client: &Client, args: &Rewrap, batch: &mut Vec<String>, out: &mut File, aside: &mut File) -> Result<u64, Error> {
+async fn step(client: &Client, args: &Rewrap, batch: &mut Vec<String>, out: &mut File, aside: &mut File, place: &mut Place) -> Result<u64, Error> {
     if batch.is_empty() {
         return Ok(0);
     }
@@ -103,7 +103,6 @@ async fn step(client: &Client, args: &Rewrap, batch: &mut Vec<String>, out: &mut
     // Both files are on the disk before the place moves on: a job that dies repeats one batch at the most.
     write(out, &args.new, &done)?;
     write(aside, &args.quarantine, &left)?;
-    let mut place = Place::read(args)?;
     place.lines += batch.len() as u64;
     place.output += done.len() as u64;
     place.quarantine += left.len() as u64;
