@@ -3,12 +3,16 @@
 //! `TUTELA_REQUIRE_ALL=1` turns every skip into a failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
+mod cluster;
 mod env;
+mod fault_proxy;
 mod peers;
 mod postgres;
 mod store;
 
+pub use cluster::SearchServer;
 pub use env::TestEnv;
+pub use fault_proxy::{Fault, FaultProxy};
 pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
 pub use postgres::{PostgresServer, shared_postgres};
 pub use store::{Engine, NoGuard, World, engines, record, root_key};

@@ -111,7 +111,7 @@ fn template(bin: &Path) -> Option<PathBuf> {
     done.join("PG_VERSION").exists().then_some(done)
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
 }
 
@@ -126,7 +126,7 @@ fn as_nobody(program: &Path) -> Command {
     command
 }
 
-fn own(dir: &Path) {
+pub(crate) fn own(dir: &Path) {
     if is_root() {
         let _ = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(dir).status();
     }

@@ -5,6 +5,7 @@
 //! unchanged. Nothing here knows the product beyond its command line and its HTTP API.
 
 pub mod bench;
+mod cluster;
 mod cmd;
 mod demo;
 pub mod e2e;

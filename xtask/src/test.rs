@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Place, Steps, Stop, cmd, e2e, fuzz, python, tidy};
+use crate::{Place, Steps, Stop, cluster, cmd, e2e, fuzz, python, tidy};
 
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: u64 = 5;
@@ -22,9 +22,14 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
     }
     steps.step("clippy", || cmd::run(cmd::cargo(place, &["clippy", "--all-targets"]).args(wanted.scope()).args(["--", "-D", "warnings"])));
     steps.step("PostgreSQL is here", postgres);
+    let mut clusters = Vec::new();
+    steps.step("OpenSearch and Elasticsearch are here", || {
+        clusters = cluster::variables(place)?;
+        Ok(())
+    });
     steps.step("tests on both engines", || {
         let (bao, python) = (python::openbao(place)?, python::test_python(place)?);
-        cmd::run(cmd::cargo(place, &["test", "--no-fail-fast"]).args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python))
+        cmd::run(cmd::cargo(place, &["test", "--no-fail-fast"]).args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python).envs(clusters))
     });
     if wanted.package.is_some() {
         return Ok(());

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use testkit::root_key;
 use tutela_ledger::Signer;
-use tutela_store::{Bounds, Changeset, Config, Store, Verification};
+use tutela_store::{Bounds, Changeset, Config, Match, Store, Verification};
 
 use super::{
     event::{self, TYPES, mix},
@@ -80,7 +80,7 @@ fn of_type(chance: u64) -> String {
 
 /// The newest page with its bodies; gives the number of rows.
 async fn newest(store: &Store, tokens: &[String]) -> Result<usize, String> {
-    let of = |_month: i64| Ok(tokens.to_vec());
+    let of = |_month: i64| Ok(Match { all: tokens.to_vec(), ..Match::default() });
     let positions = store.search(&of, Bounds { from: 0, before: None }, PAGE).await.map_err(|e| e.to_string())?;
     let rows = store.log_rows(&positions).await.map_err(|e| e.to_string())?;
     Ok(rows.len())

@@ -30,7 +30,10 @@ pub struct NewEvent {
     /// Where it came from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<Source>,
-    /// Anything else; sealed as a whole in the ledger, since its fields are not declared.
+    /// The request it belongs to, where the application served one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<RequestRef>,
+    /// Anything else; `ip`, `ip_address` and `user_agent` in it fill `source`. What the type does not declare is sealed as a whole in the ledger, since its fields are not declared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metadata: Option<Map<String, Value>>,
 }
@@ -81,6 +84,22 @@ pub struct TypedResource {
     pub id: String,
 }
 
+/// A request that an application served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RequestRef {
+    /// Method.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub method: Option<String>,
+    /// Name or template of the route, never the path with its values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub route: Option<String>,
+    /// Status of the answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+}
+
 /// Where a request came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +132,12 @@ pub enum NewEvents {
 pub struct Recorded {
     /// The event's id (UUIDv7).
     pub id: String,
+    /// Where it stands; with `wait=sequenced` only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub position: Option<String>,
+    /// Its leaf hash in hexadecimal; with `wait=sequenced` only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leaf: Option<String>,
 }
 
 /// The answer to a batch, item by item in the order sent.
@@ -132,6 +157,12 @@ pub struct ItemAnswer {
     /// The event's id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
+    /// Where it stands; with `wait=sequenced` only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub position: Option<String>,
+    /// Its leaf hash in hexadecimal; with `wait=sequenced` only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leaf: Option<String>,
     /// Why it was not stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<super::Problem>,

@@ -27,4 +27,7 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// Where in the field it begins, in characters; only for queries.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<usize>,
 }

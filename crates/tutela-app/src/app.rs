@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Timestamp};
+use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
 use tutela_identity::{Denied, IdentitySigner, Permit, authorize};
 use tutela_kms::RootKey;
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, Error, IdentityConfig, RequestSink,
+    AuditConfig, Ctx, Error, IdentityConfig, RequestSink, Rules,
+    audit::Types,
     hasher::Hasher,
     jobs,
-    port::KeyProvider,
+    port::{KeyProvider, SearchCluster},
+    projection::{self, Projection},
     record::Sealer,
-    registry::{AccessDenied, ServerStarted, ServerStopped},
+    occurrence::{AccessDenied, ServerStarted, ServerStopped},
     request_policy::Sessions,
     ring::{KmsSettings, Ring, RingSecrets},
     sink,
-    usecase::{epoch, key},
+    usecase::{epoch, event_type, key},
     uses::{self, Uses},
 };
 
@@ -35,6 +37,11 @@ pub struct Inner {
     pub(crate) urls: Urls,
     pub(crate) identity: IdentityConfig,
     pub(crate) audit: AuditConfig,
+    pub(crate) rules: Rules,
+    pub(crate) types: Types,
+    pub(crate) projection: Option<Projection>,
+    /// Hashes fields of applications' events that are kept as hashes.
+    pub(crate) field_hash: Secret<[u8; 32]>,
     pub(crate) ledger_key: VerifyingKey,
     pub(crate) sealer: Sealer,
     pub(crate) ring: Ring,
@@ -80,6 +87,10 @@ pub struct Parts {
     pub identity: IdentityConfig,
     /// `[audit]`.
     pub audit: AuditConfig,
+    /// How long which events are kept.
+    pub rules: Rules,
+    /// Where events are projected to, as `audit.storage` says.
+    pub cluster: Option<Arc<dyn SearchCluster>>,
     /// The instance's root key.
     pub root: RootKey,
     /// `[kms]`.
@@ -107,7 +118,7 @@ impl App {
         let ctx = Ctx::new(&*app.env, Principal::System("server"));
         epoch::ensure(&app, &ctx).await?;
         key::ensure_default(&app, &ctx).await?;
-        app.commit(&ctx, ServerStarted { version, storage: app.store.engine_name() }, |c| c).await?;
+        app.commit(&ctx, ServerStarted::new(version, app.store.engine_name()), |c| c).await?;
         app.run(queues);
         // What a process that died had begun goes on at once.
         app.wake_keys();
@@ -118,6 +129,7 @@ impl App {
     async fn open(parts: Parts) -> Result<(Self, Queues), Error> {
         let opened = Self::open_without_epochs(parts).await?;
         opened.0.ring.load_epochs().await?;
+        event_type::load(&opened.0).await?;
         Ok(opened)
     }
 
@@ -129,11 +141,15 @@ impl App {
             subject_tag: tutela_core::Secret::new(parts.root.derive(&[b"subject tag"])?),
             epoch_check: tutela_core::Secret::new(parts.root.derive(&[b"epoch check"])?),
         };
+        let field_hash = Secret::new(parts.root.derive(&[b"field hash"])?);
         let context_tag = parts.root.derive(&[b"context tag"])?;
         let (sink, requests) = sink::channel();
         let (uses, used) = uses::channel(context_tag);
         let started_at = parts.env.now();
         let ring = Ring::new(parts.store.clone(), Arc::clone(&parts.env), parts.kms, parts.providers, secrets);
+        let longest = parts.rules.classes().iter().map(|class| parts.rules.of(class).days).max();
+        let retention_days = parts.audit.retention_days.or(longest).unwrap_or(365);
+        let projection = parts.cluster.map(|cluster| Projection { cluster, retention_days, woken: Notify::new() });
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),
             hasher: Hasher::new(parts.identity.password),
@@ -147,6 +163,10 @@ impl App {
             env: parts.env,
             urls: parts.urls,
             identity: parts.identity,
+            types: Types::new(&parts.audit.event_types),
+            projection,
+            rules: parts.rules,
+            field_hash,
             audit: parts.audit,
             ledger_key: parts.ledger_key,
             signer,
@@ -162,6 +182,7 @@ impl App {
     pub(crate) fn run(&self, queues: Queues) {
         self.tasks.spawn(sink::run(self.clone(), queues.requests));
         self.tasks.spawn(uses::run(self.clone(), queues.used));
+        self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }
@@ -174,7 +195,7 @@ impl App {
         self.tasks.close();
         self.tasks.wait().await;
         let ctx = Ctx::new(&*self.env, Principal::System("server"));
-        if let Err(e) = self.commit(&ctx, ServerStopped, |c| c).await {
+        if let Err(e) = self.commit(&ctx, ServerStopped::new(), |c| c).await {
             tracing::warn!(error = %e, "the stop could not be recorded");
         }
         self.store.close().await;
@@ -216,7 +237,7 @@ impl App {
             Ok(permit) => Ok(permit),
             Err(Denied { anonymous: true, .. }) => Err(Error::Unauthenticated("this needs a session or an API key")),
             Err(Denied { permission, .. }) => {
-                self.commit(ctx, AccessDenied { permission }, |c| c).await?;
+                self.commit(ctx, AccessDenied::new(permission), |c| c).await?;
                 Err(Error::Denied(permission))
             }
         }

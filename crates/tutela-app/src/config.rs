@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_identity::{Cost, Lifetimes};
@@ -12,23 +14,25 @@ pub struct IdentityConfig {
     pub session: Lifetimes,
 }
 
-/// `[audit]`: what the ledger takes.
+/// `[compliance]`: what laws and standards ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AuditConfig {
-    /// Which event types applications may record.
-    pub types: TypesAllowed,
+pub struct ComplianceConfig {
+    /// Days by kind of data: `logs` is about every event of the ledger; other names are classes of event types, for example `user_data` and `payment_data`.
+    pub data_retention: BTreeMap<String, u32>,
 }
 
-/// Which event types applications may record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TypesAllowed {
-    /// Any well-formed name that is not one of tutela's own.
-    #[default]
-    Any,
-    /// Only declared names.
-    Declared,
+impl ComplianceConfig {
+    /// Refuses values out of range.
+    pub fn check(&self) -> Result<(), String> {
+        for (kind, days) in &self.data_retention {
+            if tutela_core::Class::parse(kind).is_none() {
+                return Err(format!("compliance.data_retention: `{kind}` is not a kind of data; one has 1 to 32 characters of `a-z _`"));
+            }
+            crate::audit::check_days(&format!("compliance.data_retention.{kind}"), *days)?;
+        }
+        Ok(())
+    }
 }
 
 impl IdentityConfig {

@@ -19,6 +19,14 @@ pub enum Error {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// A query of the ledger is wrong.
+    #[error("{message}")]
+    Query {
+        /// The first character it is about, counted from zero.
+        at: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
     /// Not there, or not for this caller.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -28,6 +36,9 @@ pub enum Error {
     /// Too many at once.
     #[error("too many sign-ins at once; try again in {} seconds", .0.as_secs())]
     Busy(Duration),
+    /// From the search cluster.
+    #[error(transparent)]
+    Cluster(#[from] crate::port::ClusterError),
     /// From identity's rules.
     #[error(transparent)]
     Identity(tutela_identity::Error),
@@ -54,10 +65,11 @@ impl Error {
         match self {
             Self::Denied(_) => ErrorKind::Forbidden,
             Self::Unauthenticated(_) => ErrorKind::Unauthenticated,
-            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::Invalid { .. } | Self::Query { .. } => ErrorKind::Invalid,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy(_) => ErrorKind::RateLimited,
+            Self::Cluster(_) => ErrorKind::Unavailable,
             Self::Identity(e) => e.kind(),
             Self::Key(e) => e.kind(),
             Self::Kms(e) => e.kind(),
@@ -76,8 +88,16 @@ impl Error {
     pub fn field(&self) -> Option<(&str, &str)> {
         match self {
             Self::Invalid { field, message } => Some((field, message)),
+            Self::Query { message, .. } => Some(("q", message)),
             _ => None,
         }
+    }
+}
+
+impl Error {
+    /// Where in its field the mistake begins, in characters, where that is known.
+    pub fn at(&self) -> Option<usize> {
+        if let Self::Query { at, .. } = self { Some(*at) } else { None }
     }
 }
 

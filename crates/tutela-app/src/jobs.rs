@@ -8,14 +8,14 @@ use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{epoch, key, key_backup, provider, rewrap, subject},
+    usecase::{epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
 };
 
 const QUEUE: &str = "house";
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
-const JOBS: &[(&str, Duration)] = &[("keys", Duration::from_secs(60)), ("provider", Duration::from_secs(86_400)), ("sweep", Duration::from_secs(300))];
+const JOBS: &[(&str, Duration)] = &[("keys", Duration::from_secs(60)), ("provider", Duration::from_secs(86_400)), ("retention", Duration::from_secs(3_600)), ("sweep", Duration::from_secs(300))];
 /// How often every node asks the key providers whether they still answer.
 const CONFIRM: Duration = Duration::from_secs(300);
 
@@ -61,6 +61,7 @@ async fn turn(app: &App) -> Result<(), Error> {
     match job.key.as_str() {
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
+        "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),
         "sweep" => sweep(app).await?,
         _ => {}
     }
@@ -86,6 +87,7 @@ async fn keys(app: &App) -> Result<(), Error> {
         ("keys", key::upkeep(app, &ctx).await),
         ("rewrapping", rewrap::run(app, &ctx).await),
         ("backups", key_backup::upkeep(app, &ctx).await),
+        ("erased people in the index", unindex::run(app).await),
         ("erasures", subject::complete(app, &ctx).await),
     ];
     let mut failed = Ok(());

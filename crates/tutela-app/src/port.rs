@@ -1,5 +1,6 @@
 //! Ports: what other people's systems do for us. `tutela-connect` implements them.
 
+use serde_json::Value;
 use tutela_core::{Secret, seam::BoxFuture};
 
 /// A key provider: it keeps one key for each epoch and never shows it.
@@ -37,5 +38,97 @@ pub enum ProviderError {
     Refused(String),
     /// It does not answer, or not in time.
     #[error("the key provider does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// A search cluster that the ledger is projected into.
+///
+/// A document goes to the index of its month, `{index}-{yyyymm}`, under its own id: one that is sent
+/// twice is there once. All indexes of one projection share the alias `{index}`.
+pub trait SearchCluster: Send + Sync {
+    /// `elasticsearch` or `opensearch`, as configured.
+    fn name(&self) -> &'static str;
+
+    /// Writes the index template with `mappings`; may be called again at any time. The answer says
+    /// what is really there, for example `opensearch 2.19.3`.
+    fn prepare<'a>(&'a self, mappings: &'a Value) -> BoxFuture<'a, Result<String, ClusterError>>;
+
+    /// Writes documents where their ids are not there yet: one answer each, in order.
+    fn put<'a>(&'a self, documents: &'a [ClusterDocument]) -> BoxFuture<'a, Result<Vec<PutAnswer>, ClusterError>>;
+
+    /// One page of documents.
+    fn search<'a>(&'a self, request: &'a ClusterSearch) -> BoxFuture<'a, Result<Vec<ClusterHit>, ClusterError>>;
+
+    /// Number of documents that match `query`.
+    fn count<'a>(&'a self, query: &'a Value) -> BoxFuture<'a, Result<u64, ClusterError>>;
+
+    /// Deletes every document that matches `query`, and gives their number.
+    fn delete<'a>(&'a self, query: &'a Value) -> BoxFuture<'a, Result<u64, ClusterError>>;
+
+    /// Drops the indexes of months before `month` (yyyymm), or all of them. Gives their names.
+    fn drop_before(&self, month: Option<i64>) -> BoxFuture<'_, Result<Vec<String>, ClusterError>>;
+
+    /// Makes what was written visible to searches.
+    fn refresh(&self) -> BoxFuture<'_, Result<(), ClusterError>>;
+}
+
+/// A document on its way to a search cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterDocument {
+    /// The event's id.
+    pub id: String,
+    /// Month it was recorded in (yyyymm).
+    pub month: i64,
+    /// JSON on one line.
+    pub source: Vec<u8>,
+}
+
+/// A search in a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterSearch {
+    /// What to find, in the query DSL that both products share.
+    pub query: Value,
+    /// Fields to sort by.
+    pub sort: Value,
+    /// The `sort` of the last hit of the page before.
+    pub after: Option<Value>,
+    /// Hits of a page.
+    pub size: u32,
+    /// Whether hits carry their documents.
+    pub source: bool,
+}
+
+/// A document that was found.
+#[derive(Debug, Clone)]
+pub struct ClusterHit {
+    /// The event's id.
+    pub id: String,
+    /// Values of the fields that were sorted by.
+    pub sort: Value,
+    /// The document; null where it was not asked for.
+    pub source: Value,
+}
+
+/// What became of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutAnswer {
+    /// It was there already.
+    Already,
+    /// Not now: the cluster has too much to do.
+    Busy(String),
+    /// Never as it is: it does not fit the mapping.
+    Refused(String),
+    /// Written.
+    Stored,
+}
+
+/// Why a search cluster did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// It answered that we may not, or that the request is wrong.
+    #[error("the search cluster refused: {0}")]
+    Refused(String),
+    /// It does not answer, not in time, or has too much to do.
+    #[error("the search cluster does not answer: {0}")]
     Unavailable(String),
 }

@@ -1,6 +1,6 @@
 //! What exists: permissions of our own API, and every declared event type.
 
-use tutela_core::{Event, EventType, Field, Occurrence, Outcome, Severity};
+use tutela_core::{Class, EventType, Field, Mapping, Severity, mapping};
 
 /// A permission of tutela's own API.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,7 @@ pub struct Permission {
 pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "accounts:read", sentence: "List accounts and their roles." },
     Permission { name: "accounts:write", sentence: "Create and disable accounts, set their roles and identifiers." },
+    Permission { name: "backups:write", sentence: "Back up the whole instance." },
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
     Permission { name: "console:use", sentence: "Open the console." },
@@ -22,11 +23,15 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "crypto:encrypt", sentence: "Seal messages and records, make data keys and index tokens." },
     Permission { name: "crypto:export", sentence: "Get derived keys of keys that may leave." },
     Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
+    Permission { name: "event_types:write", sentence: "Declare event types." },
     Permission { name: "events:write", sentence: "Record events." },
     Permission { name: "keys:backup", sentence: "Back up keys and rehearse a restore." },
     Permission { name: "keys:destroy", sentence: "Destroy keys and provider keys, and undo it." },
     Permission { name: "keys:read", sentence: "Look at keys, epochs, jobs, backups and erasures." },
     Permission { name: "keys:write", sentence: "Make, rotate and change keys, rotate and check the provider's." },
+    Permission { name: "ledger:expire", sentence: "Have retention take out what has expired, now." },
+    Permission { name: "ledger:export", sentence: "Take events out of the ledger in bulk." },
+    Permission { name: "ledger:hold", sentence: "Place and release holds on events." },
     Permission { name: "ledger:read", sentence: "Search the ledger, read events and get proofs." },
     Permission { name: "permissions:check", sentence: "Ask what somebody may do." },
     Permission { name: "policies:read", sentence: "Read field policies." },
@@ -35,6 +40,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "roles:write", sentence: "Make roles and set what they allow." },
     Permission { name: "sessions:end", sentence: "End sessions of others." },
     Permission { name: "sessions:read", sentence: "List sessions of others." },
+    Permission { name: "sinks:write", sentence: "Rebuild and reconcile projections of the ledger." },
     Permission { name: "subjects:erase", sentence: "Destroy the keys of data subjects." },
     Permission { name: "subjects:hold", sentence: "Place and release legal holds." },
     Permission { name: "tokens:introspect", sentence: "Ask what an identity token means." },
@@ -42,34 +48,22 @@ pub const PERMISSIONS: &[Permission] = &[
 
 /// Every declared event type of this build.
 pub fn event_types() -> impl Iterator<Item = &'static EventType> {
-    tutela_identity::event::TYPES.iter().chain(tutela_kms::event::TYPES).chain(TYPES)
-}
-
-/// The declaration of `name`.
-pub(crate) fn event_type(name: &str) -> Option<&'static EventType> {
-    event_types().find(|t| t.name == name)
+    tutela_identity::event::TYPES.iter().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(TYPES)
 }
 
 /// Names that applications use from the start, without a dot.
 pub(crate) const APPLICATION_TYPES: &[&str] = &["data_access", "data_processing", "secure_access"];
 
 const TYPES: &[EventType] = &[
-    AccessDenied::TYPE,
-    application("data_access", "An application read or changed data that it reports on."),
-    application("data_processing", "An application processed personal data for a purpose."),
-    RequestsLost::TYPE,
+    application("data_access", "An application read or changed data that it reports on.", mapping::DATA_READ),
+    application("data_processing", "An application processed personal data for a purpose.", mapping::DATA_UPDATE),
     REQUEST,
     REQUEST_BATCH,
-    application("secure_access", "Somebody used a protected function of an application."),
-    ServerStarted::TYPE,
-    ServerStopped::TYPE,
+    application("secure_access", "Somebody used a protected function of an application.", mapping::API_OTHER),
 ];
 
-/// What an application adds and does not declare is sealed as a whole.
-const METADATA: &[Field] = &[Field::personal("metadata")];
-
-const fn application(name: &'static str, sentence: &'static str) -> EventType {
-    EventType { name, sentence, severity: Severity::Informational, fields: METADATA }
+const fn application(name: &'static str, sentence: &'static str, mapping: Mapping) -> EventType {
+    EventType { name, sentence, severity: Severity::Informational, class: Class::AUDIT, mapping, fields: &[] }
 }
 
 /// One request through the gateway; a record of a batch.
@@ -77,7 +71,9 @@ pub(crate) const REQUEST: EventType = EventType {
     name: "gateway.request",
     sentence: "A request passed or was refused by the gateway.",
     severity: Severity::Informational,
-    fields: &[Field::clear("duration_us"), Field::clear("bytes"), Field::personal("path")],
+    class: Class::TRAFFIC,
+    mapping: mapping::HTTP,
+    fields: &[Field::clear("duration_us", "1840"), Field::clear("bytes", "5120"), Field::personal("path", r#""/photos/42""#)],
 };
 
 /// The leaf over a batch of requests.
@@ -85,81 +81,10 @@ pub(crate) const REQUEST_BATCH: EventType = EventType {
     name: "gateway.requests",
     sentence: "A batch of requests through the gateway; each is a record of its own under this entry.",
     severity: Severity::Informational,
+    class: Class::TRAFFIC,
+    mapping: mapping::HTTP,
     fields: &[],
 };
-
-/// Requests were not recorded because the queue was full.
-pub(crate) struct RequestsLost {
-    pub count: u64,
-}
-
-impl Occurrence for RequestsLost {
-    const TYPE: EventType = EventType {
-        name: "gateway.requests_lost",
-        sentence: "More requests came than could be recorded; this is how many have no record.",
-        severity: Severity::High,
-        fields: &[Field::clear("count")],
-    };
-    fn fill(self, event: &mut Event) {
-        event.action = Some("drop".into());
-        event.outcome = Outcome::Failure;
-        event.set("count", self.count);
-    }
-}
-
-/// Somebody known asked for something they may not do.
-pub(crate) struct AccessDenied {
-    pub permission: &'static str,
-}
-
-impl Occurrence for AccessDenied {
-    const TYPE: EventType = EventType {
-        name: "access.denied",
-        sentence: "Somebody asked for something that their roles or scopes do not allow.",
-        severity: Severity::Low,
-        fields: &[Field::clear("permission")],
-    };
-    fn fill(self, event: &mut Event) {
-        event.action = Some("authorize".into());
-        event.outcome = Outcome::Denied;
-        event.set("permission", self.permission);
-    }
-}
-
-/// The server is ready.
-pub(crate) struct ServerStarted {
-    pub version: &'static str,
-    pub storage: &'static str,
-}
-
-impl Occurrence for ServerStarted {
-    const TYPE: EventType = EventType {
-        name: "server.started",
-        sentence: "tutela started on this host and is ready to serve.",
-        severity: Severity::Informational,
-        fields: &[Field::clear("version"), Field::clear("storage")],
-    };
-    fn fill(self, event: &mut Event) {
-        event.action = Some("start".into());
-        event.set("version", self.version);
-        event.set("storage", self.storage);
-    }
-}
-
-/// The server stops in good order.
-pub(crate) struct ServerStopped;
-
-impl Occurrence for ServerStopped {
-    const TYPE: EventType = EventType {
-        name: "server.stopped",
-        sentence: "tutela was asked to stop and finished what it was doing.",
-        severity: Severity::Informational,
-        fields: &[],
-    };
-    fn fill(self, event: &mut Event) {
-        event.action = Some("stop".into());
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -217,6 +217,12 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 }
                 continue;
             }
+            if change.topic == "event_type" {
+                if let Err(e) = crate::usecase::event_type::load(&app).await {
+                    tracing::warn!(error = %e, "a declared event type could not be taken up yet");
+                }
+                continue;
+            }
             match change.key.parse::<Uuid>() {
                 Ok(id) => app.sessions.changed.insert(id, now),
                 Err(_) => app.sessions.drop_all(),

@@ -19,7 +19,8 @@ use tutela_store::Changeset;
 
 use crate::{
     App, Ctx, Error,
-    registry::{REQUEST, REQUEST_BATCH, RequestsLost},
+    occurrence::RequestsLost,
+    registry::{REQUEST, REQUEST_BATCH},
 };
 
 /// Records that may wait.
@@ -103,7 +104,7 @@ async fn write_lost(app: &App) -> Result<(), Error> {
     let ctx = Ctx::new(app.env(), Principal::System("gateway"));
     match app.sink.take_lost() {
         0 => Ok(()),
-        count => app.commit(&ctx, RequestsLost { count }, |c| c).await,
+        count => app.commit(&ctx, RequestsLost::new(count), |c| c).await,
     }
 }
 
@@ -112,6 +113,7 @@ async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
     let id = EventId::batch(ctx.now, &mut { app.env() });
     let mut leaf = Event::named(Cow::Borrowed(REQUEST_BATCH.name), id, ctx.now);
     leaf.time = batch.first().map_or(ctx.now, |r| r.time);
+    leaf.class = REQUEST_BATCH.class;
     leaf.actor = Actor::System("gateway");
     let events: Vec<Event> = batch.iter().enumerate().map(|(item, record)| request(record, id.item(item as u16), ctx.now)).collect();
     let subjects: std::collections::BTreeSet<_> = events.iter().flat_map(crate::record::subjects).collect();
@@ -120,7 +122,7 @@ async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
     let mut changeset = Changeset::of(sealed);
     let lost = app.sink.take_lost();
     if lost > 0 {
-        let counted = app.record(&ctx, RequestsLost { count: lost }).await.inspect_err(|_| app.sink.restore(lost))?;
+        let counted = app.record(&ctx, RequestsLost::new(lost)).await.inspect_err(|_| app.sink.restore(lost))?;
         changeset = changeset.and(counted);
     }
     app.store.commit(changeset).await.inspect_err(|_| app.sink.restore(lost))?;
@@ -130,6 +132,7 @@ async fn write(app: &App, batch: &[RequestRecord]) -> Result<(), Error> {
 fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> Event {
     let mut event = Event::named(Cow::Borrowed(REQUEST.name), id, now);
     event.time = record.time;
+    event.class = REQUEST.class;
     event.actor = record.account.map_or(Actor::Anonymous, Actor::Account);
     event.source = Source { ip: Some(Pii::new(record.ip)), user_agent: record.user_agent.clone().map(Pii::new) };
     event.outcome = match record.status {

@@ -5,6 +5,7 @@
 
 mod crypto;
 mod error;
+mod ledger;
 
 use std::path::Path;
 
@@ -56,12 +57,14 @@ impl Client {
     /// New events as they come.
     pub async fn events_stream(&self, query: &[(&str, String)]) -> Result<impl Stream<Item = Result<StoredEvent, Error>> + use<>, Error> {
         let response = checked(self.request(Method::GET, &with_query("/v1/events/stream", query)).send().await?).await?;
-        let mut rest = String::new();
+        // Bytes, since a piece may end within a character.
+        let mut rest: Vec<u8> = Vec::new();
         let events = response.bytes_stream().map(move |chunk| {
-            rest.push_str(&String::from_utf8_lossy(&chunk?));
+            rest.extend_from_slice(&chunk?);
             let mut out = Vec::new();
-            while let Some(end) = rest.find("\n\n") {
-                let message: String = rest.drain(..end + 2).collect();
+            while let Some(end) = rest.windows(2).position(|pair| pair == b"\n\n") {
+                let message: Vec<u8> = rest.drain(..end + 2).collect();
+                let message = String::from_utf8_lossy(&message).into_owned();
                 let data: String = message.lines().filter_map(|l| l.strip_prefix("data:")).map(str::trim_start).collect();
                 if !data.is_empty() {
                     out.push(serde_json::from_str(&data).map_err(|e| Error::Unreadable(e.to_string()))?);

@@ -1,10 +1,12 @@
-//! Other people's systems, behind the ports of `tutela-app`: today, key providers.
+//! Other people's systems, behind the ports of `tutela-app`: key providers and search clusters.
 //!
 //! Thin clients of our own over one HTTP stack: a vendor's kit costs two hundred crates for six calls.
 //! Every call is bounded in time and in what it reads; TLS is verified always, with the system's roots
 //! or the one CA file that the configuration names. Nothing here knows the store.
 
+mod cluster;
 mod http;
 mod provider;
 
+pub use cluster::{Cluster, ClusterSettings};
 pub use provider::{AzureConfig, LocalConfig, VaultConfig, azure::AzureKeyVault, local::Local, vault::Vault};

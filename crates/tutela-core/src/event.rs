@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AccountId, EventId, Pii, Principal, RequestId, SessionId, Timestamp};
+use crate::{AccountId, Class, EventId, EventType, Pii, Principal, RequestId, SessionId, Timestamp};
 
 /// One thing that happened, in the past tense.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Event {
     pub reason: Option<String>,
     /// How grave it is.
     pub severity: Severity,
+    /// Which rule of retention it falls under.
+    pub class: Class,
     /// Who did it.
     pub actor: Actor,
     /// The session it was done in.
@@ -71,6 +73,7 @@ impl Event {
             outcome: Outcome::Success,
             reason: None,
             severity: Severity::Informational,
+            class: Class::AUDIT,
             actor: Actor::Unknown,
             session: None,
             resource: None,
@@ -88,6 +91,7 @@ impl Event {
     pub fn new<T: Occurrence>(what: T, id: EventId, now: Timestamp) -> Self {
         let mut event = Self::named(Cow::Borrowed(T::TYPE.name), id, now);
         event.severity = T::TYPE.severity;
+        event.class = T::TYPE.class;
         what.fill(&mut event);
         event
     }
@@ -100,40 +104,6 @@ impl Event {
     /// Writes a personal field; it will be sealed.
     pub fn set_personal(&mut self, field: &str, value: impl Into<Value>) {
         self.personal.insert(field.to_owned(), value.into());
-    }
-}
-
-/// The declaration of an event type: what an auditor and a machine need to know of it.
-#[derive(Debug, Clone, Copy)]
-pub struct EventType {
-    /// Dotted name in the past tense, for example `session.started`.
-    pub name: &'static str,
-    /// What it means, for an auditor.
-    pub sentence: &'static str,
-    /// How grave it is by itself.
-    pub severity: Severity,
-    /// The fields it carries beside the common ones.
-    pub fields: &'static [Field],
-}
-
-/// One declared field of an event type.
-#[derive(Debug, Clone, Copy)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it is about a person; such fields are sealed.
-    pub personal: bool,
-}
-
-impl Field {
-    /// A field that says nothing about a person.
-    pub const fn clear(name: &'static str) -> Self {
-        Self { name, personal: false }
-    }
-
-    /// A field about a person.
-    pub const fn personal(name: &'static str) -> Self {
-        Self { name, personal: true }
     }
 }
 
@@ -181,6 +151,16 @@ pub enum Severity {
     High = 4,
     /// 5: act now.
     Critical = 5,
+}
+
+impl Severity {
+    /// All, from the least grave.
+    pub const ALL: [Self; 5] = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// From its number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| *severity as u64 == number)
+    }
 }
 
 /// Who did it.

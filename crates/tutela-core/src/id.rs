@@ -43,6 +43,8 @@ ids! {
     ClientId,
     /// An event of the ledger.
     EventId,
+    /// A hold on events of the ledger.
+    HoldId,
     /// A unit of background work.
     JobId,
     /// A one-time link.
@@ -89,6 +91,11 @@ impl EventId {
     pub fn batch(now: Timestamp, rng: &mut dyn Random) -> Self {
         let Self(id) = Self::new(now, rng);
         Self(Uuid::from_u128(id.as_u128() & !u128::from(Self::ITEMS - 1)))
+    }
+
+    /// When the event was recorded, to the millisecond.
+    pub fn time(self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from((self.0.as_u128() >> 80) * 1_000).unwrap_or(i64::MAX))
     }
 
     /// The id of the `item`-th record of this batch.

@@ -9,7 +9,9 @@
 mod env;
 mod error;
 mod event;
+mod event_type;
 mod id;
+pub mod mapping;
 mod principal;
 pub mod seam;
 mod secret;
@@ -17,8 +19,10 @@ mod time;
 
 pub use env::{Env, Random, SystemEnv, random_bytes};
 pub use error::ErrorKind;
-pub use event::{Actor, Event, EventType, Field, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};
-pub use id::{AccountId, ClientId, EventId, JobId, KeyId, LinkId, RequestId, SessionId};
+pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};
+pub use event_type::{Class, EventType, Field};
+pub use id::{AccountId, ClientId, EventId, HoldId, JobId, KeyId, LinkId, RequestId, SessionId};
+pub use mapping::Mapping;
 pub use principal::{AuthStrength, Grants, Principal};
 pub use secret::{Pii, Secret};
 pub use time::Timestamp;

@@ -61,7 +61,7 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
         _ => error.to_string(),
     };
     let errors =
-        error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned() });
+        error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned(), at: error.at() });
     let mut problem = make(kind, detail, errors.into_iter().collect());
     if kind == ErrorKind::Invalid {
         // It could be read, and a value in it cannot be used (RFC 9110 §15.5.21); what cannot be read is 400.
@@ -89,7 +89,7 @@ impl Failure {
     /// A field that could not be read.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(make(ErrorKind::Invalid, message.clone(), vec![FieldError { field: field.to_owned(), message }]), None)
+        Self(make(ErrorKind::Invalid, message.clone(), vec![FieldError { field: field.to_owned(), message, at: None }]), None)
     }
 }
 

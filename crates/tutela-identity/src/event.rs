@@ -1,6 +1,6 @@
 //! What can happen in this crate's part of the house; one struct each, in the past tense.
 
-use tutela_core::{AccountId, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject};
+use tutela_core::{AccountId, Class, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject, mapping};
 
 use crate::SessionEndReason;
 
@@ -36,7 +36,9 @@ impl Occurrence for AccountCreated<'_> {
         name: "account.created",
         sentence: "An account was created and may sign in from now on.",
         severity: Severity::Low,
-        fields: &[Field::personal("email"), Field::clear("roles")],
+        class: Class::AUDIT,
+        mapping: mapping::ACCOUNT_CREATE,
+        fields: &[Field::personal("email", r#""ada@example.com""#), Field::clear("roles", r#"["admin"]"#)],
     };
     fn fill(self, event: &mut Event) {
         event.about = Some(Subject::Account(self.account));
@@ -60,7 +62,9 @@ impl Occurrence for AccountDisabled {
         name: "account.disabled",
         sentence: "An account was disabled; its sessions ended in the same commit.",
         severity: Severity::Medium,
-        fields: &[Field::clear("sessions_ended")],
+        class: Class::AUDIT,
+        mapping: mapping::ACCOUNT_DISABLE,
+        fields: &[Field::clear("sessions_ended", "2")],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("disable".into());
@@ -84,7 +88,9 @@ impl Occurrence for AccountIdentifierSet<'_> {
         name: "account.identifier_set",
         sentence: "An application's own identifier means this account from now on.",
         severity: Severity::Low,
-        fields: &[Field::clear("namespace"), Field::personal("value")],
+        class: Class::AUDIT,
+        mapping: mapping::ACCOUNT_CHANGE,
+        fields: &[Field::clear("namespace", r#""photos""#), Field::personal("value", r#""42""#)],
     };
     fn fill(self, event: &mut Event) {
         event.about = Some(Subject::Account(self.account));
@@ -110,7 +116,9 @@ impl Occurrence for AccountRolesChanged<'_> {
         name: "account.roles_changed",
         sentence: "What an account may do was changed by giving or taking roles.",
         severity: Severity::Medium,
-        fields: &[Field::clear("old"), Field::clear("new")],
+        class: Class::AUDIT,
+        mapping: mapping::ROLES_ASSIGN,
+        fields: &[Field::clear("old", r#"["viewer"]"#), Field::clear("new", r#"["viewer", "editor"]"#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("set_roles".into());
@@ -135,7 +143,9 @@ impl Occurrence for ClientCreated<'_> {
         name: "client.created",
         sentence: "An API key was issued to a program.",
         severity: Severity::Medium,
-        fields: &[Field::clear("name"), Field::clear("scopes")],
+        class: Class::AUDIT,
+        mapping: mapping::ENTITY_CREATE,
+        fields: &[Field::clear("name", r#""photos""#), Field::clear("scopes", r#"["events:write"]"#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("create".into());
@@ -152,8 +162,14 @@ pub struct ClientRevoked {
 }
 
 impl Occurrence for ClientRevoked {
-    const TYPE: EventType =
-        EventType { name: "client.revoked", sentence: "An API key stopped working because somebody revoked it.", severity: Severity::Medium, fields: &[] };
+    const TYPE: EventType = EventType {
+        name: "client.revoked",
+        sentence: "An API key stopped working because somebody revoked it.",
+        severity: Severity::Medium,
+        class: Class::AUDIT,
+        mapping: mapping::ENTITY_DISABLE,
+        fields: &[],
+    };
     fn fill(self, event: &mut Event) {
         event.action = Some("revoke".into());
         event.resource = Some(Resource::of("client", self.client));
@@ -173,7 +189,9 @@ impl Occurrence for RoleChanged<'_> {
         name: "role.changed",
         sentence: "What a role allows was set; every account that holds it is affected at once.",
         severity: Severity::Medium,
-        fields: &[Field::clear("permissions")],
+        class: Class::AUDIT,
+        mapping: mapping::ENTITY_UPDATE,
+        fields: &[Field::clear("permissions", r#"["ledger:read"]"#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("set".into());
@@ -199,7 +217,9 @@ impl Occurrence for SessionEnded {
         name: "session.ended",
         sentence: "A session was ended on every host it was signed in to.",
         severity: Severity::Informational,
-        fields: &[Field::clear("account"), Field::clear("note")],
+        class: Class::AUDIT,
+        mapping: mapping::LOGOFF,
+        fields: &[Field::clear("account", r#""019ab3a4-7c00-7000-8000-000000000001""#), Field::clear("note", r#""device lost""#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("sign_out".into());
@@ -225,7 +245,9 @@ impl Occurrence for SessionExtended<'_> {
         name: "session.extended",
         sentence: "A signed-in person was let into another guarded host with a single-use code.",
         severity: Severity::Informational,
-        fields: &[Field::clear("host")],
+        class: Class::AUDIT,
+        mapping: mapping::TICKET,
+        fields: &[Field::clear("host", r#""photos.localhost""#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("extend".into());
@@ -247,7 +269,9 @@ impl Occurrence for SessionStarted<'_> {
         name: "session.started",
         sentence: "A person signed in and got a session.",
         severity: Severity::Informational,
-        fields: &[Field::clear("amr")],
+        class: Class::AUDIT,
+        mapping: mapping::LOGON,
+        fields: &[Field::clear("amr", r#"["pwd"]"#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("sign_in".into());
@@ -268,7 +292,9 @@ impl Occurrence for SetupLinkCreated<'_> {
         name: "setup_link.created",
         sentence: "A one-time link was made with which an account can be set up.",
         severity: Severity::Medium,
-        fields: &[Field::personal("email")],
+        class: Class::AUDIT,
+        mapping: mapping::ACCOUNT_CHANGE,
+        fields: &[Field::personal("email", r#""ada@example.com""#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("create".into());
@@ -287,8 +313,14 @@ pub struct SetupLinkUsed {
 }
 
 impl Occurrence for SetupLinkUsed {
-    const TYPE: EventType =
-        EventType { name: "setup_link.used", sentence: "A one-time link was used up and a password was set with it.", severity: Severity::Medium, fields: &[] };
+    const TYPE: EventType = EventType {
+        name: "setup_link.used",
+        sentence: "A one-time link was used up and a password was set with it.",
+        severity: Severity::Medium,
+        class: Class::AUDIT,
+        mapping: mapping::PASSWORD_RESET,
+        fields: &[],
+    };
     fn fill(self, event: &mut Event) {
         event.action = Some("set_password".into());
         event.resource = Some(Resource::of("account", self.account));
@@ -310,7 +342,9 @@ impl Occurrence for SignInFailed<'_> {
         name: "sign_in.failed",
         sentence: "Somebody tried to sign in and was refused.",
         severity: Severity::Low,
-        fields: &[Field::personal("email")],
+        class: Class::AUDIT,
+        mapping: mapping::LOGON,
+        fields: &[Field::personal("email", r#""ada@example.com""#)],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("sign_in".into());

@@ -66,6 +66,13 @@ pub enum Flaw {
         /// Last position under it.
         to: u64,
     },
+    /// Entries or their bodies are gone, and no event of the log says that retention took them out.
+    Removed {
+        /// First position.
+        from: u64,
+        /// Last position.
+        to: u64,
+    },
     /// A proof leads to another root than the checkpoint's.
     ProofDiffers,
     /// The log is shorter than a checkpoint signed for it.
@@ -100,6 +107,7 @@ impl fmt::Display for Flaw {
             Self::ItemChanged { position, item } => write!(f, "position {position}.{item}: a record of this batch is missing or was changed"),
             Self::Missing(at) => write!(f, "position {at}: the entry is missing"),
             Self::NodeChanged { from, to } => write!(f, "position {from} to {to}: a stored tree hash does not match the entries under it"),
+            Self::Removed { from, to } => write!(f, "position {from} to {to}: events were taken out, and the log does not say that retention did it"),
             Self::ProofDiffers => f.write_str("the proof leads to another root than the checkpoint's"),
             Self::Shorter { found, signed } => write!(f, "position {found}: entries are missing from here on, a checkpoint was signed over {signed}"),
             Self::Signature => f.write_str("the checkpoint's signature does not verify under the expected key"),

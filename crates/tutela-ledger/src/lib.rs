@@ -11,6 +11,8 @@ mod entry;
 mod error;
 mod merkle;
 mod proof;
+pub mod query;
+mod removal;
 mod tile;
 mod verify;
 
@@ -20,6 +22,8 @@ pub use entry::{Batch, Entry, MAX_BODY};
 pub use error::{Error, Flaw};
 pub use merkle::{Frontier, Hash, TileNode, consistency_ranges, inclusion_ranges, leaf_hash, node_hash, root_from_inclusion, verify_consistency};
 pub use proof::{ItemProof, TlogProof};
+pub use query::{Query, QueryError};
+pub use removal::{EXPIRED, PRUNED};
 pub use tile::{Range, Span, TilePath};
 pub use verify::Verifier;
 

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use memchr::memmem::Finder;
 use tutela_core::EventId;
 
-use crate::{Batch, Checkpoint, Error, Flaw, Frontier, Hash, TileNode, leaf_hash};
+use crate::{Batch, Checkpoint, Error, Flaw, Frontier, Hash, TileNode, leaf_hash, removal::Removals};
 
 /// A running verification.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Verifier {
     edge: Frontier,
     nodes: Vec<TileNode>,
     agreed: u64,
+    first: u64,
+    removals: Removals,
     /// Made once: preparing a search costs more than running it over one body.
     id_key: Finder<'static>,
     items_key: Finder<'static>,
@@ -23,11 +25,34 @@ pub struct Verifier {
 
 impl Default for Verifier {
     fn default() -> Self {
-        Self { edge: Frontier::default(), nodes: Vec::new(), agreed: 0, id_key: Finder::new(br#""id":""#), items_key: Finder::new(br#""items":{"#) }
+        Self::beginning(Frontier::default())
     }
 }
 
 impl Verifier {
+    /// Begins behind entries that retention has deleted. `edge` is the tree over them, put together from
+    /// stored tile nodes: whether it is the right one shows at the next checkpoint.
+    pub fn beginning(edge: Frontier) -> Self {
+        let (id_key, items_key) = (Finder::new(br#""id":""#), Finder::new(br#""items":{"#));
+        let first = edge.size();
+        Self { edge, nodes: Vec::new(), agreed: first, first, removals: Removals::default(), id_key, items_key }
+    }
+
+    /// Entries so far whose bodies retention took out.
+    pub fn removed(&self) -> u64 {
+        self.removals.count()
+    }
+
+    /// The entry at `position` has no body any more; its leaf still counts.
+    pub fn without_body(&mut self, position: u64, stored: &Hash) -> Result<(), Flaw> {
+        if position != self.size() {
+            return Err(Flaw::Missing(self.size()));
+        }
+        self.removals.found(position);
+        self.edge.append(*stored, &mut self.nodes);
+        Ok(())
+    }
+
     /// Entries read so far.
     pub fn size(&self) -> u64 {
         self.edge.size()
@@ -53,6 +78,7 @@ impl Verifier {
             return Err(Flaw::BodyChanged(position));
         }
         self.edge.append(leaf, &mut self.nodes);
+        self.removals.read(body);
         Ok(())
     }
 
@@ -116,7 +142,11 @@ impl Verifier {
 
     /// The end of the log: the last checkpoint must cover it all.
     pub fn finish(self) -> Result<u64, Flaw> {
-        if self.agreed == self.size() { Ok(self.size()) } else { Err(Flaw::Unsigned { signed: self.agreed, found: self.size() }) }
+        let size = self.size();
+        if self.agreed != size {
+            return Err(Flaw::Unsigned { signed: self.agreed, found: size });
+        }
+        self.removals.check(self.first).map(|()| size)
     }
 }
 

@@ -206,19 +206,41 @@ CREATE TABLE change (
 ) {strict};
 
 -- The ledger: bodies and leaves, completed tile nodes, kept checkpoints, and its one head.
+-- A body is taken out when its class expires; the leaf stays until everything before it may go.
+-- @sqlite
 CREATE TABLE log (
-  seq {int} NOT NULL PRIMARY KEY,
-  id {id} NOT NULL UNIQUE,
-  time {time} NOT NULL,
-  leaf {bytes} NOT NULL,
-  body {bytes} NOT NULL
-) {strict};
+  seq INTEGER NOT NULL PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE,
+  time INTEGER NOT NULL,
+  leaf BLOB NOT NULL,
+  body BLOB
+) STRICT;
 
 -- Records of batch leaves; row_id = position << 10 | item.
+-- @sqlite
 CREATE TABLE log_item (
-  row_id {int} NOT NULL PRIMARY KEY,
-  body {bytes} NOT NULL
-) {strict};
+  row_id INTEGER NOT NULL PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT;
+
+-- @pg
+-- Partitions of 2^20 positions each, so that retention drops them whole.
+CREATE TABLE log (
+  seq BIGINT NOT NULL PRIMARY KEY,
+  id UUID NOT NULL,
+  time TIMESTAMPTZ NOT NULL,
+  leaf BYTEA NOT NULL,
+  body BYTEA
+) PARTITION BY RANGE (seq);
+
+-- @pg
+CREATE INDEX log_by_id ON log (id);
+
+-- @pg
+CREATE TABLE log_item (
+  row_id BIGINT NOT NULL PRIMARY KEY,
+  body BYTEA NOT NULL
+) PARTITION BY RANGE (row_id);
 
 CREATE TABLE log_node (
   level {int} NOT NULL,
@@ -237,7 +259,9 @@ CREATE TABLE log_head (
   size {int} NOT NULL,
   frontier {bytes} NOT NULL,
   checkpoint {text} NOT NULL,
-  term {int} NOT NULL
+  term {int} NOT NULL,
+  -- Entries before this one were deleted by retention (the "minimum index" of C2SP tlog-tiles).
+  first {int} NOT NULL
 ) {strict};
 
 -- Zone map: the event times that stand in the 256 positions from `first` on.
@@ -254,10 +278,62 @@ CREATE TABLE index_month (
   highest {int} NOT NULL
 ) {strict};
 
--- Events and batch records by the hour they were recorded in (hours since 1970).
+-- Events and batch records by type, outcome and the hour they were recorded in (hours since 1970).
 CREATE TABLE event_hour (
-  hour {int} NOT NULL PRIMARY KEY,
-  events {int} NOT NULL
+  hour {int} NOT NULL,
+  type {text} NOT NULL,
+  outcome {text} NOT NULL,
+  events {int} NOT NULL,
+  PRIMARY KEY (hour, type, outcome)
+) {strict};
+
+-- Event types that applications declared over the API.
+CREATE TABLE event_type (
+  name {text} NOT NULL PRIMARY KEY,
+  declaration {json} NOT NULL
+) {strict};
+
+-- How far the expiry of the classes that are kept for so many days came.
+CREATE TABLE retention (
+  days {int} NOT NULL PRIMARY KEY,
+  position {int} NOT NULL
+) {strict};
+
+-- Holds: events that match are kept whatever their class says.
+CREATE TABLE ledger_hold (
+  id {id} NOT NULL PRIMARY KEY,
+  case_name {text} NOT NULL,
+  reason {text} NOT NULL,
+  query {text} NOT NULL,
+  placed_at {time} NOT NULL,
+  until {time},
+  released_at {time}
+) {strict};
+
+-- Where each projection of the ledger stands: everything before `position` is there.
+CREATE TABLE sink (
+  name {text} NOT NULL PRIMARY KEY,
+  position {int} NOT NULL,
+  state {text} NOT NULL,
+  error {text},
+  since {time} NOT NULL
+) {strict};
+
+-- Events that a projection refused for good, and why.
+CREATE TABLE sink_dead_letter (
+  sink {text} NOT NULL,
+  row_id {int} NOT NULL,
+  reason {text} NOT NULL,
+  refused_at {time} NOT NULL,
+  PRIMARY KEY (sink, row_id)
+) {strict};
+
+-- Erased subjects whose traces in indexes and projections are still to be removed.
+CREATE TABLE erasure_task (
+  key_id {id} NOT NULL,
+  place {text} NOT NULL,
+  added_at {time} NOT NULL,
+  PRIMARY KEY (key_id, place)
 ) {strict};
 
 -- @pg

@@ -1,6 +1,8 @@
 //! What appending to the ledger means, the same for both engines: positions, leaves, tile
 //! nodes, checkpoints and index rows, computed before a single row is written.
 
+use std::collections::BTreeMap;
+
 use tutela_core::Timestamp;
 use tutela_ledger::{CHECKPOINT_EVERY, Frontier, Signer, TileNode};
 
@@ -15,6 +17,9 @@ pub struct Append<'a> {
     pub marks: Vec<Mark>,
     pub head: Head,
 }
+
+/// Positions of one partition on PostgreSQL: 2 to the power of this.
+pub const BLOCK_BITS: u32 = 20;
 
 impl Mark {
     /// Positions of one block.
@@ -65,6 +70,12 @@ impl<'a> Append<'a> {
         Some(Self { rows, nodes, kept, marks, head: Head { edge, checkpoint } })
     }
 
+    /// The partitions (PostgreSQL) these records stand in.
+    pub fn blocks(&self) -> impl Iterator<Item = i64> {
+        let blocks: std::collections::BTreeSet<i64> = self.rows.iter().map(|row| (row.position >> BLOCK_BITS) as i64).collect();
+        blocks.into_iter()
+    }
+
     /// The months these records are indexed in, each with its lowest and highest row id.
     pub fn months(&self) -> Vec<(i64, i64, i64)> {
         let mut months: Vec<(i64, i64, i64)> = Vec::new();
@@ -80,15 +91,13 @@ impl<'a> Append<'a> {
         months
     }
 
-    /// How many events and batch records were recorded in each hour.
-    pub fn hours(&self) -> Vec<(i64, i64)> {
-        let mut hours: Vec<(i64, i64)> = Vec::new();
+    /// How many events and batch records of each type and outcome were recorded in each hour.
+    pub fn hours(&self) -> BTreeMap<(i64, &'a str, &'a str), i64> {
+        let mut hours = BTreeMap::new();
         for placed in &self.rows {
             let hour = placed.record.entry.recorded_at.secs().div_euclid(3_600);
-            let events = placed.record.index.len() as i64;
-            match hours.iter_mut().find(|(h, _)| *h == hour) {
-                Some((_, count)) => *count += events,
-                None => hours.push((hour, events)),
+            for row in &placed.record.index {
+                *hours.entry((hour, row.marked("t="), row.marked("o="))).or_default() += 1;
             }
         }
         hours

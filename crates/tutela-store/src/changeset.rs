@@ -1,19 +1,65 @@
 //! Writes as data. A use case decides, then hands over everything that has to happen at once.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tutela_core::seam::Facts;
 use tutela_ledger::Entry;
 
-use crate::{sql::Sql, table::change::CHANGE_INSERT, value::Value};
+use crate::{Position, sql::Sql, table::change::CHANGE_INSERT, value::Value};
 
 /// Statements with their preconditions, and at least one event: no event, no changeset, no commit.
 #[derive(Clone)]
 pub struct Changeset {
     pub(crate) ops: Vec<Op>,
     pub(crate) records: Vec<Record>,
+    /// Rows of search indexes that change or go.
+    pub(crate) index: Vec<IndexChange>,
     /// Whether old pages have to leave the disk after the commit (SQLite).
     pub(crate) scrub: bool,
+    /// A step of merging an index (SQLite).
+    pub(crate) merge: Option<Merge>,
+    /// A month whose index goes as a whole.
+    pub(crate) drop_index: Option<i64>,
+}
+
+/// A step of merging the segments of a month's index.
+#[derive(Debug, Clone)]
+pub(crate) struct Merge {
+    pub month: i64,
+    pub pages: i64,
+    done: Arc<AtomicBool>,
+}
+
+impl Merge {
+    pub(crate) fn new(month: i64, pages: i64) -> Self {
+        Self { month, pages, done: Arc::default() }
+    }
+
+    /// Whether there was nothing left to merge.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn finish(&self) {
+        self.done.store(true, Ordering::Release);
+    }
+}
+
+/// A row of a month's search index with new tokens, or with none: then it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexChange {
+    /// Which index (yyyymm).
+    pub month: i64,
+    /// Which row.
+    pub position: Position,
+    /// What it is found by from now on.
+    pub tokens: Vec<String>,
 }
 
 /// An event ready for the log: canonical bytes, its search tokens, and facts for the guard.
@@ -36,6 +82,13 @@ pub struct IndexRow {
     pub tokens: Vec<String>,
 }
 
+impl IndexRow {
+    /// What follows `mark` in the first token that begins with it; empty where none does.
+    pub(crate) fn marked(&self, mark: &str) -> &str {
+        self.tokens.iter().find_map(|token| token.strip_prefix(mark)).unwrap_or_default()
+    }
+}
+
 /// The closed list of writes that need no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Housekeeping {
@@ -47,8 +100,12 @@ pub enum Housekeeping {
     Instance,
     /// A job was scheduled, leased or finished, or moved on.
     Job,
+    /// Rows of an index were deleted with what they pointed at, or segments of one merged.
+    Index,
     /// A lease was taken or given up.
     Lease,
+    /// A projection of the ledger moved on, or fares differently.
+    Projection,
     /// A session was used.
     SessionTouch,
     /// A single-use code of a sign-in was made; using it up is an event.
@@ -78,17 +135,21 @@ pub enum Expect {
 impl Changeset {
     /// A changeset that records `first`.
     pub fn of(first: Record) -> Self {
-        Self { ops: Vec::new(), records: vec![first], scrub: false }
+        Self { records: vec![first], ..Self::empty() }
     }
 
     /// A changeset that records many events; `None` where there are none.
     pub fn of_all(records: Vec<Record>) -> Option<Self> {
-        (!records.is_empty()).then(|| Self { ops: Vec::new(), records, scrub: false })
+        (!records.is_empty()).then(|| Self { records, ..Self::empty() })
     }
 
     /// A changeset without an event, for one of the named reasons.
     pub fn housekeeping(_reason: Housekeeping) -> Self {
-        Self { ops: Vec::new(), records: Vec::new(), scrub: false }
+        Self::empty()
+    }
+
+    fn empty() -> Self {
+        Self { ops: Vec::new(), records: Vec::new(), index: Vec::new(), scrub: false, merge: None, drop_index: None }
     }
 
     /// Records another event in the same commit.
@@ -100,6 +161,17 @@ impl Changeset {
     /// Tells all nodes that `key` of `topic` changed, so that caches drop it.
     pub fn announce(self, topic: &'static str, key: impl ToString) -> Self {
         self.run(&CHANGE_INSERT, vec![Value::from(topic), Value::from(key.to_string())], Expect::Any)
+    }
+
+    /// Changes rows of search indexes. Deleted tokens leave the disk when segments are merged.
+    pub fn index_change(mut self, changes: Vec<IndexChange>) -> Self {
+        self.index.extend(changes);
+        self
+    }
+
+    /// The same effect in the words of each engine.
+    pub(crate) fn on_either(self, postgres: &'static Sql, sqlite: &'static Sql, params: Vec<Value>) -> Self {
+        self.run(postgres, params.clone(), Expect::Any).run(sqlite, params, Expect::Any)
     }
 
     pub(crate) fn run(mut self, sql: &'static Sql, params: Vec<Value>, expect: Expect) -> Self {

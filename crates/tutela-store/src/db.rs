@@ -8,10 +8,10 @@ use tutela_ledger::Signer;
 use uuid::Uuid;
 
 use crate::{
-    Changeset, Config, Error, MigrationState,
+    Changeset, Config, Error, Housekeeping, MigrationState,
     engine::{postgres::Postgres, sqlite::Sqlite},
     sql::Sql,
-    table::{change, instance},
+    table::{change, instance, search::Match},
     value::{Row, Value},
 };
 
@@ -121,7 +121,7 @@ impl Store {
         match &self.engine {
             Engine::Postgres(_) => Ok(false),
             Engine::Sqlite(lite) => {
-                let changeset = Changeset { scrub: true, ..Changeset::housekeeping(crate::Housekeeping::Sweep) };
+                let changeset = Changeset { scrub: true, ..Changeset::housekeeping(Housekeeping::Sweep) };
                 lite.commit(changeset).await.map(|()| true)
             }
         }
@@ -169,11 +169,19 @@ impl Store {
         Ok(self.all(sql, params).await?.into_iter().next())
     }
 
-    /// Row ids from `lo` to below `hi` in the index of `month` that carry all `tokens`, newest first.
-    pub(crate) async fn index_page(&self, month: i64, tokens: Vec<String>, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    /// Drops a table of a partition (PostgreSQL).
+    pub(crate) async fn drop_table(&self, name: &str) -> Result<(), Error> {
         match &self.engine {
-            Engine::Postgres(pg) => pg.index_page(month, tokens, lo, hi, limit).await,
-            Engine::Sqlite(lite) => lite.index_page(month, tokens, lo, hi, limit).await,
+            Engine::Postgres(pg) => pg.drop_table(name).await,
+            Engine::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Row ids from `lo` to below `hi` in the index of `month` that fit `wanted`, newest first.
+    pub(crate) async fn index_page(&self, month: i64, wanted: Match, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
+        match &self.engine {
+            Engine::Postgres(pg) => pg.index_page(month, wanted, lo, hi, limit).await,
+            Engine::Sqlite(lite) => lite.index_page(month, wanted, lo, hi, limit).await,
         }
     }
 }

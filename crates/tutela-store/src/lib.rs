@@ -20,7 +20,7 @@ mod table;
 mod value;
 mod verify;
 
-pub use changeset::{Changeset, Expect, Housekeeping, IndexRow, Record};
+pub use changeset::{Changeset, Expect, Housekeeping, IndexChange, IndexRow, Record};
 pub use config::Config;
 pub use db::{Instance, Open, SignerOf, Store};
 pub use error::Error;
@@ -32,15 +32,17 @@ pub use table::{
     client::ClientRow,
     epoch::EpochRow,
     field_policy::FieldPolicyRow,
+    hold::HoldRow,
     idempotency::Stored,
     job::JobRow,
     key_backup::KeyBackupRow,
     key_job::KeyJobRow,
     key_version::{KeyVersionRow, Sealed},
-    ledger::{LogRow, Position},
-    search::{Bounds, TokensOf},
+    ledger::{HourTotal, LogRow, Position},
+    search::{Bounds, Match, TokensOf},
     session::SessionView,
     setup::SetupRow,
+    sink::{DeadLetterRow, SinkRow},
     subject_key::{SubjectKeyRow, SubjectTagRow},
 };
 pub use verify::{Report, Verification};

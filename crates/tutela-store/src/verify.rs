@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use tutela_core::EventId;
-use tutela_ledger::{Checkpoint, Error as LedgerError, Flaw, Verifier, VerifyingKey};
+use tutela_ledger::{Checkpoint, Error as LedgerError, Flaw, Frontier, Range, Verifier, VerifyingKey};
 use uuid::Uuid;
 
 use crate::{
@@ -20,18 +20,24 @@ use crate::{
 /// Entries read at a time.
 const STEP: u64 = tutela_ledger::CHECKPOINT_EVERY;
 
-/// Takes position, leaf, body and stored id of one entry.
-type EachEntry<'a> = dyn FnMut(u64, &[u8; 32], &[u8], EventId) -> Result<Result<(), Flaw>, Error> + Send + 'a;
+/// Takes position, leaf, body where it has not expired, and stored id of one entry.
+type EachEntry<'a> = dyn FnMut(u64, &[u8; 32], Option<&[u8]>, EventId) -> Result<Result<(), Flaw>, Error> + Send + 'a;
 
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// Where the log begins: everything before was deleted by retention.
+    pub first: u64,
     /// Entries whose bytes were hashed.
     pub entries: u64,
+    /// Entries whose bytes retention took out; their leaves were checked.
+    pub expired: u64,
     /// Records of batch entries that were hashed.
     pub records: u64,
     /// Checkpoints whose signature and root were checked.
     pub checkpoints: u64,
+    /// Sizes of checkpoints held elsewhere that lie before the log's beginning: nothing can be said of them.
+    pub unreachable: Vec<u64>,
     /// The first thing that does not fit; `None` where everything does.
     pub flaw: Option<Flaw>,
 }
@@ -71,7 +77,11 @@ impl Verification {
         let head = self.all(&LOG_HEAD_GET, vec![]).await?;
         let head = head.first().map(Head::from_row).transpose()?.ok_or(Error::Decode("the ledger has no head".into()))?;
         let total = head.edge.size();
-        let mut report = Report { entries: 0, records: 0, checkpoints: 0, flaw: None };
+        let first = match self.all(&LOG_HEAD_GET, vec![]).await?.first() {
+            Some(row) => Head::first(row)?,
+            None => 0,
+        };
+        let mut report = Report { first, entries: 0, expired: 0, records: 0, checkpoints: 0, unreachable: Vec::new(), flaw: None };
         let found = self.walk(&head, key, held, &mut report, &|done| progress(done, total)).await?;
         report.flaw = found.err();
         Ok(report)
@@ -85,13 +95,27 @@ impl Verification {
         report: &mut Report,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Result<(), Flaw>, Error> {
-        let mut verifier = Verifier::default();
+        let Some(edge) = self.edge_at(report.first).await? else { return Ok(Err(Flaw::NodeChanged { from: 0, to: report.first.saturating_sub(1) })) };
+        let mut verifier = Verifier::beginning(edge);
+        for checkpoint in held.iter().filter(|c| c.size <= report.first && c.size > 0) {
+            // Where the tree is cut at a stored tile node, its root can still be put together.
+            match if checkpoint.size.is_multiple_of(256) { self.edge_at(checkpoint.size).await? } else { None } {
+                Some(edge) if edge.root() == checkpoint.root => report.checkpoints += 1,
+                Some(_) => return Ok(Err(Flaw::CheckpointDiffers { size: checkpoint.size, good_up_to: 0 })),
+                None => report.unreachable.push(checkpoint.size),
+            }
+        }
         loop {
-            let (from, to) = (verifier.size(), verifier.size() + STEP);
+            // Steps end at the multiples where a checkpoint is always kept.
+            let (from, to) = (verifier.size(), verifier.size() - verifier.size() % STEP + STEP);
             let items = self.all(&LOG_ITEM_RANGE, params![row_id(from, 0), row_id(to, 0)]).await?;
             let mut items = items.into_iter().peekable();
             let scanned = self
                 .scan(from, to, &mut |position, leaf, body, id| {
+                    let Some(body) = body else {
+                        report.expired += 1;
+                        return Ok(verifier.without_body(position, leaf).and_then(|()| at_checkpoint(&mut verifier, held, report)));
+                    };
                     let mut bodies = Vec::new();
                     while let Some(item) = items.next_if(|item| item.get::<i64>(0).is_ok_and(|id| id < row_id(position + 1, 0))) {
                         let number = bodies.len() as u16;
@@ -109,13 +133,7 @@ impl Verification {
                         return Ok(Err(flaw));
                     }
                     report.entries += 1;
-                    for checkpoint in held.iter().filter(|c| c.size == report.entries) {
-                        if let Err(flaw) = verifier.checkpoint(checkpoint) {
-                            return Ok(Err(flaw));
-                        }
-                        report.checkpoints += 1;
-                    }
-                    Ok(Ok(()))
+                    Ok(at_checkpoint(&mut verifier, held, report))
                 })
                 .await?;
             let rows = match scanned {
@@ -132,7 +150,6 @@ impl Verification {
                     return Ok(Err(flaw));
                 }
             }
-            // Steps end where a checkpoint is always kept.
             if verifier.size() == to && kept != to {
                 return Ok(Err(Flaw::CheckpointMissing(to)));
             }
@@ -145,6 +162,18 @@ impl Verification {
         let beyond = self.all(&LOG_BEYOND, params![size, row_id(size, 0), size / 256]).await?;
         let beyond: u64 = beyond.first().map_or(Ok(0), |row| row.get(0))?;
         Ok(self.check_end(head, key, held, verifier, report).and(if beyond == 0 { Ok(()) } else { Err(Flaw::Stray(size)) }))
+    }
+
+    /// The tree over the first `size` entries, from stored tile nodes; `None` where they are not there.
+    async fn edge_at(&self, size: u64) -> Result<Option<Frontier>, Error> {
+        let mut hashes = Vec::new();
+        for span in (Range { lo: 0, hi: size }).spans() {
+            let rows = self.all(&LOG_NODE_RANGE, params![i64::from(span.level), span.start, span.start + span.count]).await?;
+            let loaded: Result<Vec<[u8; 32]>, Error> = rows.iter().map(|row| row.get(1)).collect();
+            let Ok(hash) = Range::hash(&[loaded?]) else { return Ok(None) };
+            hashes.extend(hash);
+        }
+        Ok(Some(Frontier::from_bytes(size, &hashes)?))
     }
 
     async fn check_nodes(&self, verifier: &mut Verifier) -> Result<Result<(), Flaw>, Error> {
@@ -188,7 +217,7 @@ impl Verification {
                 while let Some(row) = rows.next()? {
                     let position: i64 = row.get(0)?;
                     let position = position.unsigned_abs();
-                    let (leaf, body, id) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob(), row.get_ref(3)?.as_blob());
+                    let (leaf, body, id) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob_or_null(), row.get_ref(3)?.as_blob());
                     let (Ok(Ok(leaf)), Ok(body)) = (leaf.map(<&[u8; 32]>::try_from), body) else { return Ok(Err(Flaw::BodyChanged(position))) };
                     let Ok(Ok(id)) = id.map(Uuid::from_slice) else { return Ok(Err(Flaw::IdChanged(position))) };
                     if let Err(flaw) = each(position, leaf, body, EventId(id))? {
@@ -199,9 +228,9 @@ impl Verification {
             }
             Source::Postgres(client) => {
                 for row in postgres::query_client(client, &LOG_SCAN, &values![from, to]).await? {
-                    let (position, leaf, body): (u64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    let (position, leaf, body): (u64, Vec<u8>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?, row.get(2)?);
                     let Ok(leaf) = <[u8; 32]>::try_from(leaf.as_slice()) else { return Ok(Err(Flaw::BodyChanged(position))) };
-                    if let Err(flaw) = each(position, &leaf, &body, EventId(row.get(3)?))? {
+                    if let Err(flaw) = each(position, &leaf, body.as_deref(), EventId(row.get(3)?))? {
                         return Ok(Err(flaw));
                     }
                     count += 1;
@@ -217,6 +246,16 @@ impl Verification {
             Source::Postgres(client) => postgres::query_client(client, sql, &params).await,
         }
     }
+}
+
+/// Compares with the checkpoints held elsewhere whose size has just been reached.
+fn at_checkpoint(verifier: &mut Verifier, held: &[Checkpoint], report: &mut Report) -> Result<(), Flaw> {
+    let size = verifier.size();
+    for checkpoint in held.iter().filter(|c| c.size == size) {
+        verifier.checkpoint(checkpoint)?;
+        report.checkpoints += 1;
+    }
+    Ok(())
 }
 
 fn open(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Flaw> {

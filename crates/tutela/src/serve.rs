@@ -8,7 +8,8 @@ use hyper::{Request, body::Incoming};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
-use tutela_app::{App, Ctx, Guard, Parts, Urls, setup};
+use tutela_app::{App, Ctx, Guard, Parts, Storage, Urls, port::SearchCluster, setup};
+use tutela_connect::{Cluster, ClusterSettings};
 use tutela_core::{Env, Principal, SystemEnv, random_bytes};
 use tutela_gateway::{Gateway, OwnPages};
 use tutela_http::{Front, Web};
@@ -136,10 +137,30 @@ async fn open_app(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<A
 /// What an application is made of, from the configuration.
 pub async fn parts(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<Parts, Error> {
     let (store, ledger_key) = open_store(config, &root, &env).await?;
+    let rules = tutela_app::Rules::new(config.audit.retention.clone(), config.compliance.data_retention.clone());
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
     let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
     let providers = keys::providers(config, &root, &env)?;
-    Ok(Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), root, kms, providers, ledger_key, version: VERSION })
+    Ok(Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), rules, cluster: cluster(config)?, root, kms, providers, ledger_key, version: VERSION })
+}
+
+/// The search cluster that `audit.storage` names.
+fn cluster(config: &Config) -> Result<Option<Arc<dyn SearchCluster>>, Error> {
+    let (storage, Some(cluster)) = (config.audit.storage, &config.audit.cluster) else { return Ok(None) };
+    if storage == Storage::Ledger {
+        return Ok(None);
+    }
+    let settings = ClusterSettings {
+        name: storage.as_str(),
+        url: cluster.url.clone(),
+        index: cluster.index.clone(),
+        ca_file: cluster.ca_file.clone(),
+        username: cluster.username.clone(),
+        password_file: cluster.password_file.clone(),
+        api_key_file: cluster.api_key_file.clone(),
+    };
+    let cluster = Cluster::new(settings).map_err(|e| Error::Usage(format!("audit.cluster: {e}")))?;
+    Ok(Some(Arc::new(cluster)))
 }
 
 /// Keys are in this process's memory: no core dump may hold them, and swap is told of.

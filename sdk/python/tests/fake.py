@@ -12,13 +12,15 @@ import time
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fake_crypto import FakeCrypto
+from fake_ledger import FakeLedger
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 ISSUER = "http://tutela.localhost:8080"
 ACCOUNT = "01980000-0000-7000-8000-000000000001"
 EVENT_FIELDS = {"type", "time", "action", "outcome", "reason", "actor", "resource", "source", "metadata"}
+EVENT_FIELDS |= {"request"}
 
 
 def b64(data: bytes) -> str:
@@ -37,12 +39,12 @@ class FakeTutela:
         self.questions = []
         self.grants = {(ACCOUNT, "admin", None)}
         self.crypto = FakeCrypto()
+        self.ledger = FakeLedger(self.events)
         self.app = Starlette(
             routes=[
                 Route("/.well-known/jwks.json", self._jwks),
                 Route("/v1/events", self._record, methods=["POST"]),
-                Route("/v1/events", self._search),
-                Route("/v1/events/stream", self._stream),
+                *self.ledger.routes,
                 Route("/v1/events/{id}", self._event),
                 Route("/v1/ledger/{what}", self._ledger),
                 Route("/v1/permissions/check", self._check, methods=["POST"]),
@@ -100,7 +102,9 @@ class FakeTutela:
             return JSONResponse({"results": results})
         if results[0]["status"] != 201:
             return JSONResponse(results[0]["problem"], 400, media_type="application/problem+json")
-        return JSONResponse({"id": results[0]["id"]}, 201)
+        place = {"position": results[0]["id"].removeprefix("event-"), "leaf": "00" * 32}
+        waited = place if request.query_params.get("wait") == "sequenced" else {}
+        return JSONResponse({"id": results[0]["id"], **waited}, 201)
 
     def _take(self, event, request):
         if set(event) - EVENT_FIELDS or not event.get("type") or " " in event["type"]:
@@ -109,34 +113,11 @@ class FakeTutela:
         self.events.append((event, request.headers["idempotency-key"]))
         return {"status": 201, "id": f"event-{len(self.events) - 1}"}
 
-    def _stored(self, position):
-        return {"position": str(position), "event": self.events[position][0], "leaf": "00" * 32}
-
-    async def _search(self, request):
-        query = request.query_params
-        found = [
-            n
-            for n in reversed(range(len(self.events)))
-            if query.get("type") in (None, self.events[n][0]["type"]) and n < int(query.get("cursor", 10**9))
-        ]
-        page = found[: int(query["limit"])]
-        answer = {"items": [self._stored(n) for n in page]}
-        if len(found) > len(page):
-            answer["next"] = str(page[-1])
-        return JSONResponse(answer)
-
     async def _event(self, request):
         position = int(request.path_params["id"].removeprefix("event-"))
         if position >= len(self.events):
             return problem(404, "no such event")
-        return JSONResponse(self._stored(position))
-
-    async def _stream(self, request):
-        async def lines():
-            for position in range(len(self.events)):
-                yield f": beat\r\nid: {position}\r\ndata: {json.dumps(self._stored(position))}\r\n\r\n"
-
-        return StreamingResponse(lines(), media_type="text/event-stream")
+        return JSONResponse(self.ledger.stored(position))
 
     async def _ledger(self, request):
         return PlainTextResponse(f"{request.path_params['what']} {request.query_params.get('event', '')}")

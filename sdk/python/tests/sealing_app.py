@@ -1,18 +1,16 @@
 """Code as an application writes it for itself, with the package's calls and other libraries' ciphers.
 
-The documents that describe these calls hold two such classes. Where `TUTELA_DOCUMENTS` names their folder,
-`described` gives their code as it stands there, with the imports changed, and the tests run that too.
+The documents that describe these calls hold two such classes; where they are there, see `documents.py`,
+the tests run those too.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Union
 
+import documents
 from Crypto.Cipher import AES
 
 
@@ -66,17 +64,7 @@ async def open_here(key_manager, sealed):
     return cipher.decrypt_and_verify(sealed.ciphertext, sealed.tag)
 
 
-DOCUMENTS = os.environ.get("TUTELA_DOCUMENTS")
-
-
 def described(*words: str) -> dict[str, Any]:
-    """Run the one block of Python in the documents that holds all `words`; what it defined.
-
-    The names that the documents take for granted are there before.
-    """
-    texts = (path.read_text(encoding="utf-8") for path in Path(DOCUMENTS or "").glob("*.txt"))
-    blocks = [block for text in texts for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
-    [code] = [block for block in blocks if all(word in block for word in words)]
+    """The block in the documents that holds all `words`, run with what it takes for granted."""
     known = {"AES": AES, "secrets": secrets, "Union": Union, "EncryptedData": Sealed}
-    exec(re.sub(r"\bfrom nexios\.", "from tutela.", code), known)  # noqa: S102
-    return known
+    return documents.described(*words, known=known)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import documents
 import pytest
-import sealing_app
 from sealing_app import FieldByField, described
 
 from tutela import Invalid, NotFound, Unavailable
@@ -205,7 +205,7 @@ async def test_a_record_sealed_field_by_field_by_the_application(encryption, key
         await records.open(closed | {"name": closed["name"][:-4] + "AAAA"})
 
 
-if sealing_app.DOCUMENTS:
+if documents.DOCUMENTS:
 
     async def test_the_class_in_the_documents_runs_as_it_stands(client):
         found = described("class SecureData", "KeyManager(")

@@ -6,11 +6,11 @@ import copy
 import dataclasses
 import pickle
 
+import documents
 import pytest
-import sealing_app
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from sealing_app import described, open_here, seal_here
+from sealing_app import Sealed, described, open_here, seal_here
 
 from tutela import Invalid, NotFound
 from tutela.crypto import DerivedKey, EncryptedData, EncryptionService, KeyHandle, KeyManager
@@ -177,11 +177,11 @@ async def test_the_service_needs_a_context_that_is_one(service, fake):
     assert fake.crypto.asked == []
 
 
-if sealing_app.DOCUMENTS:
+if documents.DOCUMENTS:
 
     async def test_the_service_in_the_documents_runs_as_it_stands(exported):
         own = described("class EncryptionService", "AES.MODE_GCM")["EncryptionService"](exported)
         for data in ("Grüße", b"\x00\xff"):
             sealed = await own.encrypt_sensitive_data(data, "patient/7")
-            assert isinstance(sealed, sealing_app.Sealed)
+            assert isinstance(sealed, Sealed)
             assert await open_here(exported, sealed) == (data.encode() if isinstance(data, str) else data)

@@ -5,9 +5,9 @@ data. `Tutela` is the plain client of the HTTP API for everything else. Every ca
 answer raises: unknown is no.
 """
 
-from .audit import AuditLog
+from .audit import AuditLog, AuditLogger, AuditMismatch
 from .auth import Anonymous, AuthProvider, User
-from .client import Batch, Permission, StoredEvent, Token, Tutela
+from .client import Batch, Permission, Token, Tutela
 from .context import current_user
 from .encryption import Encryption
 from .encryption_service import EncryptionService
@@ -26,6 +26,7 @@ from .errors import (
 )
 from .events import ExternalId, NewEvent, Resource
 from .keys import KeyManager
+from .ledger_answers import EventType, Hold, Recorded, StoredEvent
 from .middleware import Guard
 from .secure_data import SecureData
 from .security import SecurityManager
@@ -35,6 +36,8 @@ __version__ = "0.0.1"
 __all__ = [
     "Anonymous",
     "AuditLog",
+    "AuditLogger",
+    "AuditMismatch",
     "AuthProvider",
     "Batch",
     "Conflict",
@@ -42,8 +45,10 @@ __all__ = [
     "Encryption",
     "EncryptionService",
     "Exhausted",
+    "EventType",
     "ExternalId",
     "Guard",
+    "Hold",
     "Internal",
     "Invalid",
     "KeyManager",
@@ -52,6 +57,7 @@ __all__ = [
     "Permission",
     "PermissionDenied",
     "RateLimited",
+    "Recorded",
     "Resource",
     "SecureData",
     "SecurityManager",

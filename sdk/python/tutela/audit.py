@@ -1,69 +1,213 @@
-"""The audit log of an application: what it did, for whom, kept in tutela's ledger."""
+"""The audit log of an application: what it did, for whom, kept in tutela's ledger.
+
+    audit = AuditLogger(retention_days=365, fields=["user_id", "action", "resource", "ip_address"])
+
+    @audit.log(resource="reports")
+    async def download(request):
+        await audit.record(event_type="data_access", user=request.user, action="read", resource="report/7")
+
+`record` is for what the application knows best; `log` writes down every end of a function, good or bad.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any, TypeVar, cast, overload
 
-from .context import CURRENT, Visitor
-from .events import ExternalId, NewEvent, Resource
-from .identity import Anonymous
+from .audit_call import About
+from .audit_exit import audited
+from .audit_record import AuditLog, AuditLogs, Person, source_of, subject_of
+from .audit_request import Seen, from_context
+from .audit_settings import AuditMismatch, AuditSettings, Comparison
+from .client import Tutela
+from .events import NewEvent, Resource
 
-if TYPE_CHECKING:
-    from .client import Tutela
+__all__ = ["AuditLog", "AuditLogger", "AuditLogs", "AuditMismatch"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class AuditLog:
+class AuditLogger:
     """Records events with what is known of the current request.
 
-    `fields` of the visitor (address, user agent) come from the request that `Guard` is serving, so a
-    handler names only what it did. Outside of a request they are absent.
+    `db`, or `client`, is a `Tutela` or a `SecurityManager`; by default `Tutela()`, from the environment.
+    `storage`, `retention_days` and `fields` state what the application counts on. The server's file
+    decides; where it keeps less, the first use raises `AuditMismatch`. `fields` are names, or mappings
+    `{"name", "keep"}`; what a request tells is filled in only for these, and for all where there are none.
+    `namespace` is whose numbers users given as numbers are, by default `TUTELA_NAMESPACE`.
     """
 
-    def __init__(self, client: Tutela) -> None:
-        self._client = client
+    def __init__(
+        self,
+        db: object = None,
+        *,
+        storage: str | None = None,
+        retention_days: int | None = None,
+        fields: Iterable[str | Mapping[str, Any]] | None = None,
+        client: object = None,
+        namespace: str | None = None,
+    ) -> None:
+        self.settings = AuditSettings.checked(storage, retention_days, fields)
+        if db is not None and client is not None:
+            raise ValueError("pass the client once: as the first argument, or as `client`")
+        self.client = _client(client if db is None else db)
+        self.namespace = namespace
+        self.comparison = Comparison(self.settings)
 
     async def record(
         self,
         event_type: str,
         *,
-        user: Visitor | ExternalId | str | None = None,
+        user: Person | None = None,
         action: str | None = None,
         resource: Resource | str | None = None,
         outcome: str | None = None,
         reason: str | None = None,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        timestamp: datetime | str | None = None,
         time: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> str:
         """Record one event and return its id; it is durable when this returns.
 
-        `user` defaults to the person of the current request; nobody means that the application itself
-        acted. Further keywords join `metadata`, next to `request: {method, path}`.
+        What is not given comes from the current request: the person, their address, their user agent.
+        Nobody means that the application itself acted. `ip` and `user_agent` in `metadata` are found as
+        the event's source where there is no better. Further keywords join `metadata`, next to
+        `request: {method, path}`. `time` is another name for `timestamp`.
         Raises `Unavailable` where it could not be recorded: then what it tells of should not happen.
         """
-        context = CURRENT.get()
-        if user is None and context is not None:
-            user = context.user
-        details = {**(metadata or {}), **more}
-        source: dict[str, str] = {}
-        if context is not None:
-            if context.ip is not None:
-                source["ip"] = context.ip
-            if context.user_agent is not None:
-                source["user_agent"] = context.user_agent
-            if context.method is not None and context.path is not None:
-                details.setdefault("request", {"method": context.method, "path": context.path})
-        event = NewEvent(
+        if time is not None and timestamp is not None:
+            raise ValueError("`time` and `timestamp` are the same: pass one")
+        event = self.event(
+            from_context(),
+            event_type,
+            user=user,
+            action=action,
+            resource=resource,
+            outcome=outcome,
+            reason=reason,
+            ip_address=ip_address,
+            user_agent=user_agent,
+            timestamp=time if timestamp is None else timestamp,
+            metadata={**(metadata or {}), **more},
+        )
+        return await self.send(event)
+
+    async def log_security_event(
+        self, event_type: str, user_id: Person | None, details: Mapping[str, Any]
+    ) -> None:
+        """Record an event about security. `user_id` is None where nobody is known, whoever is signed in.
+
+        Address and user agent come from the current request.
+        """
+        seen = (self._get_ip_address(), self._get_user_agent())
+        record = AuditLog(event_type, user_id, datetime.now(timezone.utc), details, *seen)
+        await self.send(record.to_event(self.namespace))
+
+    @overload
+    def log(self, handler: F, /) -> F: ...
+
+    @overload
+    def log(
+        self,
+        handler: None = None,
+        /,
+        *,
+        event_type: str | None = None,
+        action: str | None = None,
+        resource: About = None,
+        required: bool = True,
+    ) -> Callable[[F], F]: ...
+
+    def log(
+        self,
+        handler: Any = None,
+        /,
+        *,
+        event_type: str | None = None,
+        action: str | None = None,
+        resource: About = None,
+        required: bool = True,
+    ) -> Any:
+        """Write down how each call of a function ends: `@audit.log`, or `@audit.log(action="read")`.
+
+            returns, or is read to its end     success
+            PermissionDenied, Unauthenticated  denied, as are answers with status 401 and 403
+            any other exception                failure; its type is the reason, its text stays here
+            cancelled, or no longer read       unknown, `client gone`
+
+        Takes async and plain functions, methods, and generators of both kinds; answers that stream end
+        with their stream. The type is `app.NAME` and the action `NAME` of the function, unless given.
+        `resource` may be a function of the same arguments.
+        A success that cannot be recorded raises `Unavailable`, so that nothing counts as done that nobody
+        can see; with `required=False` that is only logged.
+        """
+
+        def decorate(function: F) -> F:
+            return audited(self, function, event_type, action, resource, required)
+
+        return decorate if handler is None else decorate(handler)
+
+    def event(
+        self,
+        seen: Seen,
+        event_type: str,
+        *,
+        user: Person | None = None,
+        action: str | None = None,
+        resource: Resource | str | None = None,
+        outcome: str | None = None,
+        reason: str | None = None,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        timestamp: datetime | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> NewEvent:
+        """The event that `record` sends, about a request that was seen. What a call names goes as named."""
+        fills, details = self.settings.fills, dict(metadata or {})
+        if seen.method is not None and seen.path is not None and fills("metadata"):
+            details.setdefault("request", {"method": seen.method, "path": seen.path})
+        if user is None and fills("user_id"):
+            user = seen.user
+        if ip_address is None and fills("ip_address"):
+            ip_address = seen.ip
+        if user_agent is None and fills("user_agent"):
+            user_agent = seen.user_agent
+        return NewEvent(
             type=event_type,
-            time=time,
+            time=timestamp,
             action=action,
             outcome=outcome,
             reason=reason,
-            actor=None if isinstance(user, Anonymous) else user,
+            actor=subject_of(user, self.namespace),
             resource=resource,
-            source=source,
+            source=source_of(ip_address, user_agent),
             metadata=details,
         )
-        return await self._client.record_event(event)
+
+    async def send(self, event: NewEvent, client: Tutela | None = None) -> str:
+        """Record an event that is already built, once the server is known to keep what is counted on."""
+        through = client or self.client
+        await self.comparison.check(through)
+        return await through.record_event(event)
+
+    def _get_ip_address(self) -> str | None:
+        return from_context().ip if self.settings.fills("ip_address") else None
+
+    def _get_user_agent(self) -> str | None:
+        return from_context().user_agent if self.settings.fills("user_agent") else None
+
+
+def _client(given: Any) -> Tutela:
+    if given is None:
+        return Tutela()
+    for found in (given, getattr(given, "client", None)):
+        if callable(getattr(found, "record_event", None)):
+            return cast(Tutela, found)
+    raise ValueError(
+        f"AuditLogger takes a `Tutela` client or a `SecurityManager`, not {type(given).__name__}: "
+        "the records go to tutela's ledger, so pass `Tutela()` in place of the database"
+    )

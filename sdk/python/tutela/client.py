@@ -22,19 +22,14 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
+from .audit_record import AuditLogs
 from .crypto_client import CryptoClient
 from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
-from .events import ExternalId, NewEvent, Resource, Subject, _time, subject_to_wire
+from .events import NewEvent, Resource, Subject, subject_to_wire
+from .ledger_answers import StoredEvent, parsed, stored, text
+from .ledger_client import LedgerClient
+from .query import search_terms
 from .transport import LoopbackNames, TransportErrors, error_of, segment
-
-
-@dataclass(frozen=True)
-class StoredEvent:
-    """An event of the ledger: `position` such as `7` or `7.3`, and the leaf hash in hexadecimal."""
-
-    position: str
-    event: dict[str, Any]
-    leaf: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class Token:
 
 
 class Tutela:
-    """Async client; `crypto` holds the calls that seal and open.
+    """Async client; `crypto` holds the calls that seal and open, `ledger` those about what was recorded.
 
     `url` defaults to `TUTELA_URL`, else `http://tutela.localhost:8080`. `api_key` defaults to
     `TUTELA_API_KEY`; without one only the public keys can be read. `timeout` bounds each wait for
@@ -91,10 +86,13 @@ class Tutela:
         self.url = _origin(url or os.environ.get("TUTELA_URL") or DEFAULT_URL)
         self._key = api_key or os.environ.get("TUTELA_API_KEY") or None
         self.crypto = CryptoClient(self)
+        self.ledger = LedgerClient(self)
+        self.audit_logs = AuditLogs(self)
         self._timeout = timeout
         self._deadline = deadline
         self._retries = retries
-        self._own_transport = transport is None
+        self._given_transport = transport
+        self._shared = False
         self._http = httpx.AsyncClient(
             base_url=self.url,
             # A redirect could carry the key elsewhere: none is followed.
@@ -128,7 +126,7 @@ class Tutela:
     async def record_event(self, event: NewEvent, *, idempotency_key: str | None = None) -> str:
         """Like `record`, for an event that is already built."""
         answer = await self._post("/v1/events", event.to_wire(), idempotency_key)
-        return _text(answer, "id")
+        return text(answer, "id")
 
     async def record_many(
         self, events: Iterable[NewEvent], *, idempotency_key: str | None = None
@@ -165,64 +163,33 @@ class Tutela:
     ) -> AsyncIterator[StoredEvent]:
         """Search the ledger, newest first, page by page as you iterate.
 
-        `limit` ends the iteration after so many events; `page` is how many one request asks for.
+        All that is given must hold; `ledger.search` takes any other question. `limit` ends the iteration
+        after so many events; `page` is how many one request asks for.
         """
-        who = None if actor is None else subject_to_wire(actor)
-        filters = {
-            "actor": str(ExternalId(**who)) if isinstance(who, dict) else who,
-            "type": type,
-            "resource": resource,
-            "outcome": outcome,
-            "since": _time(since),
-            "until": _time(until),
-            "words": words,
-        }
-        params = {name: value for name, value in filters.items() if value is not None}
-        left, cursor = limit, None
-        while left is None or left > 0:
-            params["limit"] = str(page if left is None else min(page, left))
-            answer = await self._get("/v1/events", params)
-            items = answer.get("items") if isinstance(answer, dict) else None
-            if not isinstance(items, list):
-                raise Corrupt("a page of events has no items", remote=True)
-            for item in items:
-                if left is not None:
-                    if left == 0:
-                        return
-                    left -= 1
-                yield _stored(item)
-            following = answer.get("next")
-            if following is None:
-                return
-            if following == cursor:
-                raise Corrupt("the server repeats a page of events", remote=True)
-            cursor = params["cursor"] = str(following)
+        q = search_terms(
+            actor=actor,
+            type=type,
+            resource=resource,
+            outcome=outcome,
+            since=since,
+            until=until,
+            words=words,
+        )
+        async for found in self.ledger.search(q, limit=limit, page=page):
+            yield found
 
     async def event(self, event_id: str) -> StoredEvent:
         """One event by its id. Raises `NotFound`."""
-        return _stored(await self._get(f"/v1/events/{segment(event_id, 'an event id')}"))
+        return stored(await self._get(f"/v1/events/{segment(event_id, 'an event id')}"))
 
     async def tail(self) -> AsyncIterator[StoredEvent]:
-        """Events as they are recorded, from now on, without end.
+        """Events as they are recorded, from now on, until the server ends it.
 
         Raises `Unavailable` when the connection breaks; what was missed meanwhile is found by `events`.
+        `ledger.stream` goes on by itself.
         """
-        endless = httpx.Timeout(5.0, read=None)
-        headers = {**self._authorization(), "accept": "text/event-stream"}
-        with TransportErrors(self.url):
-            async with self._http.stream(
-                "GET", "/v1/events/stream", headers=headers, timeout=endless
-            ) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                    raise error_of(answer)
-                data: list[str] = []
-                async for line in answer.aiter_lines():
-                    if line.startswith("data:"):
-                        data.append(line[5:].removeprefix(" "))
-                    elif not line and data:
-                        yield _stored(_json("\n".join(data)))
-                        data = []
+        async for found in self.ledger.once():
+            yield found
 
     async def check(self, subject: Subject, permission: str, resource: str | None = None) -> Permission:
         """Ask whether `subject` may do something. `permission` is a permission or the name of a role."""
@@ -242,7 +209,7 @@ class Tutela:
             return Token(active=False)
         return Token(
             active=True,
-            sub=_text(answer, "sub"),
+            sub=text(answer, "sub"),
             name=answer.get("name"),
             email=answer.get("email"),
             roles=tuple(str(role) for role in answer.get("roles") or ()),
@@ -261,11 +228,28 @@ class Tutela:
     async def jwks(self) -> Any:
         """The public keys that identity tokens are signed with (RFC 7517), as parsed JSON. Needs no key."""
         answer = await self._send("GET", "/.well-known/jwks.json", public=True)
-        return _json(answer.text)
+        return parsed(answer.text)
+
+    def twin(self) -> Tutela:
+        """A client with the same settings and connections of its own, for another event loop.
+
+        A `transport` that was passed is used by both, and stays open when the twin is closed.
+        """
+        made = Tutela(
+            self.url,
+            self._key,
+            timeout=self._timeout,
+            deadline=self._deadline,
+            retries=self._retries,
+            transport=self._given_transport,
+        )
+        made._shared = self._given_transport is not None
+        return made
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if not self._shared:
+            await self._http.aclose()
 
     async def __aenter__(self) -> Tutela:
         return self
@@ -277,15 +261,15 @@ class Tutela:
         return f"Tutela({self.url!r})"
 
     async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return _json((await self._send("GET", path, params=params)).text)
+        return parsed((await self._send("GET", path, params=params)).text)
 
     async def _post(self, path: str, body: Any, key: str | None = None) -> Any:
         answer = await self._send("POST", path, body=body, key=key or str(uuid.uuid4()))
-        return _json(answer.text)
+        return parsed(answer.text)
 
     async def _call(self, path: str, body: Any) -> Any:
         """A POST whose answer the server must not keep; see `crypto_client`."""
-        return _json((await self._send("POST", path, body=body)).text)
+        return parsed((await self._send("POST", path, body=body)).text)
 
     async def _send(
         self,
@@ -335,34 +319,13 @@ class Tutela:
         return {"authorization": f"Bearer {self._key}"}
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise Corrupt("the server's answer is not JSON", remote=True) from error
-
-
-def _text(answer: Any, name: str) -> str:
-    found = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(found, str) or not found:
-        raise Corrupt(f"the server's answer has no `{name}`", remote=True)
-    return found
-
-
 def _batch(item: Any) -> Batch:
     status = item.get("status") if isinstance(item, dict) else None
     if not isinstance(status, int):
         raise Corrupt("an item of a batch has no status", remote=True)
     if status == 201:
-        return Batch(status, _text(item, "id"), None)
+        return Batch(status, text(item, "id"), None)
     return Batch(status, None, from_problem(item.get("problem"), status))
-
-
-def _stored(item: Any) -> StoredEvent:
-    event = item.get("event") if isinstance(item, dict) else None
-    if not isinstance(event, dict):
-        raise Corrupt("a stored event has no content", remote=True)
-    return StoredEvent(_text(item, "position"), event, _text(item, "leaf"))
 
 
 def _origin(url: str) -> str:

@@ -48,7 +48,7 @@ async def read_request(scope: Scope, verifier: Verifier) -> RequestContext:
     return RequestContext(
         user=user,
         ip=_address(scope),
-        user_agent=agents[0][:LONGEST_AGENT] if agents else None,
+        user_agent=agent_of(agents[0]) if agents else None,
         method=scope.get("method"),
         path=scope.get("path"),
     )
@@ -67,12 +67,20 @@ def _address(scope: Scope) -> str | None:
     """
     hops = ",".join(_values(scope, "x-forwarded-for")).split(",")
     client = scope.get("client") or ("",)
-    for text in (hops[-1].strip(), str(client[0])):
-        try:
-            return str(ipaddress.ip_address(text))
-        except ValueError:
-            continue
-    return None
+    return address_of(hops[-1].strip()) or address_of(client[0])
+
+
+def agent_of(text: str) -> str | None:
+    """A user agent as long as the server takes it. What a visitor sends must not keep an event out."""
+    return text.encode(errors="replace")[:LONGEST_AGENT].decode(errors="ignore") or None
+
+
+def address_of(text: object) -> str | None:
+    """An address in its shortest spelling, without a zone (RFC 4007 §11), or None for anything else."""
+    try:
+        return str(ipaddress.ip_address(str(text).partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def _values(scope: Scope, name: str) -> list[str]:
@@ -81,4 +89,5 @@ def _values(scope: Scope, name: str) -> list[str]:
 
 
 CURRENT: ContextVar[RequestContext | None] = ContextVar("tutela_request", default=None)
-LONGEST_AGENT = 1024
+# In bytes: the server's bound.
+LONGEST_AGENT = 512

@@ -36,7 +36,7 @@ async def stream(
     """POST a source to `/v1/crypto/streams/VERB` and yield the answer as it comes. Nothing is retried."""
     if isinstance(source, str):
         raise ValueError("a source is bytes or something that yields them; for a file, pass a pathlib.Path")
-    if not client._own_transport:
+    if client._given_transport is not None:
         raise ValueError("a stream opens a connection of its own, which `transport` does not cover")
     where = urlsplit(client.url)
     target = f"{where.path}/v1/crypto/streams/{verb}" + (f"?{urlencode(params)}" if params else "")

@@ -50,8 +50,9 @@ class NewEvent:
 
     `type` is 1 to 128 characters of `a-z 0-9 . _ -`. `outcome` is `success` (the server's default),
     `failure`, `denied` or `unknown`. `time` is an aware datetime or RFC 3339 text; without it the
-    server takes the time of the request. `source` is `{"ip", "user_agent"}`, both optional.
-    `metadata` must be a JSON object; the ledger seals it as a whole.
+    server takes the time of the request. `source` is `{"ip", "user_agent"}` and `request` is
+    `{"id", "method", "route", "status"}`, all of them optional. `metadata` must be a JSON object; the
+    ledger seals it as a whole.
     """
 
     type: str
@@ -63,6 +64,7 @@ class NewEvent:
     resource: Resource | str | None = None
     source: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object of the API. Raises ValueError for a time without a zone or a wrong subject."""
@@ -76,6 +78,7 @@ class NewEvent:
             "resource": self.resource.to_wire() if isinstance(self.resource, Resource) else self.resource,
             "source": dict(self.source) if self.source else None,
             "metadata": dict(self.metadata) if self.metadata else None,
+            "request": dict(self.request) if self.request else None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

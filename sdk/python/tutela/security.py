@@ -25,19 +25,18 @@ from typing import Any
 
 import anyio.to_thread
 
-from .audit import AuditLog
+from .audit import AuditLogger
 from .auth import AuthProvider
 from .client import Tutela
 from .context import CURRENT, RequestContext, Visitor, bind, read_request
 from .encryption import Encryption
 from .errors import PermissionDenied, Unauthenticated
 from .events import ExternalId
+from .handlers import Handler, as_response, positional, scopes
 from .identity import Anonymous, Verifier
 from .settings import is_bool, is_seconds, is_span, members, unknown
 
 __all__ = ["Encryption", "SecurityManager"]
-
-Handler = Callable[..., Any]
 
 
 class SecurityManager:
@@ -62,7 +61,7 @@ class SecurityManager:
         self.auth_providers = _providers(auth_providers)
         self.session_config = members("session_config", session_config or {}, _SESSION)
         self.client = client or Tutela()
-        self.audit_log = AuditLog(self.client)
+        self.audit_log = AuditLogger(self.client)
         self._audience = audience or os.environ.get("TUTELA_AUDIENCE") or ""
         self._issuer = issuer or os.environ.get("TUTELA_ISSUER") or self.client.url
 
@@ -86,7 +85,7 @@ class SecurityManager:
         Under `Guard` the errors become answers. Without it the identity is still verified, but the
         errors are left to the framework's exception handlers.
         """
-        takes = _positional(handler)
+        takes = positional(handler)
 
         @functools.wraps(handler)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -105,10 +104,7 @@ class SecurityManager:
                         result = await result
             finally:
                 CURRENT.reset(token)
-            response = _nexios_response(args)
-            if response is not None and isinstance(result, (dict, list)):
-                return response.json(result)
-            return result
+            return as_response(args, result)
 
         return guarded
 
@@ -131,7 +127,7 @@ class SecurityManager:
         """Like `authenticate`, for people who hold `permission`; the others get `PermissionDenied` (403)."""
 
         def decorate(handler: Handler) -> Handler:
-            takes = _positional(handler)
+            takes = positional(handler)
 
             @functools.wraps(handler)
             async def permitted(*args: Any, **kwargs: Any) -> Any:
@@ -153,40 +149,16 @@ class SecurityManager:
         await self.client.aclose()
 
     async def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RequestContext:
-        for scope in _scopes(args, kwargs):
+        for scope in scopes(args, kwargs):
             return await read_request(scope, self.verifier)
         raise Unauthenticated("sign in first")
 
 
-def _positional(handler: Handler) -> Callable[[Mapping[str, Any]], int] | None:
-    """How many positional arguments `handler` takes beside given keywords; None means any number."""
-    kinds = inspect.Parameter
-    parameters = inspect.signature(handler).parameters.values()
-    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
-        return None
-    names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
-    return lambda given: sum(1 for name in names if name not in given)
-
-
 def _guarantee_user(args: tuple[Any, ...], kwargs: Mapping[str, Any], context: RequestContext) -> None:
     """Make `request.user` the verified person, whatever another middleware put there."""
-    for scope in _scopes(args, kwargs):
+    for scope in scopes(args, kwargs):
         if scope.get("user") is not context.user:
             bind(scope, context)
-
-
-def _scopes(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-    found = [getattr(value, "scope", None) for value in (*args, *kwargs.values())]
-    return [scope for scope in found if isinstance(scope, dict) and "headers" in scope]
-
-
-def _nexios_response(args: tuple[Any, ...]) -> Any:
-    """The response object that Nexios passes beside the request, or None elsewhere."""
-    for value in args[1:]:
-        origins = (base.__module__.partition(".")[0] for base in type(value).__mro__)
-        if "nexios" in origins and callable(getattr(value, "get_response", None)):
-            return value
-    return None
 
 
 def _providers(given: Iterable[str | AuthProvider]) -> tuple[AuthProvider, ...]:

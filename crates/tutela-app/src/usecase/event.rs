@@ -1,36 +1,56 @@
-//! Events of applications: record, search, read, follow.
+//! Recording events of applications.
 
-use std::{borrow::Cow, collections::BTreeSet, net::IpAddr};
+use std::{borrow::Cow, collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use serde_json::Value;
 use tutela_api as api;
 use tutela_core::{Actor, Event, EventId, Outcome, Pii, Principal, Request, Resource, Source, Subject, Timestamp};
-use tutela_store::{Bounds, Changeset, LogRow, Position};
+use tutela_store::Changeset;
 
-use crate::{
-    App, Ctx, Error, TypesAllowed,
-    registry::{APPLICATION_TYPES, event_type},
-    usecase::account::check_external,
-};
+use super::{account::check_external, search::sequenced};
+use crate::{App, Ctx, Error, TypesAllowed, audit};
 
 /// Most events of one call.
 pub const MAX_BATCH: usize = 10_000;
-/// Most events of one page.
-pub const MAX_PAGE: u32 = 1_000;
+/// Longest `User-Agent` that is kept, in bytes.
+const MAX_AGENT: usize = 512;
+/// Beginnings of names that only tutela gives, so that a later type of ours cannot have been forged before.
+const OWN_FAMILIES: &[&str] = &["ledger.", "gateway.", "key.", "session.", "sink.", "backup.", "privacy.subject.", "server."];
 /// How far ahead of our clock an event's time may be.
 const AHEAD: std::time::Duration = std::time::Duration::from_secs(300);
 
+/// What is kept of applications' events, for an application that counts on it.
+pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::AuditSettings, Error> {
+    app.permit(ctx, "events:write").await?;
+    let days = app.projection.as_ref().map_or_else(|| app.rules.of(&tutela_core::Class::AUDIT).days, |projection| projection.retention_days);
+    Ok(api::AuditSettings {
+        storage: app.audit.storage.as_str().to_owned(),
+        retention_days: days,
+        fields: audit::kept(&app.audit.fields).into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// What a caller waits for before it is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the event is durable; a crash does not lose it.
+    #[default]
+    Durable,
+    /// Until it has its position, too; on SQLite that is the same moment.
+    Sequenced,
+}
+
 /// Records one event. Durable when this returns.
-pub async fn record(app: &App, ctx: &Ctx, new: Value) -> Result<api::Recorded, Error> {
+pub async fn record(app: &App, ctx: &Ctx, new: Value, wait: Wait) -> Result<api::Recorded, Error> {
     app.permit(ctx, "events:write").await?;
     let record = app.seal(&prepare(app, ctx, new)?).await?;
-    let id = record.entry.id.to_string();
+    let id = record.entry.id;
     app.store.commit(Changeset::of(record)).await?;
-    Ok(api::Recorded { id })
+    recorded(app, id, wait).await
 }
 
 /// Records many events; each item is answered for itself, and the good ones are durable, all in one commit, when this returns.
-pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>) -> Result<Vec<Result<String, Error>>, Error> {
+pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>, wait: Wait) -> Result<Vec<Result<api::Recorded, Error>>, Error> {
     app.permit(ctx, "events:write").await?;
     if items.len() > MAX_BATCH {
         return Err(Error::invalid("", format!("a batch has at most {MAX_BATCH} events, this one has {}", items.len())));
@@ -39,26 +59,41 @@ pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>) -> Result<Vec
     let subjects: BTreeSet<Subject> = events.iter().flatten().flat_map(crate::record::subjects).collect();
     let keys = app.ring.subject_keys(&subjects.iter().collect::<Vec<_>>(), ctx.now).await?;
     let mut records = Vec::with_capacity(events.len());
-    let mut answers = Vec::with_capacity(events.len());
+    let mut ids = Vec::with_capacity(events.len());
     for event in events {
-        match event.and_then(|event| app.sealer.seal(&event, &keys)) {
-            Ok(record) => {
-                answers.push(Ok(record.entry.id.to_string()));
-                records.push(record);
-            }
-            Err(e) => answers.push(Err(e)),
-        }
+        let sealed = event.and_then(|event| app.sealer.seal(&event, &keys));
+        ids.push(sealed.map(|record| {
+            let id = record.entry.id;
+            records.push(record);
+            id
+        }));
     }
     if let Some(changeset) = Changeset::of_all(records) {
         app.store.commit(changeset).await?;
     }
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        answers.push(match id {
+            Ok(id) => recorded(app, id, wait).await,
+            Err(e) => Err(e),
+        });
+    }
     Ok(answers)
+}
+
+/// The answer to an event that is durable.
+async fn recorded(app: &App, id: EventId, wait: Wait) -> Result<api::Recorded, Error> {
+    if wait == Wait::Durable {
+        return Ok(api::Recorded { id: id.to_string(), position: None, leaf: None });
+    }
+    let row = sequenced(app, id).await?;
+    Ok(api::Recorded { id: id.to_string(), position: Some(row.position.to_string()), leaf: Some(super::search::hex(&row.leaf)) })
 }
 
 fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
     let new: api::NewEvent = serde_json::from_value(new).map_err(|e| Error::invalid("event", e.to_string()))?;
-    let kind = check_type(app, new.kind)?;
-    let mut event = Event::named(kind, EventId::batch(ctx.now, &mut { app.env() }), ctx.now);
+    let declared = check_type(app, &new.kind)?;
+    let mut event = Event::named(Cow::Owned(new.kind), EventId::batch(ctx.now, &mut { app.env() }), ctx.now);
     if let Some(text) = new.time {
         let time: Timestamp = text.parse().map_err(|_| Error::invalid("time", format!("`{text}` is not an RFC 3339 time such as 2026-11-22T09:30:00Z")))?;
         if time > ctx.now + AHEAD {
@@ -102,25 +137,61 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
             .transpose()?;
         event.source = Source { ip: ip.map(Pii::new), user_agent: bounded("source.user_agent", source.user_agent, 512)?.map(Pii::new) };
     }
-    event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
+    let request = new.request.unwrap_or_default();
+    event.request = Some(Request {
+        id: Some(ctx.request),
+        method: bounded("request.method", request.method, 16)?,
+        route: bounded("request.route", request.route, 256)?,
+        status: request.status,
+    });
     event.metadata = new.metadata.unwrap_or_default();
+    // Callers that have no better place for a null leave it out.
+    event.metadata.retain(|_, value| !value.is_null());
+    lift_source(&mut event);
+    if let Some(declared) = declared {
+        event.severity = declared.severity;
+        event.class = declared.class.clone();
+        for field in &declared.body.fields {
+            let Some(value) = event.metadata.remove(&field.name) else { continue };
+            if field.personal { event.set_personal(&field.name, value) } else { event.set(&field.name, value) }
+        }
+    }
+    audit::apply(&app.audit.fields, &mut event, app.field_hash.open());
     Ok(event)
 }
 
-fn check_type(app: &App, kind: String) -> Result<Cow<'static, str>, Error> {
+/// Applications often put the address and the browser among the rest; they belong to the source.
+fn lift_source(event: &mut Event) {
+    for name in ["ip", "ip_address"] {
+        let Some(ip) = event.metadata.get(name).and_then(Value::as_str).and_then(|text| text.parse::<IpAddr>().ok()) else { continue };
+        event.metadata.remove(name);
+        event.source.ip.get_or_insert_with(|| Pii::new(ip));
+    }
+    if let Some(Value::String(agent)) = event.metadata.get("user_agent").filter(|agent| agent.as_str().is_some_and(|text| !text.is_empty())) {
+        let cut = agent.chars().scan(0, |bytes, c| { *bytes += c.len_utf8(); (*bytes <= MAX_AGENT).then_some(c) }).collect();
+        event.source.user_agent.get_or_insert_with(|| Pii::new(cut));
+        event.metadata.remove("user_agent");
+    }
+}
+
+/// The declaration of a type that may be recorded from outside, where there is one.
+fn check_type(app: &App, kind: &str) -> Result<Option<Arc<audit::Declared>>, Error> {
     if kind.is_empty() || kind.len() > 128 || !kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b)) {
         return Err(Error::invalid("type", "a type has 1 to 128 characters of `a-z 0-9 . _ -`, for example `photo.shared`"));
     }
-    if let Some(known) = APPLICATION_TYPES.iter().find(|name| **name == kind) {
-        return Ok(Cow::Borrowed(known));
+    match app.types.get(kind) {
+        Some(declared) if !declared.is_for_applications() => {
+            Err(Error::invalid("type", format!("`{kind}` is one of tutela's own types and cannot be recorded from outside")))
+        }
+        Some(declared) => Ok(Some(declared)),
+        None if OWN_FAMILIES.iter().any(|family| kind.starts_with(family)) => {
+            Err(Error::invalid("type", format!("types that begin like `{kind}` are tutela's own; choose a name of your application's, for example `app.{kind}`")))
+        }
+        None if app.audit.types == TypesAllowed::Declared => {
+            Err(Error::invalid("type", format!("`{kind}` is not declared, and `audit.types` is `declared`; declare it with PUT /v1/event-types/{kind}")))
+        }
+        None => Ok(None),
     }
-    if event_type(&kind).is_some() {
-        return Err(Error::invalid("type", format!("`{kind}` is one of tutela's own types and cannot be recorded from outside")));
-    }
-    if app.audit.types == TypesAllowed::Declared {
-        return Err(Error::invalid("type", format!("`{kind}` is not declared, and `audit.types` is `declared`; known are {}", APPLICATION_TYPES.join(", "))));
-    }
-    Ok(Cow::Owned(kind))
 }
 
 fn bounded(field: &'static str, text: Option<String>, most: usize) -> Result<Option<String>, Error> {
@@ -128,195 +199,4 @@ fn bounded(field: &'static str, text: Option<String>, most: usize) -> Result<Opt
         Some(text) if text.is_empty() || text.len() > most => Err(Error::invalid(field, format!("`{field}` has 1 to {most} bytes"))),
         other => Ok(other),
     }
-}
-
-/// What to look for; every field that is there must fit.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Account id, client id, or `namespace:value`.
-    pub actor: Option<String>,
-    /// Event type.
-    pub kind: Option<String>,
-    /// Name or id of the resource, or `type/id`.
-    pub resource: Option<String>,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
-    /// Events from this time on.
-    pub since: Option<Timestamp>,
-    /// Events before this time.
-    pub until: Option<Timestamp>,
-    /// Address, or a network of a width that is indexed: /8, /16, /24 of IPv4, /32, /48, /64 of IPv6.
-    pub ip: Option<String>,
-    /// Session id.
-    pub session: Option<String>,
-    /// Name of a gateway route.
-    pub route: Option<String>,
-    /// Words that all occur.
-    pub words: Option<String>,
-}
-
-/// One page of events, newest first; `next` continues below it.
-pub struct Found {
-    /// The events, opened for the reader.
-    pub items: Vec<api::StoredEvent>,
-    /// Where the next page begins.
-    pub next: Option<Position>,
-}
-
-/// Searches the ledger. Times are compared with when an event happened, not with when it was recorded.
-pub async fn search(app: &App, ctx: &Ctx, filter: &Filter, before: Option<Position>, limit: u32) -> Result<Found, Error> {
-    app.permit(ctx, "ledger:read").await?;
-    let limit = limit.clamp(1, MAX_PAGE) as usize;
-    let mut found = Found { items: Vec::new(), next: None };
-    let Some((bounds, mut before)) = bounds(app, filter, before).await? else { return Ok(found) };
-    let tokens = |month: i64| tokens(app, filter, month).map_err(|e| tutela_store::Error::Internal(e.to_string()));
-    loop {
-        let positions = app.store.search(&tokens, Bounds { before, ..bounds }, limit as u32).await?;
-        let exhausted = positions.len() < limit;
-        before = positions.last().copied();
-        for row in app.store.log_rows(&positions).await? {
-            let event = shown(app, &row).await?;
-            if in_time(&event.event, filter) {
-                found.items.push(event);
-                if found.items.len() == limit {
-                    found.next = Some(Position { entry: row.position.entry, item: Some(row.position.item.unwrap_or(0)) });
-                    return Ok(found);
-                }
-            }
-        }
-        if exhausted {
-            return Ok(found);
-        }
-    }
-}
-
-/// The part of the log that can hold events of the wanted time.
-async fn bounds(app: &App, filter: &Filter, before: Option<Position>) -> Result<Option<(Bounds, Option<Position>)>, Error> {
-    if filter.since.is_none() && filter.until.is_none() {
-        return Ok(Some((Bounds { from: 0, before }, before)));
-    }
-    let since = filter.since.unwrap_or(Timestamp::from_micros(0));
-    let until = filter.until.unwrap_or(Timestamp::from_secs(253_402_300_799));
-    let Some((from, to)) = app.store.log_time_bounds(since, until).await? else { return Ok(None) };
-    let end = Position { entry: to, item: Some(0) };
-    let before = Some(before.map_or(end, |b| b.min(end)));
-    Ok(Some((Bounds { from, before }, before)))
-}
-
-fn tokens(app: &App, filter: &Filter, month: i64) -> Result<Vec<String>, Error> {
-    let mut out = Vec::new();
-    if let Some(kind) = &filter.kind {
-        out.push(format!("t={kind}"));
-    }
-    if let Some(outcome) = filter.outcome {
-        out.push(format!("o={}", outcome.as_str()));
-    }
-    for (prefix, word) in [("a", &filter.actor), ("r", &filter.resource), ("i", &filter.ip), ("e", &filter.session), ("g", &filter.route)] {
-        if let Some(word) = word {
-            out.push(app.sealer.token(month, prefix, word)?);
-        }
-    }
-    for word in crate::record::words(filter.words.as_deref().unwrap_or_default()) {
-        out.push(app.sealer.token(month, "w", &word)?);
-    }
-    Ok(out)
-}
-
-fn in_time(event: &Value, filter: &Filter) -> bool {
-    let time = event["time"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
-    let fits = |ok: fn(Timestamp, Timestamp) -> bool, bound: Option<Timestamp>| bound.is_none_or(|b| time.is_some_and(|t| ok(t, b)));
-    fits(|t, since| t >= since, filter.since) && fits(|t, until| t < until, filter.until)
-}
-
-/// An event by id, with its canonical bytes as they are sealed.
-pub async fn get(app: &App, ctx: &Ctx, id: EventId) -> Result<(api::StoredEvent, Vec<u8>), Error> {
-    app.permit(ctx, "ledger:read").await?;
-    let row = sequenced(app, id).await?;
-    Ok((shown(app, &row).await?, row.body))
-}
-
-/// An event that is durable; on PostgreSQL it may have to wait for its position first.
-pub(crate) async fn sequenced(app: &App, id: EventId) -> Result<LogRow, Error> {
-    if let Some(row) = app.store.log_get(id).await? {
-        return Ok(row);
-    }
-    app.store.settle().await?;
-    app.store.log_get(id).await?.ok_or(Error::NotFound("event"))
-}
-
-/// An event by position, with its canonical bytes as they are sealed.
-pub async fn at(app: &App, ctx: &Ctx, position: Position) -> Result<(api::StoredEvent, Vec<u8>), Error> {
-    app.permit(ctx, "ledger:read").await?;
-    let row = app.store.log_at(position).await?.ok_or(Error::NotFound("event"))?;
-    Ok((shown(app, &row).await?, row.body))
-}
-
-/// Follows the log: events from entry `from` on that fit, and where to go on. Waits until there is
-/// something. Ends with an error once the caller's session or key has ended, or the server stops.
-pub async fn follow(app: &App, ctx: &Ctx, filter: &Filter, from: u64) -> Result<(Vec<api::StoredEvent>, u64), Error> {
-    app.permit(ctx, "ledger:read").await?;
-    let mut size = app.store.watch_size();
-    let stop = app.stopping();
-    let upto = loop {
-        let now = *size.borrow_and_update();
-        if now > from {
-            break now.min(from + 256);
-        }
-        tokio::select! {
-            changed = size.changed() => changed.map_err(|_| Error::Internal("the store is closing"))?,
-            () = stop.cancelled() => return Err(Error::Internal("the server is stopping")),
-        }
-    };
-    app.still_there(ctx).await?;
-    let mut out = Vec::new();
-    for row in app.store.log_range(from, upto).await? {
-        let items = app.store.log_items(row.position.entry).await?;
-        if items.is_empty() {
-            out.push(shown(app, &row).await?);
-        }
-        for (item, body) in items.into_iter().enumerate() {
-            out.push(shown(app, &row.item(item as u16, body)).await?);
-        }
-    }
-    out.retain(|event| fits(&event.event, filter));
-    Ok((out, upto))
-}
-
-/// Number of entries of the log at this moment, as this process knows it.
-pub fn size(app: &App) -> u64 {
-    *app.store.watch_size().borrow()
-}
-
-fn fits(event: &Value, filter: &Filter) -> bool {
-    let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_ref().is_none_or(|w| Some(w.as_str()) == found);
-    let actor = match (event["actor"]["namespace"].as_str(), event["actor"]["id"].as_str()) {
-        (Some(namespace), Some(id)) => Some(format!("{namespace}:{id}")),
-        (None, Some(id)) => Some(id.to_owned()),
-        _ => None,
-    };
-    is(&filter.kind, event["type"].as_str())
-        && is(&filter.actor, actor.as_deref())
-        && (is(&filter.resource, event["resource"]["id"].as_str()) || is(&filter.resource, typed_resource(event).as_deref()))
-        && has_words(event, filter)
-        && is(&filter.session, event["session"].as_str())
-        && is(&filter.route, event["request"]["route"].as_str())
-        && filter.ip.as_ref().is_none_or(|wanted| event["source"]["ip"].as_str().is_some_and(|ip| crate::record::ip_words_of(ip).contains(wanted)))
-        && filter.outcome.is_none_or(|o| event["outcome"].as_str() == Some(o.as_str()))
-        && in_time(event, filter)
-}
-
-fn typed_resource(event: &Value) -> Option<String> {
-    Some(format!("{}/{}", event["resource"]["type"].as_str()?, event["resource"]["id"].as_str()?))
-}
-
-/// Whether all wanted words occur where the index has them.
-fn has_words(event: &Value, filter: &Filter) -> bool {
-    let Some(wanted) = &filter.words else { return true };
-    let found = crate::record::words_of(["action", "reason", "data", "personal", "metadata"].iter().map(|field| &event[*field]));
-    crate::record::words(wanted).iter().all(|word| found.contains(word))
-}
-
-async fn shown(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {
-    let leaf = row.leaf.iter().map(|b| format!("{b:02x}")).collect();
-    Ok(api::StoredEvent { position: row.position.to_string(), event: app.open_event(row).await?, leaf })
 }

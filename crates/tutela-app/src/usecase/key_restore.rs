@@ -113,6 +113,8 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         urls: app.urls.clone(),
         identity: app.identity.clone(),
         audit: app.audit.clone(),
+        rules: app.rules.clone(),
+        cluster: None,
         root,
         kms,
         providers: vec![provider],

@@ -4,7 +4,7 @@ use tutela_core::EventId;
 use tutela_ledger::{Batch, Checkpoint, ItemProof, Span, TilePath, TlogProof, inclusion_ranges};
 use tutela_store::{LogRow, Position};
 
-use crate::{App, Ctx, Error, usecase::event};
+use crate::{App, Ctx, Error, usecase::search};
 
 /// The last signed checkpoint, as a signed note.
 pub async fn checkpoint(app: &App, ctx: &Ctx) -> Result<String, Error> {
@@ -31,7 +31,7 @@ pub async fn tile(app: &App, ctx: &Ctx, path: TilePath) -> Result<Vec<u8>, Error
 /// Proof that an event stands in the log (C2SP tlog-proof).
 pub async fn proof(app: &App, ctx: &Ctx, id: EventId) -> Result<TlogProof, Error> {
     app.permit(ctx, "ledger:read").await?;
-    let row = event::sequenced(app, id).await?;
+    let row = search::sequenced(app, id).await?;
     prove(app, row).await
 }
 
@@ -44,7 +44,12 @@ pub async fn proof_at(app: &App, ctx: &Ctx, position: Position) -> Result<TlogPr
 
 async fn prove(app: &App, row: LogRow) -> Result<TlogProof, Error> {
     let note = app.store.log_head().await?.1;
-    let size = Checkpoint::parse(&note)?.size;
+    prove_under(app, row, &note).await
+}
+
+/// Proof under a certain checkpoint.
+pub(crate) async fn prove_under(app: &App, row: LogRow, note: &str) -> Result<TlogProof, Error> {
+    let size = Checkpoint::parse(note)?.size;
     let index = row.position.entry;
     let mut hashes = Vec::new();
     for range in inclusion_ranges(index, size) {
@@ -58,7 +63,7 @@ async fn prove(app: &App, row: LogRow) -> Result<TlogProof, Error> {
             Some(ItemProof::new(&batch, item, leaf.body).ok_or(Error::NotFound("event"))?)
         }
     };
-    Ok(TlogProof { index, hashes, checkpoint: note, item })
+    Ok(TlogProof { index, hashes, checkpoint: note.to_owned(), item })
 }
 
 /// Entries `from..from + limit` as they are sealed, each with its records, oldest first.

@@ -11,7 +11,7 @@ use tutela_core::{KeyId, Subject, Timestamp};
 use tutela_kms::event::{SubjectErased, SubjectErasureCompleted, SubjectHeld, SubjectReleased};
 use tutela_store::{Changeset, Housekeeping, SubjectKeyRow};
 
-use super::crypto::subject_of;
+use super::{crypto::subject_of, unindex};
 use crate::{App, Ctx, Error};
 
 /// Erasures that wait for the end of an epoch, looked at in one round.
@@ -68,13 +68,18 @@ pub async fn erase(app: &App, ctx: &Ctx, action: api::SubjectAction) -> Result<a
         records.push(app.record(ctx, SubjectErased::new(*key, reason)).await?);
     }
     let changeset = Changeset::of_all(records).ok_or(Error::Internal("an erasure without a key"))?;
-    let changeset = keys.iter().fold(changeset, |c, key| c.subject_key_destroy(*key, now));
+    let changeset = keys.iter().fold(changeset, |c, key| c.subject_key_destroy(*key, now).erasure_task_add(*key, unindex::PLACE, now));
+    let changeset = match &app.projection {
+        Some(projection) => keys.iter().fold(changeset, |c, key| c.erasure_task_add(*key, projection.cluster.name(), now)),
+        None => changeset,
+    };
     app.store.commit(changeset).await?;
     for key in &keys {
         app.ring.forget(*key).await;
     }
     settle(app, &keys, now).await;
     app.wake_keys();
+    app.projection.iter().for_each(|projection| projection.woken.notify_one());
     certificate_of(app, first).await
 }
 

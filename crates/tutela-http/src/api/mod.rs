@@ -1,6 +1,7 @@
 //! One file per resource; each handler parses, calls one use case, and answers.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod crypto;
 pub(crate) mod crypto_stream;

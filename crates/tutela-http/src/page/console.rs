@@ -8,9 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use tutela_app::{
-    Error, account,
-    event::{self, Filter},
-    health, session,
+    Error, Query as LedgerQuery, account, health, search, session,
 };
 use tutela_core::{AccountId, SessionId};
 
@@ -57,7 +55,7 @@ async fn overview_page(desk: &Desk) -> Result<OverviewPage, Error> {
         .map(|hour| (format!("{:02}:00", hour.rem_euclid(24)), by_hour.iter().find(|(h, _)| *h == hour).map_or(0, |(_, n)| *n)))
         .collect();
     let probe = health::probe(app).await;
-    let latest = event::search(app, ctx, &Filter::default(), None, 6).await?;
+    let latest = search::search(app, ctx, &LedgerQuery::default(), None, 6).await?;
     Ok(OverviewPage {
         frame: desk.frame(Room::Overview),
         events: Count(by_hour.iter().map(|(_, n)| n).sum()),

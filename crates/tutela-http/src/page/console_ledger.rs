@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{
-        IntoResponse, Response,
+        IntoResponse, Redirect, Response,
         sse::{Event as SseEvent, KeepAlive, Sse},
     },
 };
@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tutela_app::{Error, Position, event, event_types, health, ledger};
+use tutela_app::{Error, Position, Query as LedgerQuery, event_type, health, ledger, search};
 
 use super::{
     console::desk,
@@ -22,109 +22,109 @@ use super::{
     show::{actor, outcome, row, when_text},
 };
 use crate::{
-    api::event::{Search, follow},
+    api::event::{cursor, follow},
     caller::Caller,
+    problem::Failure,
     view::{
-        console::{EventPage, LedgerFilter, LedgerPage, Room},
-        part::{Choice, Count, Fact, FilterChip, Identifier},
+        console::{EventPage, LedgerPage, Room},
+        part::{Count, Fact, FilterChip, Identifier},
     },
     web::Web,
 };
 
 const PAGE: u32 = 50;
 
-/// The form's fields; empty ones are absent.
+/// The form's fields; empty ones are absent. `q` is the query, the others add to it.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Typed {
-    #[serde(default)]
     q: String,
-    #[serde(default)]
     actor: String,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
     resource: String,
-    #[serde(default)]
     outcome: String,
-    #[serde(default)]
-    since: String,
-    #[serde(default)]
-    until: String,
-    #[serde(default)]
+    after: String,
+    before: String,
     cursor: String,
 }
 
 impl Typed {
-    fn search(&self) -> Search {
-        let some = |text: &String| Some(text.clone());
-        Search {
-            actor: some(&self.actor),
-            kind: some(&self.kind),
-            resource: some(&self.resource),
-            outcome: some(&self.outcome),
-            since: some(&self.since),
-            until: some(&self.until),
-            ip: None,
-            session: None,
-            route: None,
-            words: some(&self.q),
-            cursor: some(&self.cursor),
-            limit: None,
-        }
+    /// The query with what the other fields add to it.
+    fn whole(&self) -> String {
+        let fields = [
+            ("actor", &self.actor),
+            ("type", &self.kind),
+            ("resource", &self.resource),
+            ("outcome", &self.outcome),
+            ("after", &self.after),
+            ("before", &self.before),
+        ];
+        let added = fields.into_iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| {
+            let plain = value.trim().chars().all(|c| c.is_alphanumeric() || "_-./:@*".contains(c));
+            let value = value.trim().replace('\\', "\\\\").replace('"', "\\\"");
+            if plain { format!("{name}:{value}") } else { format!("{name}:\"{value}\"") }
+        });
+        let whole: Vec<String> = std::iter::once(self.q.trim().to_owned()).chain(added).filter(|part| !part.is_empty()).collect();
+        whole.join(" ")
     }
+}
 
-    fn fields(&self) -> [(&'static str, &'static str, &String); 7] {
-        [
-            ("q", "Words", &self.q),
-            ("actor", "Actor", &self.actor),
-            ("type", "Type", &self.kind),
-            ("resource", "Resource", &self.resource),
-            ("outcome", "Outcome", &self.outcome),
-            ("since", "Since", &self.since),
-            ("until", "Until", &self.until),
-        ]
-    }
+/// The list's address with a query, at a cursor.
+fn url(path: &str, query: &str, cursor: Option<&str>) -> String {
+    let pairs = [("q", Some(query).filter(|q| !q.is_empty())), ("cursor", cursor)];
+    let pairs: Vec<String> =
+        pairs.into_iter().filter_map(|(key, value)| value.map(|value| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
 
-    /// The list's address with these filters, less one, at a cursor.
-    fn url(&self, path: &str, without: &str, cursor: Option<&str>) -> String {
-        let kept = self.fields().into_iter().filter(|(key, _, value)| *key != without && !value.is_empty()).map(|(key, _, value)| (key, value.as_str()));
-        let pairs: Vec<String> =
-            kept.chain(cursor.map(|c| ("cursor", c))).map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
-        if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+/// One chip for each term, with the address of the list without it.
+fn chips(query: &LedgerQuery) -> Vec<FilterChip> {
+    let mut chips = Vec::new();
+    for (number, term) in query.terms.iter().enumerate() {
+        let mut rest = query.clone();
+        rest.terms.remove(number);
+        let only = LedgerQuery { terms: vec![term.clone()], ..LedgerQuery::default() };
+        chips.push((only.to_string(), rest));
     }
+    for (name, time) in [("after", query.after), ("before", query.before)] {
+        let Some(time) = time else { continue };
+        let mut rest = query.clone();
+        let bound = if name == "after" { &mut rest.after } else { &mut rest.before };
+        *bound = None;
+        chips.push((format!("{name}:{time}"), rest));
+    }
+    chips.into_iter().map(|(value, rest)| FilterChip { value, remove_url: url("/ledger", &rest.to_string(), None) }).collect()
 }
 
 pub(crate) async fn list(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(typed): Query<Typed>) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    let search = typed.search();
-    let (found, error) = match (search.filter(), search.before()) {
-        (Ok(filter), Ok(before)) => match event::search(&desk.web.app, &desk.caller.ctx, &filter, before, PAGE).await {
+    let whole = typed.whole();
+    if whole != typed.q.trim() {
+        // The address of a list says the whole query, so that it can be sent to a colleague.
+        return Redirect::to(&url("/ledger", &whole, None)).into_response();
+    }
+    let asked = LedgerQuery::parse(&whole).map_err(|e| e.pointing_into(&whole));
+    let before = cursor(Some(&typed.cursor)).map_err(|problem| problem.0.detail.unwrap_or_default());
+    let (found, error) = match (&asked, before) {
+        (Ok(query), Ok(before)) => match search::search(&desk.web.app, &desk.caller.ctx, query, before, PAGE).await {
             Ok(found) => (Some(found), None),
             Err(e) => return desk.failed(Room::Ledger, &e),
         },
-        (Err(problem), _) | (_, Err(problem)) => (None, problem.0.detail),
+        (Err(message), _) => (None, Some(message.clone())),
+        (_, Err(message)) => (None, Some(message)),
     };
-    let chips = typed.fields().into_iter().filter(|(.., value)| !value.is_empty());
     let newest = typed.cursor.is_empty();
     let page = LedgerPage {
         frame: desk.frame(Room::Ledger),
-        url: typed.url("/ledger", "", (!newest).then_some(typed.cursor.as_str())),
-        filter: LedgerFilter {
-            actor: typed.actor.clone(),
-            kind: typed.kind.clone(),
-            resource: typed.resource.clone(),
-            outcomes: [("", "Any"), ("success", "Success"), ("failure", "Failure"), ("denied", "Denied"), ("unknown", "Unknown")]
-                .map(|(value, label)| Choice { value: value.into(), label: label.into(), selected: typed.outcome == value })
-                .to_vec(),
-            since: typed.since.clone(),
-            until: typed.until.clone(),
-            words: typed.q.clone(),
-        },
-        chips: chips.map(|(key, label, value)| FilterChip { label: label.into(), value: value.clone(), remove_url: typed.url("/ledger", key, None) }).collect(),
+        url: url("/ledger", &whole, (!newest).then_some(typed.cursor.as_str())),
+        export_url: url("/ledger/export", &whole, None),
+        chips: asked.as_ref().map(chips).unwrap_or_default(),
         rows: found.iter().flat_map(|f| &f.items).map(row).collect(),
-        newer: (!newest).then(|| typed.url("/ledger", "", None)),
-        older: found.and_then(|f| f.next).map(|next| typed.url("/ledger", "", Some(&next.to_string()))),
-        tail_url: (newest && error.is_none()).then(|| typed.url("/ledger/tail", "", None)),
+        newer: (!newest).then(|| url("/ledger", &whole, None)),
+        older: found.and_then(|f| f.next).map(|next| url("/ledger", &whole, Some(&next.to_string()))),
+        tail_url: (newest && error.is_none()).then(|| url("/ledger/tail", &whole, None)),
+        query: whole,
         error,
     };
     desk.show(&page)
@@ -133,11 +133,11 @@ pub(crate) async fn list(State(web): State<Web>, caller: Caller, headers: Header
 /// New rows for the list, as they come.
 pub(crate) async fn tail(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(typed): Query<Typed>) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    let filter = match typed.search().filter() {
-        Ok(filter) => filter,
-        Err(problem) => return problem.into_response(),
+    let query = match search::query(&typed.whole()) {
+        Ok(query) => query,
+        Err(e) => return Failure::from(e).into_response(),
     };
-    let events = match follow(&desk.web, &desk.caller, filter, &headers).await {
+    let events = match follow(&desk.web, &desk.caller, query, None, &headers).await {
         Ok(events) => events,
         Err(problem) => return problem.into_response(),
     };
@@ -162,17 +162,18 @@ pub(crate) async fn event(State(web): State<Web>, caller: Caller, headers: Heade
 
 async fn event_page(desk: &Desk, text: &str) -> Result<EventPage, Error> {
     let position: Position = text.parse().map_err(|_| Error::NotFound("event"))?;
-    let (stored, sealed) = event::at(&desk.web.app, &desk.caller.ctx, position).await?;
+    let (stored, sealed) = search::at(&desk.web.app, &desk.caller.ctx, position).await?;
     let covered = health::probe(&desk.web.app).await.checkpoint.map_or(0, |c| c.size);
     let json = &stored.event;
     let kind = json["type"].as_str().unwrap_or_default();
-    let sentence = event_types().find(|t| t.name == kind).map_or("An application recorded this event.", |t| t.sentence);
+    let declared = event_type::get(&desk.web.app, &desk.caller.ctx, kind).await.ok();
+    let sentence = declared.map_or_else(|| "An application recorded this event; its type is not declared.".to_owned(), |t| t.declaration.sentence);
     let at = |entry: u64| format!("/ledger/{entry}");
     Ok(EventPage {
         frame: desk.frame(Room::Ledger),
         position: stored.position.clone(),
         kind: kind.to_owned(),
-        sentence: sentence.to_owned(),
+        sentence,
         at: when_text(json["time"].as_str().unwrap_or_default()),
         outcome: outcome(json["outcome"].as_str().unwrap_or("unknown")),
         facts: facts(json),

@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::Assets;
 use super::chart::bar_chart;
-use super::part::{ByteSize, Choice, Count, Fact, FilterChip, Identifier, Link, Status, When};
+use super::part::{ByteSize, Count, Fact, FilterChip, Identifier, Link, Status, When};
 
 /// A room of the console: an entry of the rail. Rooms appear here with their first page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,8 +119,10 @@ pub struct LedgerPage {
     pub frame: ConsoleFrame,
     /// This page's own address with its filters.
     pub url: String,
-    /// What the filter form shows.
-    pub filter: LedgerFilter,
+    /// The whole query.
+    pub query: String,
+    /// Address of the export form with the same query.
+    pub export_url: String,
     /// The filters that are active.
     pub chips: Vec<FilterChip>,
     /// The events, newest first.
@@ -133,25 +135,6 @@ pub struct LedgerPage {
     pub tail_url: Option<String>,
     /// What is wrong with the filter, such as a time that does not parse.
     pub error: Option<String>,
-}
-
-/// The values of the ledger's filter form. Empty means not filtered.
-#[derive(Clone, Debug, Default)]
-pub struct LedgerFilter {
-    /// Query key `actor`.
-    pub actor: String,
-    /// Query key `type`.
-    pub kind: String,
-    /// Query key `resource`.
-    pub resource: String,
-    /// Query key `outcome`: every choice, with "Any" first and its value empty.
-    pub outcomes: Vec<Choice>,
-    /// Query key `since`, `YYYY-MM-DDTHH:MM` in UTC.
-    pub since: String,
-    /// Query key `until`, `YYYY-MM-DDTHH:MM` in UTC.
-    pub until: String,
-    /// Query key `q`: words to find.
-    pub words: String,
 }
 
 /// One event in a list.

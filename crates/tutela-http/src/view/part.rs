@@ -173,9 +173,7 @@ pub struct Choice {
 /// A filter that is active, with the address of the page without it.
 #[derive(Clone, Debug)]
 pub struct FilterChip {
-    /// Name of the field, such as "Actor".
-    pub label: String,
-    /// What it is filtered by.
+    /// The term of the query.
     pub value: String,
     /// The same page without this filter.
     pub remove_url: String,

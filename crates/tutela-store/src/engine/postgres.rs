@@ -19,12 +19,17 @@ use uuid::Uuid;
 
 use super::{lock, postgres_tls, sequencer};
 use crate::{
-    Changeset, Config, Error, Expect, MigrationState, Record,
+    Changeset, Config, Error, Expect, IndexChange, MigrationState, On, Record,
+    append::row_id,
     changeset::Op,
     db::Signals,
     migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
     sql::Sql,
-    table::{counter::effect_ops, outbox, search},
+    table::{
+        counter::effect_ops,
+        ledger, outbox,
+        search::{self, Match},
+    },
     value::{Row, Type, Value},
 };
 
@@ -78,6 +83,7 @@ impl Postgres {
         let effects = running.as_ref().map(|(guard, _)| effect_ops(&**guard, &changeset.records)).unwrap_or_default();
         if let Some((_, events)) = running
             && changeset.ops.is_empty()
+            && changeset.index.is_empty()
             && effects.is_empty()
         {
             let (reply, answer) = oneshot::channel();
@@ -102,13 +108,17 @@ impl Postgres {
     async fn commit_once(&self, changeset: &Changeset, effects: &[Op]) -> Result<(), Error> {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        for op in changeset.ops.iter().chain(effects) {
+        for op in changeset.ops.iter().chain(effects).filter(|op| op.sql.on != On::Sqlite) {
             let touched = execute_tx(&tx, op.sql, &op.params).await?;
             if let Expect::One(otherwise) = op.expect
                 && touched != 1
             {
                 return Err(Error::Conflict(otherwise));
             }
+        }
+        change_index(&tx, &changeset.index).await?;
+        if let Some(month) = changeset.drop_index {
+            tx.batch_execute(&format!("DROP TABLE IF EXISTS event_index_{month}")).await?;
         }
         if !changeset.records.is_empty() {
             execute_tx(&tx, &outbox::OUTBOX_INSERT, &outbox::columns(&changeset.records)).await?;
@@ -127,13 +137,15 @@ impl Postgres {
         Ok(self.pool.get().await?.prepare_typed(sql.text, &types).await?.params().len())
     }
 
-    pub(crate) async fn index_page(&self, month: i64, tokens: Vec<String>, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    pub(crate) async fn index_page(&self, month: i64, wanted: Match, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
         // A GIN index gives all matches, unordered. So the months is searched in slices of row
         // ids from the newest down, each twice as wide as the one before, until the page is full.
         let (mut out, mut top, mut width) = (Vec::new(), hi, 1_i64 << 22);
         while top > lo && (out.len() as i64) < limit {
             let bottom = top.saturating_sub(width).max(lo);
-            let params = vec![Value::Int(month), Value::Texts(tokens.clone()), Value::Int(bottom), Value::Int(top), Value::Int(limit - out.len() as i64)];
+            let mut params = vec![Value::Int(month), Value::Int(bottom), Value::Int(top), Value::Int(limit - out.len() as i64)];
+            let group = |n: usize| wanted.any.get(n).cloned().unwrap_or_default();
+            params.extend([wanted.all.clone(), wanted.none.clone(), group(0), group(1)].map(Value::Texts));
             for row in self.all(&search::INDEX_PAGE, params).await? {
                 out.push(row.get(0)?);
             }
@@ -141,6 +153,11 @@ impl Postgres {
             width = width.saturating_mul(2);
         }
         Ok(out)
+    }
+
+    /// Drops a table by a name that came from the catalogue or from our own numbers.
+    pub(crate) async fn drop_table(&self, name: &str) -> Result<(), Error> {
+        Ok(self.pool.get().await?.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?)
     }
 
     pub(crate) async fn settle(&self) -> Result<(), Error> {
@@ -196,6 +213,22 @@ async fn insert(pool: &Pool, records: &[Record]) -> Result<(), Error> {
     let client = pool.get().await?;
     let params = outbox::columns(records);
     client.execute_typed(outbox::OUTBOX_INSERT.text, &typed(&outbox::OUTBOX_INSERT, &params)).await?;
+    Ok(())
+}
+
+/// Changes rows of the search index.
+async fn change_index(tx: &Transaction<'_>, changes: &[IndexChange]) -> Result<(), Error> {
+    let row = |change: &IndexChange| row_id(change.position.entry, change.position.item.unwrap_or(0));
+    for change in changes {
+        execute_tx(tx, &search::INDEX_DELETE, &[Value::Int(change.month), Value::Ints(vec![row(change)])]).await?;
+    }
+    let kept: Vec<&IndexChange> = changes.iter().filter(|change| !change.tokens.is_empty()).collect();
+    if !kept.is_empty() {
+        let months = kept.iter().map(|change| change.month).collect();
+        let rows = kept.iter().map(|change| row(change)).collect();
+        let tokens = kept.iter().map(|change| change.tokens.join(" ")).collect();
+        execute_tx(tx, &ledger::INDEX_INSERT_MANY, &[Value::Ints(months), Value::Ints(rows), Value::Texts(tokens)]).await?;
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::postgres::{execute_tx, query_tx};
 use crate::{
     Error, Record,
-    append::{Append, row_id},
+    append::{Append, BLOCK_BITS, row_id},
     db::Signals,
     table::{
         job::{LEASE_GIVE_UP, LEASE_TAKE},
@@ -43,7 +43,14 @@ pub(crate) struct Sequencer {
     committed: Arc<Notify>,
     env: Arc<dyn Env>,
     held: Option<Held>,
+    known: Known,
+}
+
+/// Partitions that are known to exist.
+#[derive(Default)]
+struct Known {
     months: BTreeSet<i64>,
+    blocks: BTreeSet<i64>,
 }
 
 struct Held {
@@ -54,7 +61,7 @@ struct Held {
 
 impl Sequencer {
     pub(crate) fn new(pool: Pool, node: Uuid, signer: Signer, signals: Signals, committed: Arc<Notify>, env: Arc<dyn Env>) -> Self {
-        Self { pool, node, signer, signals, committed, env, held: None, months: BTreeSet::new() }
+        Self { pool, node, signer, signals, committed, env, held: None, known: Known::default() }
     }
 
     pub(crate) async fn run(mut self, stop: Arc<Notify>) {
@@ -65,7 +72,7 @@ impl Sequencer {
                     tracing::warn!(error = %e, "the ledger's sequencer lost its turn and will take the lease again");
                     self.held = None;
                     // What the failed move created was rolled back with it.
-                    self.months.clear();
+                    self.known = Known::default();
                     0
                 }
             };
@@ -136,7 +143,7 @@ impl Sequencer {
         let tx = client.transaction().await?;
         let (numbers, records) = outbox::read(&query_tx(&tx, &outbox::OUTBOX_TAKE, &[Value::Int(BATCH)]).await?)?;
         let Some(append) = Append::after(&held.head, &records, &self.signer) else { return Ok(0) };
-        write(&tx, &append, &records, &mut self.months).await?;
+        write(&tx, &append, &records, &mut self.known).await?;
         let head = &append.head;
         let set = values![head.edge.size(), head.edge.to_bytes(), &head.checkpoint, held.term, held.head.edge.size()];
         if execute_tx(&tx, &ledger::LOG_HEAD_SET_FENCED, &set).await? != 1 {
@@ -151,7 +158,19 @@ impl Sequencer {
     }
 }
 
-async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, records: &[Record], months: &mut BTreeSet<i64>) -> Result<(), Error> {
+async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, records: &[Record], known: &mut Known) -> Result<(), Error> {
+    let Known { months, blocks } = known;
+    for block in append.blocks() {
+        if blocks.insert(block) {
+            let (from, to) = (block << BLOCK_BITS, (block + 1) << BLOCK_BITS);
+            let (from_row, to_row) = (from << 10, to << 10);
+            tx.batch_execute(&format!(
+                "CREATE TABLE IF NOT EXISTS log_{block} PARTITION OF log FOR VALUES FROM ({from}) TO ({to});
+                 CREATE TABLE IF NOT EXISTS log_item_{block} PARTITION OF log_item FOR VALUES FROM ({from_row}) TO ({to_row})"
+            ))
+            .await?;
+        }
+    }
     let positions: Vec<i64> = append.rows.iter().map(|row| i64::try_from(row.position).unwrap_or(i64::MAX)).collect();
     let columns = [
         Value::Ints(positions),
@@ -180,8 +199,8 @@ async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, record
     for mark in &append.marks {
         execute_tx(tx, &ledger::LOG_MARK_WIDEN, &values![mark.first, mark.earliest, mark.latest]).await?;
     }
-    for (hour, events) in append.hours() {
-        execute_tx(tx, &ledger::EVENT_HOUR_ADD, &values![hour, events]).await?;
+    for ((hour, kind, outcome), events) in append.hours() {
+        execute_tx(tx, &ledger::EVENT_HOUR_ADD, &values![hour, kind, outcome, events]).await?;
     }
     for (month, lowest, highest) in append.months() {
         if months.insert(month) {

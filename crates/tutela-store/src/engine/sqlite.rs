@@ -22,6 +22,7 @@ use crate::{
     db::Signals,
     migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
     sql::Sql,
+    table::search::Match,
     value::{Row, Value},
 };
 
@@ -105,9 +106,9 @@ impl Sqlite {
         self.read(move |conn| Ok(conn.prepare(sql.sqlite())?.parameter_count())).await
     }
 
-    pub(crate) async fn index_page(&self, month: i64, tokens: Vec<String>, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    pub(crate) async fn index_page(&self, month: i64, wanted: Match, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
         self.read(move |conn| {
-            let wanted: Vec<String> = tokens.iter().map(|t| format!("\"{t}\"")).collect();
+            let wanted = match_text(&wanted);
             let filter = if wanted.is_empty() { String::new() } else { format!("index_{month} MATCH ?4 AND") };
             let text = format!("SELECT rowid FROM index_{month} WHERE {filter} rowid >= ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3");
             let mut statement = conn.prepare_cached(&text)?;
@@ -115,7 +116,7 @@ impl Sqlite {
             let rows: Result<Vec<i64>, _> = if wanted.is_empty() {
                 statement.query_map((lo, hi, limit), row)?.collect()
             } else {
-                statement.query_map((lo, hi, limit, wanted.join(" AND ")), row)?.collect()
+                statement.query_map((lo, hi, limit, wanted), row)?.collect()
             };
             Ok(rows?)
         })
@@ -151,6 +152,21 @@ impl Sqlite {
         let rows = query(&conn, &MIGRATION_LIST, &[]).unwrap_or_default();
         Ok(migrate::state(&migrate::plan(&rows)?))
     }
+}
+
+/// An FTS5 query; empty where every row fits.
+fn match_text(wanted: &Match) -> String {
+    let quoted = |tokens: &[String], by: &str| tokens.iter().map(|t| format!("\"{t}\"")).collect::<Vec<_>>().join(by);
+    let groups = wanted.any.iter().map(|group| format!("({})", quoted(group, " OR ")));
+    let mut parts: Vec<String> = wanted.all.iter().map(|t| format!("\"{t}\"")).chain(groups).collect();
+    if wanted.none.is_empty() {
+        return parts.join(" AND ");
+    }
+    if parts.is_empty() {
+        // NOT needs something to take away from: every row has an outcome.
+        parts.push(format!("({})", quoted(&["denied", "failure", "success", "unknown"].map(|o| format!("o={o}")), " OR ")));
+    }
+    format!("({}) NOT ({})", parts.join(" AND "), quoted(&wanted.none, " OR "))
 }
 
 /// Opens the file for `verify`, which reads beside a running server.

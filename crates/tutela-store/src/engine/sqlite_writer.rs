@@ -10,7 +10,7 @@ use tutela_ledger::Signer;
 
 use super::sqlite::{execute, query};
 use crate::{
-    Changeset, Error, Expect, Record,
+    Changeset, Error, Expect, IndexChange, On, Record,
     append::{Append, row_id},
     changeset::Op,
     db::Signals,
@@ -92,6 +92,10 @@ impl Writer {
             }
             answers.push(answer);
         }
+        for changeset in changesets.iter().zip(&answers).filter_map(|(changeset, answer)| answer.is_ok().then_some(changeset)) {
+            change_index(&tx, &changeset.index)?;
+            tidy_index(&tx, changeset)?;
+        }
         // The log and its index are written after the last savepoint is released: an FTS table
         // flushes its hash at every savepoint, which costs 26 us an event instead of 10.
         let append = Append::after(&self.head, records.iter().copied(), &self.signer);
@@ -127,12 +131,49 @@ fn in_savepoint(tx: &Transaction<'_>, changeset: &Changeset, effects: &[Op]) -> 
 }
 
 pub(crate) fn run_ops(conn: &Connection, ops: &[Op]) -> Result<(), Error> {
-    for op in ops {
+    for op in ops.iter().filter(|op| op.sql.on != On::Postgres) {
         let touched = execute(conn, op.sql, &op.params)?;
         if let Expect::One(otherwise) = op.expect
             && touched != 1
         {
             return Err(Error::Conflict(otherwise));
+        }
+    }
+    Ok(())
+}
+
+/// Drops or merges an index as a whole.
+fn tidy_index(tx: &Transaction<'_>, changeset: &Changeset) -> Result<(), Error> {
+    if let Some(month) = changeset.drop_index {
+        tx.execute_batch(&format!("DROP TABLE IF EXISTS index_{month}"))?;
+    }
+    if let Some(merge) = &changeset.merge {
+        let before = tx.total_changes();
+        if has_index(tx, merge.month)? {
+            tx.execute(&format!("INSERT INTO index_{m} (index_{m}, rank) VALUES ('merge', ?1)", m = merge.month), [merge.pages])?;
+        }
+        // One change is the command itself (https://sqlite.org/fts5.html, "The 'merge' Command").
+        if tx.total_changes() - before < 2 {
+            merge.finish();
+        }
+    }
+    Ok(())
+}
+
+fn has_index(tx: &Transaction<'_>, month: i64) -> Result<bool, Error> {
+    Ok(tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)")?.query_row([format!("index_{month}")], |row| row.get(0))?)
+}
+
+/// Changes rows of the search index; those of a month without one are gone already.
+fn change_index(tx: &Transaction<'_>, changes: &[IndexChange]) -> Result<(), Error> {
+    for change in changes {
+        if !has_index(tx, change.month)? {
+            continue;
+        }
+        let row = row_id(change.position.entry, change.position.item.unwrap_or(0));
+        tx.prepare_cached(&format!("DELETE FROM index_{} WHERE rowid = ?1", change.month))?.execute([row])?;
+        if !change.tokens.is_empty() {
+            tx.prepare_cached(&format!("INSERT INTO index_{} (rowid, k) VALUES (?1, ?2)", change.month))?.execute((row, change.tokens.join(" ")))?;
         }
     }
     Ok(())
@@ -159,8 +200,8 @@ fn write(tx: &Transaction<'_>, append: &Append<'_>, known: &BTreeSet<i64>, made:
     for mark in &append.marks {
         execute(tx, &ledger::LOG_MARK_WIDEN, &values![mark.first, mark.earliest, mark.latest])?;
     }
-    for (hour, events) in append.hours() {
-        execute(tx, &ledger::EVENT_HOUR_ADD, &values![hour, events])?;
+    for ((hour, kind, outcome), events) in append.hours() {
+        execute(tx, &ledger::EVENT_HOUR_ADD, &values![hour, kind, outcome, events])?;
     }
     for (month, lowest, highest) in append.months() {
         if !known.contains(&month) {

@@ -10,26 +10,29 @@ use crate::{
     Error, Store,
     append::{Mark, row_id},
     sql::statements,
+    table::search::position,
     value::{Row, params},
 };
 
 statements! {
     DATABASE_BYTES on Postgres () = "SELECT pg_database_size(current_database())";
     DATABASE_BYTES_LITE on Sqlite () = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
-    EVENT_HOUR_ADD (Int, Int) = "INSERT INTO event_hour (hour, events) VALUES ($1, $2) ON CONFLICT (hour) DO UPDATE SET events = event_hour.events + excluded.events";
-    EVENT_HOUR_LIST (Int) = "SELECT hour, events FROM event_hour WHERE hour >= $1 ORDER BY hour";
+    EVENT_HOUR_ADD (Int, Text, Text, Int) = "INSERT INTO event_hour (hour, type, outcome, events) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (hour, type, outcome) DO UPDATE SET events = event_hour.events + excluded.events";
+    EVENT_HOUR_LIST (Int) = "SELECT hour, CAST(sum(events) AS BIGINT) FROM event_hour WHERE hour >= $1 GROUP BY hour ORDER BY hour";
+    EVENT_HOUR_TOTALS (Int, Int) = "SELECT hour, type, outcome, events FROM event_hour WHERE hour >= $1 AND hour < $2 ORDER BY hour, type, outcome";
     INDEX_INSERT_MANY on Postgres (Ints, Ints, Texts) = "INSERT INTO event_index (month, row_id, tokens) SELECT m, r, string_to_array(t, ' ') FROM unnest($1, $2, $3) AS x (m, r, t)";
     INDEX_MONTH_UPSERT (Int, Int, Int) = "INSERT INTO index_month (month, lowest, highest) VALUES ($1, $2, $3)
         ON CONFLICT (month) DO UPDATE SET highest = excluded.highest";
     LOG_BEYOND (Int, Int, Int) = "SELECT (SELECT count(*) FROM log_item WHERE row_id >= $2) + (SELECT count(*) FROM log_checkpoint WHERE size > $1)
         + (SELECT count(*) FROM log_node WHERE level = 1 AND idx >= $3)";
-    LOG_BY_ID (Id) = "SELECT seq, id, time, leaf, body FROM log WHERE id = $1";
-    LOG_BY_SEQ (Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq = $1";
+    LOG_BY_ID (Id) = "SELECT seq, id, time, leaf, body FROM log WHERE id = $1 AND body IS NOT NULL";
+    LOG_BY_SEQ (Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq = $1 AND body IS NOT NULL";
     LOG_CHECKPOINT_INSERT (Int, Text) = "INSERT INTO log_checkpoint (size, note) VALUES ($1, $2)";
     LOG_CHECKPOINT_RANGE (Int, Int) = "SELECT size, note FROM log_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size";
-    LOG_HEAD_FENCE on Postgres (Int) = "UPDATE log_head SET term = $1 WHERE one = 1 AND term <= $1 RETURNING size, frontier, checkpoint";
-    LOG_HEAD_GET () = "SELECT size, frontier, checkpoint FROM log_head WHERE one = 1";
-    LOG_HEAD_INSERT (Int, Bytes, Text) = "INSERT INTO log_head (one, size, frontier, checkpoint, term) VALUES (1, $1, $2, $3, 0)";
+    LOG_HEAD_FENCE on Postgres (Int) = "UPDATE log_head SET term = $1 WHERE one = 1 AND term <= $1 RETURNING size, frontier, checkpoint, first";
+    LOG_HEAD_GET () = "SELECT size, frontier, checkpoint, first FROM log_head WHERE one = 1";
+    LOG_HEAD_INSERT (Int, Bytes, Text) = "INSERT INTO log_head (one, size, frontier, checkpoint, term, first) VALUES (1, $1, $2, $3, 0, 0)";
     LOG_HEAD_SET (Int, Bytes, Text) = "UPDATE log_head SET size = $1, frontier = $2, checkpoint = $3 WHERE one = 1";
     LOG_HEAD_SET_FENCED on Postgres (Int, Bytes, Text, Int, Int) = "UPDATE log_head SET size = $1, frontier = $2, checkpoint = $3 WHERE one = 1 AND term = $4 AND size = $5";
     LOG_INSERT (Int, Id, Time, Bytes, Bytes) = "INSERT INTO log (seq, id, time, leaf, body) VALUES ($1, $2, $3, $4, $5)";
@@ -46,7 +49,7 @@ statements! {
     LOG_NODE_INSERT (Int, Int, Bytes) = "INSERT INTO log_node (level, idx, hash) VALUES ($1, $2, $3)";
     LOG_NODE_RANGE (Int, Int, Int) = "SELECT idx, hash FROM log_node WHERE level = $1 AND idx >= $2 AND idx < $3 ORDER BY idx";
     LOG_SCAN (Int, Int) = "SELECT seq, leaf, body, id FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
-    LOG_RANGE (Int, Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+    LOG_RANGE (Int, Int) = "SELECT seq, id, time, leaf, body FROM log WHERE seq >= $1 AND seq < $2 AND body IS NOT NULL ORDER BY seq";
 }
 
 /// The log's right edge and its last signed checkpoint.
@@ -54,6 +57,13 @@ statements! {
 pub(crate) struct Head {
     pub edge: Frontier,
     pub checkpoint: String,
+}
+
+impl Head {
+    /// The first entry that retention has not deleted, from a stored head.
+    pub(crate) fn first(row: &Row) -> Result<u64, Error> {
+        row.get(3)
+    }
 }
 
 impl Head {
@@ -80,6 +90,19 @@ pub struct Position {
     pub entry: u64,
     /// Number of the record in a batch entry.
     pub item: Option<u16>,
+}
+
+/// Events of one type and outcome in one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourTotal {
+    /// Hours since 1970.
+    pub hour: i64,
+    /// Event type.
+    pub kind: String,
+    /// How they ended.
+    pub outcome: String,
+    /// How many.
+    pub events: u64,
 }
 
 /// An event of the log, or a record of a batch entry.
@@ -114,6 +137,17 @@ impl Store {
     pub async fn size_on_disk(&self) -> Result<u64, Error> {
         let sql = if self.engine_name() == "sqlite" { &DATABASE_BYTES_LITE } else { &DATABASE_BYTES };
         self.opt(sql, params![]).await?.map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// The first entry that retention has not deleted.
+    pub async fn log_first(&self) -> Result<u64, Error> {
+        self.opt(&LOG_HEAD_GET, params![]).await?.map_or(Ok(0), |row| row.get(3))
+    }
+
+    /// Totals by hour, type and outcome, for the hours `from..to` since 1970.
+    pub async fn event_totals(&self, from: i64, to: i64) -> Result<Vec<HourTotal>, Error> {
+        let rows = self.all(&EVENT_HOUR_TOTALS, params![from, to]).await?;
+        rows.iter().map(|row| Ok(HourTotal { hour: row.get(0)?, kind: row.get(1)?, outcome: row.get(2)?, events: row.get(3)? })).collect()
     }
 
     /// Events and batch records by the hour they were recorded in (hours since 1970), from `hour` on.
@@ -152,6 +186,12 @@ impl Store {
     pub async fn log_items(&self, position: u64) -> Result<Vec<Vec<u8>>, Error> {
         let range = params![row_id(position, 0), row_id(position + 1, 0)];
         self.all(&LOG_ITEM_RANGE, range).await?.iter().map(|row| row.get(1)).collect()
+    }
+
+    /// All records of the batch entries `from..to`, oldest first.
+    pub async fn log_items_range(&self, from: u64, to: u64) -> Result<Vec<(Position, Vec<u8>)>, Error> {
+        let range = params![row_id(from, 0), row_id(to, 0)];
+        self.all(&LOG_ITEM_RANGE, range).await?.iter().map(|row| Ok((position(row.get(0)?), row.get(1)?))).collect()
     }
 
     /// Hash of the subtree over a range of leaves, from stored leaves and tile nodes.

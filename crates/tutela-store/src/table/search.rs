@@ -16,8 +16,10 @@ statements! {
     FOUND_ITEMS on Postgres (Ints) = "SELECT row_id, body FROM log_item WHERE row_id = ANY($1)";
     FOUND_ITEMS_LITE on Sqlite (Ints) = "SELECT row_id, body FROM log_item WHERE row_id IN (SELECT value FROM json_each($1))";
     INDEX_MONTHS () = "SELECT month, lowest, highest FROM index_month ORDER BY highest DESC";
-    INDEX_PAGE on Postgres (Int, Texts, Int, Int, Int) =
-        "SELECT row_id FROM event_index WHERE month = $1 AND tokens @> $2 AND row_id >= $3 AND row_id < $4 ORDER BY row_id DESC LIMIT $5";
+    INDEX_PAGE on Postgres (Int, Int, Int, Int, Texts, Texts, Texts, Texts) =
+        "SELECT row_id FROM event_index WHERE month = $1 AND row_id >= $2 AND row_id < $3 AND tokens @> $5 AND (cardinality($6) = 0 OR NOT tokens && $6)
+         AND (cardinality($7) = 0 OR tokens && $7) AND (cardinality($8) = 0 OR tokens && $8) ORDER BY row_id DESC LIMIT $4";
+    INDEX_DELETE on Postgres (Int, Ints) = "DELETE FROM event_index WHERE month = $1 AND row_id = ANY($2)";
 }
 
 /// Which part of the log is searched: positions `from..before`.
@@ -29,8 +31,22 @@ pub struct Bounds {
     pub before: Option<Position>,
 }
 
+/// What an index row must carry.
+///
+/// The engines may answer with rows that do not fit `any` (PostgreSQL looks at the first two groups
+/// only), so the caller compares what it opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Every one of these tokens.
+    pub all: Vec<String>,
+    /// At least one token of each group.
+    pub any: Vec<Vec<String>>,
+    /// None of these.
+    pub none: Vec<String>,
+}
+
 /// The tokens to find in the index of a month (each month has its own key).
-pub type TokensOf<'a> = dyn Fn(i64) -> Result<Vec<String>, Error> + Send + Sync + 'a;
+pub type TokensOf<'a> = dyn Fn(i64) -> Result<Match, Error> + Send + Sync + 'a;
 
 impl Store {
     /// Positions of the newest `limit` events that carry all tokens.
@@ -86,7 +102,7 @@ impl Store {
     }
 }
 
-fn position(row: i64) -> Position {
+pub(crate) fn position(row: i64) -> Position {
     let row = row.unsigned_abs();
     Position { entry: row >> 10, item: Some((row & 1_023) as u16) }
 }

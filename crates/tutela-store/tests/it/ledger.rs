@@ -32,7 +32,7 @@ async fn every_event_is_proven_under_the_signed_checkpoint() {
             assert_eq!(root_from_inclusion(index, size, row.leaf, &proof).unwrap(), checkpoint.root);
         }
         let report = verify(&world, &store, &[checkpoint]).await;
-        assert_eq!(report, Report { entries: 2_100, records: 0, checkpoints: 4, flaw: None }, "{:?}", world.engine);
+        assert_eq!(report, Report { first: 0, entries: 2_100, expired: 0, records: 0, checkpoints: 4, unreachable: vec![], flaw: None }, "{:?}", world.engine);
         store.close().await;
     }
 }
@@ -55,10 +55,10 @@ async fn records_of_a_batch_are_found_by_their_own_ids_and_verified() {
         let found = store.log_get(id.item(2)).await.unwrap().unwrap();
         assert_eq!((found.body, found.position.to_string()), (b"{\"n\":2}".to_vec(), "0.2".into()));
         assert_eq!(store.log_get(id.item(3)).await.unwrap().map(|r| r.position), None);
-        let of = |_: i64| Ok(vec!["n=1".to_owned()]);
+        let of = |_: i64| Ok(tutela_store::Match { all: vec!["n=1".to_owned()], ..Default::default() });
         let hits = store.search(&of, tutela_store::Bounds { from: 0, before: None }, 10).await.unwrap();
         assert_eq!(store.log_rows(&hits).await.unwrap()[0].body, b"{\"n\":1}");
-        assert_eq!(verify(&world, &store, &[]).await, Report { entries: 1, records: 3, checkpoints: 1, flaw: None }, "{:?}", world.engine);
+        assert_eq!(verify(&world, &store, &[]).await, Report { first: 0, entries: 1, expired: 0, records: 3, checkpoints: 1, unreachable: vec![], flaw: None }, "{:?}", world.engine);
         store.close().await;
     }
 }
@@ -122,7 +122,7 @@ async fn two_nodes_write_one_log_and_the_other_goes_on_when_one_stops() {
         fill(&world, &b, 50).await;
         a.close().await;
         fill(&world, &b, 50).await;
-        assert_eq!(verify(&world, &b, &[]).await, Report { entries: 150, records: 0, checkpoints: 1, flaw: None });
+        assert_eq!(verify(&world, &b, &[]).await, Report { first: 0, entries: 150, expired: 0, records: 0, checkpoints: 1, unreachable: vec![], flaw: None });
         b.close().await;
     }
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use testkit::engines;
-use tutela_store::{Bounds, Changeset, Position, Store};
+use tutela_store::{Bounds, Changeset, Match, Position, Store};
 
 async fn find(store: &Store, tokens: &'static [&'static str], before: Option<Position>, limit: u32) -> Vec<u64> {
-    let of = |_: i64| Ok(tokens.iter().map(|t| (*t).to_owned()).collect());
+    let of = |_: i64| Ok(Match { all: tokens.iter().map(|t| (*t).to_owned()).collect(), ..Match::default() });
     store.search(&of, Bounds { from: 0, before }, limit).await.unwrap().into_iter().map(|p| p.entry).collect()
 }
 

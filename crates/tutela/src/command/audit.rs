@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, BufWriter, Write as _},
+    io::{BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,34 +11,29 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tutela_api::StoredEvent;
 use tutela_client::Client;
-use tutela_ledger::Checkpoint;
+use tutela_ledger::{Checkpoint, Query};
 
-use super::{Output, audit_verify, output::progress};
+use super::{Output, audit_care, audit_import, audit_verify, output::progress};
 use crate::{
     config::Config,
     error::{Error, at},
 };
 
-/// Events of one request while importing.
-const BATCH: usize = 1_000;
-
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Write entries as they are sealed, one JSON object a line, oldest first
-    Export {
-        /// File to write; standard output where absent
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
-        /// First position
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-    },
-    /// Record events from a file; lines that do not fit are named and skipped
+    /// How many events, by type, outcome, hour or day
+    Count(audit_care::Count),
+    /// Write events for others to read, oldest first; itself an event
+    Export(Export),
+    /// Keep events from being deleted by retention
+    #[command(subcommand)]
+    Hold(audit_care::HoldCommand),
+    /// Record events from a file; records that do not fit are named and skipped
     Import {
         /// How the file is written
         #[arg(long, value_enum, default_value = "jsonl")]
         format: Format,
-        /// One event a line, as in POST /v1/events
+        /// The file; `-` for standard input
         file: PathBuf,
     },
     /// The proof that one event stands in the ledger, as a C2SP tlog-proof
@@ -46,98 +41,131 @@ pub enum AuditCommand {
         /// Event id
         event: String,
     },
+    /// How long which events are kept, and how far that came
+    Retention(audit_care::Retention),
     /// Find events, newest first
-    Search(Filter),
+    Search(Find),
+    /// Projections of the ledger in search clusters
+    #[command(subcommand)]
+    Sink(audit_care::SinkCommand),
     /// Follow new events as they come
-    Tail(Filter),
+    Tail(Follow),
+    /// Declared event types
+    #[command(subcommand)]
+    Types(audit_care::TypesCommand),
     /// Hash every event again and check tree, checkpoints and signatures; works beside a running server and without it
     Verify(audit_verify::Verify),
 }
 
+#[derive(Args)]
+pub struct Export {
+    /// How events are written
+    #[arg(long, value_enum, default_value = "jsonl")]
+    format: ExportFormat,
+    /// With each event its sealed bytes and their proof, and at the end the signed checkpoint: `audit verify --export` checks such a file offline
+    #[arg(long)]
+    with_proofs: bool,
+    /// File to write, which must not exist; standard output where absent
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// First position (with --format sealed)
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// As in `audit search`; everything where absent
+    query: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Comma-separated values
+    Csv,
+    /// Elastic Common Schema, JSON lines
+    Ecs,
+    /// JSON lines as the API shows events
+    Jsonl,
+    /// Open Cybersecurity Schema Framework, JSON lines
+    Ocsf,
+    /// Entries as the ledger keeps them, sealed; from them the whole tree can be built again
+    Sealed,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
-    /// JSON lines
+    /// AWS CloudTrail: a log file, or records as JSON lines
+    Cloudtrail,
+    /// One event a line, as in POST /v1/events
     Jsonl,
+    /// Okta System Log: an array, or JSON lines
+    Okta,
 }
 
 #[derive(Args)]
-pub struct Filter {
-    /// Account id, client id, or namespace:value
+pub struct Follow {
+    /// First position; from now on where absent
     #[arg(long)]
-    actor: Option<String>,
-    /// Event type, for example session.started
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
-    /// Name or id of the resource, or type/id
-    #[arg(long)]
-    resource: Option<String>,
-    /// success, failure, denied or unknown
-    #[arg(long)]
-    outcome: Option<String>,
-    /// Address or its network, for example 192.0.2.0/24
-    #[arg(long)]
-    ip: Option<String>,
-    /// Session id
-    #[arg(long)]
-    session: Option<String>,
-    /// Name of a gateway route
-    #[arg(long)]
-    route: Option<String>,
-    /// From this time on (RFC 3339)
-    #[arg(long)]
-    since: Option<String>,
-    /// Before this time (RFC 3339)
-    #[arg(long)]
-    until: Option<String>,
+    from: Option<u64>,
+    /// As in `search`
+    query: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Find {
     /// Most events to show
     #[arg(long, default_value_t = 50)]
     limit: u32,
-    /// Words that all occur
-    words: Vec<String>,
+    /// Search through the cluster that `audit.storage` names, in place of the ledger's own index
+    #[arg(long)]
+    via_cluster: bool,
+    /// For example: type:session.* outcome:failure,denied actor:photos:7 "some words" after:2026-11-01
+    query: Vec<String>,
 }
 
-impl Filter {
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let words = Some(self.words.join(" ")).filter(|w| !w.is_empty());
-        let fields = [
-            ("actor", &self.actor),
-            ("type", &self.kind),
-            ("resource", &self.resource),
-            ("outcome", &self.outcome),
-            ("ip", &self.ip),
-            ("session", &self.session),
-            ("route", &self.route),
-            ("since", &self.since),
-            ("until", &self.until),
-            ("words", &words),
-        ];
-        fields.into_iter().filter_map(|(name, value)| value.clone().map(|v| (name, v))).collect()
-    }
+/// The words of a command line as one query. A word that the shell has taken out of quotes gets them back.
+pub fn query_of(words: &[String]) -> Result<String, Error> {
+    let quoted = |word: &String| {
+        let spaced = word.contains(char::is_whitespace) && !word.contains('"');
+        match (spaced, word.split_once(':')) {
+            (true, Some((field, value))) if field.bytes().all(|b| b.is_ascii_lowercase()) && !value.contains(':') => format!("{field}:\"{value}\""),
+            (true, None) => format!("\"{word}\""),
+            _ => word.clone(),
+        }
+    };
+    let text = if words.len() == 1 { words.concat() } else { words.iter().map(quoted).collect::<Vec<_>>().join(" ") };
+    // What is wrong is shown in place; the server reads it again.
+    Query::parse(&text).map_err(|e| Error::Usage(e.pointing_into(&text)))?;
+    Ok(text)
 }
 
 pub async fn run(command: AuditCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
     let client = || load().and_then(|config| Ok(Client::socket(&config.socket())?));
     match command {
-        AuditCommand::Export { to, from } => export(&client()?, to.as_deref(), from).await,
-        AuditCommand::Import { format: Format::Jsonl, file } => import(&client()?, &file).await,
+        AuditCommand::Count(count) => audit_care::count(count, &client()?, output).await,
+        AuditCommand::Export(export) if export.format == ExportFormat::Sealed => export_sealed(&client()?, &export).await,
+        AuditCommand::Export(export) => export_events(&client()?, &export).await,
+        AuditCommand::Hold(command) => audit_care::hold(command, &client()?, output).await,
+        AuditCommand::Import { format, file } => audit_import::run(&client()?, format, &file).await,
         AuditCommand::Proof { event } => {
             print!("{}", client()?.ledger_proof(&event).await?);
             Ok(())
         }
-        AuditCommand::Search(filter) => search(&client()?, &filter, output).await,
-        AuditCommand::Tail(filter) => tail(&client()?, &filter, output).await,
+        AuditCommand::Retention(command) => audit_care::retention(command, &client()?, output).await,
+        AuditCommand::Search(find) => search(&client()?, &find, output).await,
+        AuditCommand::Sink(command) => audit_care::sink(command, &client()?, output).await,
+        AuditCommand::Tail(follow) => tail(&client()?, &follow, output).await,
+        AuditCommand::Types(command) => audit_care::types(command, &client()?, output).await,
         AuditCommand::Verify(verify) => audit_verify::run(verify, load).await,
     }
 }
 
-async fn search(client: &Client, filter: &Filter, output: Output) -> Result<(), Error> {
+async fn search(client: &Client, find: &Find, output: Output) -> Result<(), Error> {
+    let query = query_of(&find.query)?;
     let mut found: Vec<StoredEvent> = Vec::new();
     let mut cursor = None;
-    while found.len() < filter.limit as usize {
-        let mut query = filter.query();
-        query.push(("limit", (filter.limit as usize - found.len()).min(1_000).to_string()));
-        query.extend(cursor.map(|c| ("cursor", c)));
-        let page = client.events_search(&query).await?;
+    while found.len() < find.limit as usize {
+        let mut asked = vec![("q", query.clone()), ("limit", (find.limit as usize - found.len()).min(1_000).to_string())];
+        asked.extend(find.via_cluster.then(|| ("via", "cluster".to_owned())));
+        asked.extend(cursor.map(|c| ("cursor", c)));
+        let page = client.events_search(&asked).await?;
         found.extend(page.items);
         cursor = page.next;
         if cursor.is_none() {
@@ -148,8 +176,10 @@ async fn search(client: &Client, filter: &Filter, output: Output) -> Result<(), 
     Ok(())
 }
 
-async fn tail(client: &Client, filter: &Filter, output: Output) -> Result<(), Error> {
-    let mut events = client.events_stream(&filter.query()).await?;
+async fn tail(client: &Client, follow: &Follow, output: Output) -> Result<(), Error> {
+    let mut asked = vec![("q", query_of(&follow.query)?)];
+    asked.extend(follow.from.map(|from| ("from", from.to_string())));
+    let mut events = client.events_stream(&asked).await?;
     eprintln!("following; Ctrl-C ends it");
     while let Some(event) = events.next().await {
         let event = event?;
@@ -176,77 +206,59 @@ fn cells(stored: &StoredEvent) -> Vec<String> {
     ]
 }
 
-async fn export(client: &Client, to: Option<&Path>, from: u64) -> Result<(), Error> {
-    let mut out: Box<dyn std::io::Write> = match to {
+fn target(to: Option<&Path>) -> Result<Box<dyn std::io::Write>, Error> {
+    Ok(match to {
         Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(|e| at(path, &e))?)),
         None => Box::new(BufWriter::new(std::io::stdout())),
-    };
-    let failed = |e: std::io::Error| Error::Failed(format!("the export could not be written: {e}"));
-    // The checkpoint is what makes the file provable; entries that come after it are left for the next export.
-    let checkpoint = client.ledger_checkpoint().await?;
-    let size = Checkpoint::parse(&checkpoint).map_err(|e| Error::Failed(e.to_string()))?.size;
-    let (mut next, mut count) = (from, 0_u64);
-    let bar = progress(None, "exported");
-    loop {
-        let mut entries = client.ledger_entries(next).await?;
-        entries.retain(|e| e["position"].as_u64().is_some_and(|position| position < size));
-        let Some(last) = entries.last().and_then(|e| e["position"].as_u64()) else { break };
-        for entry in &entries {
-            writeln!(out, "{entry}").map_err(failed)?;
-        }
-        count += entries.len() as u64;
-        bar.set_position(count);
-        next = last + 1;
+    })
+}
+
+fn unwritable(e: std::io::Error) -> Error {
+    Error::Failed(format!("the export could not be written: {e}"))
+}
+
+async fn export_events(client: &Client, export: &Export) -> Result<(), Error> {
+    let format = export.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let asked = [("q", query_of(&export.query)?), ("format", format), ("proofs", export.with_proofs.to_string())];
+    let mut pieces = client.events_export(&asked).await?;
+    let mut out = target(export.to.as_deref())?;
+    let (bar, mut lines) = (progress(None, "exported"), 0_u64);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+        out.write_all(&piece).map_err(unwritable)?;
+        bar.set_position(lines);
     }
-    writeln!(out, "{}", json!({"checkpoint": checkpoint, "key": client.ledger_key().await?})).map_err(failed)?;
-    out.flush().map_err(failed)?;
+    out.flush().map_err(unwritable)?;
     bar.finish_and_clear();
-    eprintln!("{count} entries exported");
+    eprintln!("{lines} lines exported");
     Ok(())
 }
 
-async fn import(client: &Client, file: &Path) -> Result<(), Error> {
-    let reader = BufReader::new(File::open(file).map_err(|e| at(file, &e))?);
-    let bar = progress(None, "imported");
-    let (mut stored, mut refused) = (0_u64, 0_u64);
-    let (mut batch, mut lines) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-    let mut input = reader.lines().enumerate();
-    loop {
-        let next = input.next();
-        if let Some((number, line)) = &next {
-            let line = line.as_ref().map_err(|e| at(file, e))?;
-            match serde_json::from_str::<Value>(line) {
-                _ if line.trim().is_empty() => {}
-                Ok(event) => {
-                    batch.push(event);
-                    lines.push(number + 1);
-                }
-                Err(e) => {
-                    refused += 1;
-                    eprintln!("line {}: not JSON: {e}", number + 1);
-                }
-            }
-        }
-        if batch.len() == BATCH || (next.is_none() && !batch.is_empty()) {
-            let answer = client.events_record(&batch).await?;
-            for (line, result) in lines.iter().zip(&answer.results) {
-                match &result.problem {
-                    None => stored += 1,
-                    Some(problem) => {
-                        refused += 1;
-                        eprintln!("line {line}: {}", problem.detail.as_deref().unwrap_or(&problem.title));
-                    }
-                }
-            }
-            bar.set_position(stored);
-            batch.clear();
-            lines.clear();
-        }
-        if next.is_none() {
-            break;
-        }
+async fn export_sealed(client: &Client, export: &Export) -> Result<(), Error> {
+    if !export.query.is_empty() || export.with_proofs {
+        return Err(Error::Usage("the sealed form is the whole log with its checkpoint; it takes no query and needs no proofs".into()));
     }
+    let mut out = target(export.to.as_deref())?;
+    // The checkpoint is what makes the file provable; entries that come after it are left for the next export.
+    let checkpoint = client.ledger_checkpoint().await?;
+    let size = Checkpoint::parse(&checkpoint).map_err(|e| Error::Failed(e.to_string()))?.size;
+    let (mut next, mut count) = (export.from, 0_u64);
+    let bar = progress(None, "exported");
+    while next < size {
+        let mut entries = client.ledger_entries(next).await?;
+        entries.retain(|e| e["position"].as_u64().is_some_and(|position| position < size));
+        // Retention leaves gaps: the next page begins after what was asked for.
+        next = entries.last().and_then(|e| e["position"].as_u64()).map_or(next + 1_000, |last| last + 1);
+        for entry in &entries {
+            writeln!(out, "{entry}").map_err(unwritable)?;
+        }
+        count += entries.len() as u64;
+        bar.set_position(count);
+    }
+    writeln!(out, "{}", json!({"checkpoint": checkpoint, "key": client.ledger_key().await?})).map_err(unwritable)?;
+    out.flush().map_err(unwritable)?;
     bar.finish_and_clear();
-    println!("{stored} events recorded, {refused} lines refused");
-    if refused > 0 { Err(Error::Failed(format!("{refused} lines were refused; the others are recorded"))) } else { Ok(()) }
+    eprintln!("{count} entries exported");
+    Ok(())
 }

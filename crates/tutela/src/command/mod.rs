@@ -2,9 +2,11 @@
 
 mod account;
 mod audit;
+mod audit_care;
 mod audit_verify;
 mod crypto;
 mod crypto_rewrap;
+mod audit_import;
 mod key;
 mod output;
 mod setup;

@@ -11,7 +11,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AuditConfig, IdentityConfig};
+use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig};
 
 use crate::log::LogConfig;
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// What the ledger takes.
     pub audit: AuditConfig,
+    /// What laws and standards ask for.
+    pub compliance: ComplianceConfig,
     /// The guarded applications.
     pub gateway: tutela_gateway::Config,
     /// What the program says on standard error.
@@ -73,6 +75,7 @@ impl Default for Config {
             kms: KmsConfig::default(),
             identity: IdentityConfig::default(),
             audit: AuditConfig::default(),
+            compliance: ComplianceConfig::default(),
             gateway: tutela_gateway::Config::default(),
             log: LogConfig::default(),
         }
@@ -100,6 +103,8 @@ impl Config {
             ("storage", self.storage.check()),
             ("", self.kms.check()),
             ("", self.identity.check()),
+            ("", self.audit.check()),
+            ("", self.compliance.check()),
             ("gateway", self.gateway.check()),
         ];
         let mut problems: Vec<String> = checks
@@ -125,7 +130,8 @@ impl Config {
     /// Reads relative paths from the folder of the configuration file.
     fn resolve(&mut self, folder: &Path) {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
-        for path in own.chain(self.kms.paths()) {
+        let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
+        for path in own.chain(self.kms.paths()).chain(cluster) {
             if path.is_relative() {
                 *path = folder.join(&*path);
             }

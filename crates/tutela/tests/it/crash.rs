@@ -131,6 +131,6 @@ async fn a_stop_under_load_loses_nothing_and_ends_in_good_order() {
     for id in acknowledged {
         assert_eq!(instance.operator(Method::GET, &format!("/v1/events/{id}"), Value::Null).await.0, 200);
     }
-    let (_, page) = instance.operator(Method::GET, "/v1/events?type=server.stopped", Value::Null).await;
+    let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:server.stopped", Value::Null).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
 }

@@ -78,7 +78,7 @@ async fn a_person_is_led_to_sign_in_and_back_and_the_application_learns_who_it_i
         let (_, answered) = answer(question.send().await.unwrap()).await;
         assert_eq!((&answered["active"], &answered["sub"]), (&json!(true), &json!(id)));
         // The session is on record, and so is each request.
-        let (_, page) = instance.operator(Method::GET, &format!("/v1/events?actor={id}&type=session.extended"), Value::Null).await;
+        let (_, page) = instance.operator(Method::GET, &format!("/v1/events?q=actor:{id}%20type:session.extended"), Value::Null).await;
         assert_eq!(page["items"][0]["event"]["data"]["host"], "photos.localhost", "{storage}");
     }
 }
@@ -214,7 +214,7 @@ async fn every_request_is_recorded_and_each_record_is_proven_alone() {
         for i in 0..30 {
             browser.get(&format!("http://public.localhost:{}/page/{i}", instance.port)).await;
         }
-        let search = || instance.operator(Method::GET, "/v1/events?type=gateway.request&words=/page/17", Value::Null);
+        let search = || instance.operator(Method::GET, "/v1/events?q=type:gateway.request%20/page/17", Value::Null);
         let mut found = search().await.1;
         for _ in 0..100 {
             if found["items"].as_array().is_some_and(|items| !items.is_empty()) {

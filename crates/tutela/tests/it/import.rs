@@ -50,14 +50,14 @@ async fn events_of_others_are_imported_found_exported_and_every_tampering_is_nam
     let out = instance.cli(&["audit", "import", "--format", "jsonl", file.to_str().unwrap()]).await;
     assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), format!("{count} events recorded, 0 lines refused"), "{}", String::from_utf8_lossy(&out.stderr));
 
-    let found = instance.cli(&["--output", "json", "audit", "search", "--type", "imported.event", "--limit", "100000"]).await;
+    let found = instance.cli(&["--output", "json", "audit", "search", "type:imported.event", "--limit", "100000"]).await;
     assert_eq!(String::from_utf8_lossy(&found.stdout).lines().count(), count);
     let one = instance.cli(&["--output", "json", "audit", "search", "ConsoleLogin"]).await;
     let first: Value = serde_json::from_slice(one.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
     assert_eq!(first["event"]["action"], "ConsoleLogin");
 
     let export = instance.dir.path().join("export.jsonl");
-    assert!(instance.cli(&["audit", "export", "--to", export.to_str().unwrap()]).await.status.success());
+    assert!(instance.cli(&["audit", "export", "--format", "sealed", "--to", export.to_str().unwrap()]).await.status.success());
     let exported = std::fs::read_to_string(&export).unwrap();
     let entries: Vec<Value> = exported.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let (checkpoint, entries) = entries.split_last().unwrap();

@@ -113,7 +113,7 @@ async fn a_batch_of_ten_thousand_is_answered_item_by_item_and_is_one_event() {
     messages[5]["context"] = json!("other");
     let (_, opened) = post(&instance, &key, "/v1/crypto/decrypt", json!(messages)).await;
     assert_eq!((&opened["results"][4]["text"], &opened["results"][5]["status"]), (&json!("4"), &json!(422)));
-    let (_, page) = instance.operator(Method::GET, "/v1/events?type=key.used&limit=10", Value::Null).await;
+    let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:key.used&limit=10", Value::Null).await;
     let events: Vec<&Value> = page["items"].as_array().unwrap().iter().map(|e| &e["event"]).collect();
     assert_eq!(events.len(), 2, "{page}");
     let (decrypted, encrypted) = (&events[0]["data"], &events[1]["data"]);

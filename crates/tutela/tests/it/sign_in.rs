@@ -65,7 +65,7 @@ async fn wrong_and_unknown_look_alike_in_text_status_and_time() {
     let (least, most) = (seen.iter().map(|s| s.1).min().unwrap(), seen.iter().map(|s| s.1).max().unwrap());
     assert!(most < least * 3 + Duration::from_millis(3), "{:?}", seen.iter().map(|s| s.1).collect::<Vec<_>>());
     // The ledger knows what the person is not told.
-    let (_, page) = instance.operator(Method::GET, "/v1/events?type=sign_in.failed&limit=100", Value::Null).await;
+    let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:sign_in.failed&limit=100", Value::Null).await;
     let reasons: Vec<&str> = page["items"].as_array().unwrap().iter().map(|i| i["event"]["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons.iter().filter(|r| **r == "wrong_password").count(), 12);
     assert_eq!(reasons.iter().filter(|r| **r == "unknown_account").count(), 24);

@@ -20,9 +20,9 @@ PASSWORD = "a few plain words in a row"
 
 
 class Stage:
-    """A configured instance and its application; `start` runs both."""
+    """A configured instance and its application; `start` runs both. `settings` are further TOML."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, settings: str = "") -> None:
         self.program, self.folder = program, folder
         port, admin_port, self.app_port = free_ports(3)
         self.own = f"http://tutela.localhost:{port}"
@@ -44,7 +44,8 @@ class Stage:
             f'admin_url = "http://console.tutela.localhost:{admin_port}"\n'
             f'[log]\nlevel = "warn"\n'
             # The cheapest hashing there is: these passwords guard nothing.
-            f"[identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n{routes}"
+            f"[identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n"
+            f"{routes}{settings}"
         )
 
     def start(self) -> None:

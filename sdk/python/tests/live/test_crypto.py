@@ -6,9 +6,9 @@ import dataclasses
 import uuid
 
 import pytest
-import sealing_app
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from documents import DOCUMENTS
 from sealing_app import FieldByField, described, open_here, seal_here
 from tutela_forms import from_text
 from tutela_message import parse
@@ -83,7 +83,7 @@ async def test_a_key_that_may_not_leave_does_not(sealer, key_manager):
     assert (await key_manager.get_key("patient/7")).context == "patient/7"
 
 
-if sealing_app.DOCUMENTS:
+if DOCUMENTS:
 
     async def test_the_class_for_records_in_the_documents_runs_as_it_stands(environment):
         found = described("class SecureData", "KeyManager(")

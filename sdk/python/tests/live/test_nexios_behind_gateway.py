@@ -170,7 +170,7 @@ def recorded(stage, account):
     """The `secure_access` events of an account, newest first, read as an auditor does."""
     headers = {"authorization": f"Bearer {stage.key('ledger:read')}"}
     with httpx.Client(transport=Loopback("127.0.0.1"), base_url=stage.own, timeout=20.0) as http:
-        answer = http.get("/v1/events", params={"type": "secure_access", "actor": account}, headers=headers)
+        answer = http.get("/v1/events", params={"q": f"type:secure_access actor:{account}"}, headers=headers)
     assert answer.status_code == 200, answer.text
     return [item["event"] for item in answer.json()["items"]]
 

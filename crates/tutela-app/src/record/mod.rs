@@ -1,26 +1,27 @@
 //! From an event in clear to a record of the ledger: personal fields sealed, canonical bytes,
 //! search tokens. This is the only place where one becomes the other.
 
+mod facets;
+mod open;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value, json};
-use tutela_core::{Actor, Env, Event, Subject, seam::Facts};
-use tutela_kms::{Binding, DataKey, IndexKey, Message, RootKey, Suite};
+use tutela_core::{Actor, Env, Event, KeyId, Subject, seam::Facts};
+use tutela_kms::{Binding, DataKey, IndexKey, RootKey, Suite};
 use tutela_ledger::{Batch, Entry, canonical};
-use tutela_store::{IndexRow, LogRow, Record};
+use tutela_store::{IndexRow, Record};
 
-use crate::{App, Error, ring::KeyError};
+pub(crate) use facets::{Facets, indexed_network, words};
+
+use crate::{App, Error};
 
 /// The keys of everybody whose data an event holds.
 pub(crate) type EventKeys = BTreeMap<Subject, Arc<DataKey>>;
-
-/// Most words of one event that are indexed; its other fields always are.
-const MAX_WORDS: usize = 64;
 
 /// Seals events and opens them again.
 pub(crate) struct Sealer {
@@ -42,7 +43,7 @@ impl Sealer {
     /// Makes the record of one event.
     pub(crate) fn seal(&self, event: &Event, keys: &EventKeys) -> Result<Record, Error> {
         let entry = Entry::new(event.id, event.time, event.recorded_at, self.body(event, keys)?)?;
-        let tokens = self.tokens(event)?;
+        let tokens = self.tokens(event, keys)?;
         Ok(Record { entry, index: vec![IndexRow { item: 0, tokens }], facts: facts(event) })
     }
 
@@ -55,14 +56,14 @@ impl Sealer {
         entry.items = Some(batch);
         let mut index = Vec::with_capacity(events.len());
         for (item, event) in events.iter().enumerate() {
-            index.push(IndexRow { item: item as u16, tokens: self.tokens(event)? });
+            index.push(IndexRow { item: item as u16, tokens: self.tokens(event, keys)? });
         }
         Ok(Record { entry, index, facts: Facts::default() })
     }
 
     /// The token of a search word in the index of `month`.
     pub(crate) fn token(&self, month: i64, prefix: &str, word: &str) -> Result<String, Error> {
-        Ok(keyed(&*self.index_key(month)?, prefix, word))
+        Ok(facets::keyed(&*self.index_key(month)?, prefix, word))
     }
 
     fn body(&self, event: &Event, keys: &EventKeys) -> Result<Vec<u8>, Error> {
@@ -77,6 +78,7 @@ impl Sealer {
         put("type", json!(event.kind));
         put("outcome", json!(event.outcome.as_str()));
         put("severity", json!(event.severity as u8));
+        put("retain", json!(event.class.as_str()));
         put("actor", actor(event));
         if let Some(action) = &event.action {
             put("action", json!(action));
@@ -121,34 +123,17 @@ impl Sealer {
         Ok(json!({"for": names, "message": message.to_text()}))
     }
 
-    fn tokens(&self, event: &Event) -> Result<Vec<String>, Error> {
-        let key = self.index_key(event.recorded_at.month())?;
-        let mut tokens = vec![format!("t={}", event.kind), format!("o={}", event.outcome.as_str()), format!("s={}", event.severity as u8)];
-        let mut add = |prefix: &str, word: &str| tokens.push(keyed(&key, prefix, word));
-        if let Some(actor) = actor_text(&event.actor) {
-            add("a", &actor);
-        }
-        if let Some(resource) = &event.resource {
-            add("r", &resource.id);
-            if let Some(kind) = &resource.kind {
-                add("r", &format!("{kind}/{}", resource.id));
-            }
-        }
-        if let Some(session) = event.session {
-            add("e", &session.to_string());
-        }
-        if let Some(ip) = &event.source.ip {
-            ip_words(*ip.open()).iter().for_each(|word| add("i", word));
-        }
-        if let Some(route) = event.request.as_ref().and_then(|r| r.route.as_ref()) {
-            add("g", route);
-        }
-        let spoken = [event.action.clone(), event.reason.clone()].map(Value::from);
-        let values = spoken.iter().chain([&event.fields, &event.personal, &event.metadata].into_iter().flat_map(Map::values));
-        for word in words_of(values).into_iter().take(MAX_WORDS) {
-            add("w", &word);
-        }
+    /// The tokens of an event that is to be sealed. Each subject's key is among them, so that an
+    /// erasure finds the rows it has to clean.
+    fn tokens(&self, event: &Event, keys: &EventKeys) -> Result<Vec<String>, Error> {
+        let mut tokens = Facets::of(event).tokens(&*self.index_key(event.recorded_at.month())?);
+        tokens.extend(subjects(event).iter().filter_map(|subject| keys.get(subject)).map(|key| subject_token(key.id)));
         Ok(tokens)
+    }
+
+    /// The tokens of an event as it was opened, for its row in the index of `month`.
+    pub(crate) fn tokens_again(&self, month: i64, opened: &Value) -> Result<Vec<String>, Error> {
+        Ok(Facets::read(opened).tokens(&*self.index_key(month)?))
     }
 
     fn index_key(&self, month: i64) -> Result<Arc<IndexKey>, Error> {
@@ -220,100 +205,11 @@ impl App {
         self.sealer.seal(event, &keys)
     }
 
-    /// The event as JSON with its personal fields opened for a reader. What belonged to somebody who
-    /// was erased is named in `erased`.
-    pub(crate) async fn open_event(&self, row: &LogRow) -> Result<Value, Error> {
-        let mut event: Value = serde_json::from_slice(&row.body).map_err(|_| Error::Internal("a stored event is not JSON"))?;
-        let Some(Value::Array(sealed)) = event.as_object_mut().and_then(|map| map.remove("sealed")) else { return Ok(event) };
-        let mut erased = Vec::new();
-        for part in sealed {
-            let names: Vec<&str> = part["for"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let message = Message::from_text(part["message"].as_str().unwrap_or_default()).map_err(|_| corrupt())?;
-            let header = message.header();
-            match self.ring.data_key(header.key, header.version).await {
-                Ok(key) => {
-                    let binding = Binding::Event { id: row.id.0.as_bytes(), members: &names };
-                    let clear = tutela_kms::open(&key, &binding, &message).map_err(|_| corrupt())?;
-                    let members: Map<String, Value> = serde_json::from_slice(&clear).map_err(|_| corrupt())?;
-                    members.into_iter().for_each(|(name, value)| put_member(&mut event, &name, value));
-                }
-                Err(KeyError::Destroyed) => erased.extend(names.iter().map(|name| Value::from(*name))),
-                // A destroyed key leaves a tombstone; one without any was never here, or its row was taken away.
-                Err(KeyError::Unknown) => return Err(corrupt()),
-                Err(e) => return Err(e.into()),
-            }
-        }
-        if let (false, Value::Object(map)) = (erased.is_empty(), &mut event) {
-            map.insert("erased".into(), Value::Array(erased));
-        }
-        Ok(event)
-    }
 }
 
-fn put_member(event: &mut Value, name: &str, value: Value) {
-    match name.split_once('.') {
-        Some((outer, inner)) => event[outer][inner] = value,
-        None => event[name] = value,
-    }
-}
-
-fn corrupt() -> Error {
-    Error::Key(KeyError::Corrupt)
-}
-
-/// How an actor is written in a search: an id, or `namespace:value` for an external identifier.
-pub fn actor_text(actor: &Actor) -> Option<String> {
-    match actor {
-        Actor::Account(id) => Some(id.to_string()),
-        Actor::Client(id) => Some(id.to_string()),
-        Actor::External { namespace, value } => Some(format!("{namespace}:{}", value.open())),
-        Actor::Operator(uid) => Some(format!("operator:{uid}")),
-        Actor::System(name) => Some((*name).to_owned()),
-        Actor::Anonymous | Actor::Unknown => None,
-    }
-}
-
-/// The words of a text as they are indexed: lower case, cut at everything but letters, digits and `_ - . / : @`.
-pub(crate) fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let parts = lower.split(|c: char| !c.is_alphanumeric() && !"_-./:@".contains(c));
-    parts.map(|w| w.trim_matches(|c| ".:/".contains(c))).filter(|w| !w.is_empty() && w.len() <= 128).map(str::to_owned).collect()
-}
-
-/// The words of all texts in `values`.
-pub(crate) fn words_of<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
-    let mut texts = Vec::new();
-    values.for_each(|value| collect_texts(value, &mut texts));
-    texts.iter().flat_map(|text| words(text)).collect()
-}
-
-fn keyed(key: &IndexKey, prefix: &str, word: &str) -> String {
-    format!("{prefix}={}", key.token(prefix, word))
-}
-
-/// As [`ip_words`], from text; empty where it is no address.
-pub(crate) fn ip_words_of(ip: &str) -> Vec<String> {
-    ip.parse().map(ip_words).unwrap_or_default()
-}
-
-/// The address and its prefixes: /8, /16, /24 of IPv4; /32, /48, /64 of IPv6.
-fn ip_words(ip: IpAddr) -> Vec<String> {
-    let mut out = vec![ip.to_string()];
-    match ip {
-        IpAddr::V4(v4) => out.extend([8, 16, 24].map(|bits| format!("{}/{bits}", std::net::Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << (32 - bits)))))),
-        IpAddr::V6(v6) => out.extend([32, 48, 64].map(|bits| format!("{}/{bits}", std::net::Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - bits)))))),
-    }
-    out
-}
-
-fn collect_texts(value: &Value, out: &mut Vec<String>) {
-    match value {
-        Value::String(text) => out.push(text.clone()),
-        Value::Number(n) => out.push(n.to_string()),
-        Value::Array(items) => items.iter().for_each(|v| collect_texts(v, out)),
-        Value::Object(map) => map.values().for_each(|v| collect_texts(v, out)),
-        Value::Null | Value::Bool(_) => {}
-    }
+/// The token that all index rows with data of one subject carry.
+pub(crate) fn subject_token(key: KeyId) -> String {
+    format!("k={}", key.0.simple())
 }
 
 fn without_nulls(mut value: Value) -> Value {
@@ -330,20 +226,4 @@ fn facts(event: &Event) -> Facts {
         _ => None,
     });
     Facts { kind: event.kind.to_string(), time: Some(event.time), account, ip: event.source.ip.as_ref().map(|ip| *ip.open()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_found_by_their_networks() {
-        assert_eq!(ip_words("192.0.2.7".parse().unwrap()), ["192.0.2.7", "192.0.0.0/8", "192.0.0.0/16", "192.0.2.0/24"]);
-        assert_eq!(ip_words("2001:db8:1:2::9".parse().unwrap())[3], "2001:db8:1:2::/64");
-    }
-
-    #[test]
-    fn words_keep_what_identifiers_are_made_of() {
-        assert_eq!(words("Read /photos/42, by ada@example.com."), ["read", "photos/42", "by", "ada@example.com"]);
-    }
 }

@@ -1,0 +1,136 @@
+//! What can happen to the server, the ledger and its projections; one struct each, in the past tense.
+
+use tutela_core::{Event, HoldId, Outcome, Resource, Severity, occurrences};
+
+fn because(event: &mut Event, reason: &str) {
+    event.reason = Some(reason.to_owned());
+}
+
+fn failed(event: &mut Event, failure: Option<&str>) {
+    if let Some(failure) = failure {
+        event.outcome = Outcome::Failure;
+        event.severity = Severity::High;
+        because(event, failure);
+    }
+}
+
+occurrences! {
+    /// Every event type of this crate that tutela itself emits.
+    TYPES
+
+    /// Somebody known asked for something they may not do.
+    AccessDenied { permission: &'static str }
+    "access.denied" "Somebody asked for something that their roles or scopes do not allow." Low AUDIT API_DENIED "authorize" ["permission" = r#""keys:destroy""#]
+    |this, event| { event.outcome = Outcome::Denied; event.set("permission", this.permission); }
+
+    /// The whole instance was backed up.
+    BackupMade { rows: u64, bytes: u64, sha256: String, position: u64, failure: Option<&'a str> }
+    "backup.made" "The whole instance was written to a backup that opens with its root key." Low COMPLIANCE LOG_ARCHIVE "back_up"
+    ["rows" = "4096", "bytes" = "1048576", "sha256" = r#""9f86d081884c7d65""#, "position" = "4000"]
+    |this, event| {
+        event.set("rows", this.rows); event.set("bytes", this.bytes); event.set("sha256", this.sha256); event.set("position", this.position);
+        failed(event, this.failure);
+    }
+
+    /// A restore was rehearsed.
+    BackupRehearsed { rows: u64, entries: u64, backup_sha256: String, failure: Option<&'a str> }
+    "backup.rehearsed" "A backup was restored into a scratch instance, its ledger verified there, and the result recorded." Low COMPLIANCE LOG_ARCHIVE "rehearse"
+    ["rows" = "4096", "entries" = "4000", "sha256" = r#""9f86d081884c7d65""#]
+    |this, event| { event.set("rows", this.rows); event.set("entries", this.entries); event.set("sha256", this.backup_sha256); failed(event, this.failure); }
+
+    /// The instance was restored.
+    BackupRestored { rows: u64, backup_position: u64, erasures: u64 }
+    "backup.restored" "The instance was restored from a backup; erasures made since were carried out again before it served." High COMPLIANCE LOG_ARCHIVE "restore"
+    ["rows" = "4096", "position" = "4000", "erasures" = "2"]
+    |this, event| { event.set("rows", this.rows); event.set("position", this.backup_position); event.set("erasures", this.erasures); }
+
+    /// An event type was declared.
+    EventTypeDeclared { name: &'a str, class: &'a str, fields: Vec<String> }
+    "event_type.declared" "An application's event type was declared, or declared anew." Low AUDIT ENTITY_UPDATE "declare" ["class" = r#""audit""#, "fields" = r#"["album", "owner"]"#]
+    |this, event| { event.resource = Some(Resource::of("event_type", this.name)); event.set("class", this.class); event.set("fields", this.fields); }
+
+    /// The declaration of an event type was taken back.
+    EventTypeRemoved { name: &'a str }
+    "event_type.removed" "The declaration of an application's event type was taken back; the name is an undeclared one again." Low AUDIT ENTITY_DELETE "remove" []
+    |this, event| { event.resource = Some(Resource::of("event_type", this.name)); }
+
+    /// Bodies of one class were taken out.
+    LedgerExpired { class: &'a str, from: u64, to: u64, entries: u64 }
+    "ledger.expired" "Events of one class between two positions had reached the end of their retention and were deleted; their hashes stay." Low COMPLIANCE LOG_DELETE "expire"
+    ["class" = r#""traffic""#, "from" = "0", "to" = "2048", "entries" = "812"]
+    |this, event| { event.set("class", this.class); event.set("from", this.from); event.set("to", this.to); event.set("entries", this.entries); }
+
+    /// Events were exported.
+    LedgerExported { format: &'a str, query: &'a str, proofs: bool, from: u64, to: u64 }
+    "ledger.exported" "Somebody took events out of the ledger in bulk." Medium COMPLIANCE LOG_EXPORT "export"
+    ["format" = r#""jsonl""#, "proofs" = "true", "from" = "0", "to" = "4000"; "query" = r#""actor:photos:7""#]
+    |this, event| {
+        event.set("format", this.format); event.set("proofs", this.proofs); event.set("from", this.from); event.set("to", this.to);
+        // A query may name a person, so it is sealed.
+        event.set_personal("query", this.query);
+    }
+
+    /// A hold on events was placed.
+    LedgerHoldPlaced { id: HoldId, case: &'a str, reason: &'a str, query: &'a str }
+    "ledger.hold_placed" "Events that match are kept from now on, whatever their retention says." Medium COMPLIANCE ENTITY_CREATE "hold" ["case" = r#""2026-117""#; "query" = r#""actor:photos:7""#]
+    |this, event| { event.resource = Some(Resource::of("hold", this.id)); event.set("case", this.case); event.set_personal("query", this.query); because(event, this.reason); }
+
+    /// A hold on events ended.
+    LedgerHoldReleased { id: HoldId, case: &'a str, reason: &'a str }
+    "ledger.hold_released" "A hold on events ended; what has expired meanwhile is deleted with the next round." Medium COMPLIANCE ENTITY_DELETE "release" ["case" = r#""2026-117""#]
+    |this, event| { event.resource = Some(Resource::of("hold", this.id)); event.set("case", this.case); because(event, this.reason); }
+
+    /// The beginning of the ledger was deleted.
+    LedgerPruned { first: u64 }
+    "ledger.pruned" "Everything before a position had reached the end of its retention and was deleted with its hashes; proofs of later events hold." Low COMPLIANCE LOG_DELETE "prune" ["first" = "2048"]
+    |this, event| { event.set("first", this.first); }
+
+    /// Retention had to keep something.
+    LedgerRetentionRefused { class: &'a str, held: u64 }
+    "ledger.retention_refused" "Events had reached the end of their retention and were kept because of a hold." Low COMPLIANCE LOG_OTHER "expire" ["class" = r#""audit""#, "held" = "3"]
+    |this, event| { event.outcome = Outcome::Denied; event.set("class", this.class); event.set("held", this.held); }
+
+    /// Requests were not recorded because the queue was full.
+    RequestsLost { count: u64 }
+    "gateway.requests_lost" "More requests came than could be recorded; this is how many have no record." High AUDIT LOG_OTHER "drop" ["count" = "17"]
+    |this, event| { event.outcome = Outcome::Failure; event.set("count", this.count); }
+
+    /// The server is ready.
+    ServerStarted { version: &'static str, storage: &'static str }
+    "server.started" "tutela started on this host and is ready to serve." Informational AUDIT APP_START "start" ["version" = r#""0.1.0""#, "storage" = r#""sqlite""#]
+    |this, event| { event.set("version", this.version); event.set("storage", this.storage); }
+
+    /// The server stops in good order.
+    ServerStopped { }
+    "server.stopped" "tutela was asked to stop and finished what it was doing." Informational AUDIT APP_STOP "stop" []
+    |_this, event| { }
+
+    /// A projection refused events for good.
+    SinkRefused { sink: &'a str, events: u64, said: &'a str }
+    "sink.refused" "A search cluster refused events for good; they are kept as dead letters until somebody sends them again." High AUDIT LOG_OTHER "project" ["events" = "1"]
+    |this, event| { event.outcome = Outcome::Failure; event.resource = Some(Resource::of("sink", this.sink)); event.set("events", this.events); because(event, this.said); }
+
+    /// A projection is built again.
+    SinkRebuilt { sink: &'a str }
+    "sink.rebuilt" "A search cluster's documents were dropped; all events are sent there again." Medium AUDIT ENTITY_UPDATE "rebuild" []
+    |this, event| { event.resource = Some(Resource::of("sink", this.sink)); }
+
+    /// A projection was compared with the ledger.
+    SinkReconciled { sink: &'a str, up_to: u64, missing: u64, extra: u64 }
+    "sink.reconciled" "A search cluster was compared with the ledger, event by event." Low COMPLIANCE ENTITY_READ "reconcile" ["up_to" = "4000", "missing" = "0", "extra" = "0"]
+    |this, event| {
+        event.resource = Some(Resource::of("sink", this.sink));
+        event.set("up_to", this.up_to); event.set("missing", this.missing); event.set("extra", this.extra);
+        if this.missing + this.extra > 0 { event.outcome = Outcome::Failure; event.severity = Severity::High; }
+    }
+
+    /// A projection follows again.
+    SinkResumed { sink: &'a str, behind: u64 }
+    "sink.resumed" "A search cluster answers again; what it missed is being sent." Low AUDIT LOG_OTHER "resume" ["behind" = "120"]
+    |this, event| { event.resource = Some(Resource::of("sink", this.sink)); event.set("behind", this.behind); }
+
+    /// A projection stopped.
+    SinkStalled { sink: &'a str, behind: u64, why: &'a str }
+    "sink.stalled" "A search cluster has not taken events for a minute; nothing is lost, the ledger keeps them until it does." High AUDIT LOG_OTHER "wait" ["behind" = "120"]
+    |this, event| { event.outcome = Outcome::Failure; event.resource = Some(Resource::of("sink", this.sink)); event.set("behind", this.behind); because(event, this.why); }
+}
