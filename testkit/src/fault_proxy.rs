@@ -31,6 +31,8 @@ pub enum Fault {
     Pass,
     /// Closes connections at once.
     Refuse,
+    /// Every third item of a `_bulk` is not forwarded and is answered as one that does not fit the mapping.
+    RefuseItems,
     /// Answers 503 and forwards nothing.
     Unavailable,
 }
@@ -104,8 +106,9 @@ async fn serve(mut stream: TcpStream, to: SocketAddr, mut fault: watch::Receiver
             return;
         }
         Fault::Unavailable => Some((503, json!({"error": {"type": "unavailable", "reason": "switched off"}, "status": 503}).to_string().into_bytes())),
-        Fault::BusyItems if is_bulk => forward_some(to, request).await,
-        Fault::Pass | Fault::BusyItems => forward(to, &request).await,
+        Fault::BusyItems if is_bulk => forward_some(to, request, 429, "es_rejected_execution_exception").await,
+        Fault::RefuseItems if is_bulk => forward_some(to, request, 400, "mapper_parsing_exception").await,
+        Fault::Pass | Fault::BusyItems | Fault::RefuseItems => forward(to, &request).await,
         Fault::LoseAnswer => {
             let _ = forward(to, &request).await;
             return;
@@ -182,8 +185,8 @@ fn joined(mut chunks: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Forwards a `_bulk` without every third of its items, and puts a 429 into the answer where they were.
-async fn forward_some(to: SocketAddr, mut request: Request) -> Option<(u16, Vec<u8>)> {
+/// Forwards a `_bulk` without every third of its items, and puts a refusal into the answer where they were.
+async fn forward_some(to: SocketAddr, mut request: Request, refusal: u16, kind: &str) -> Option<(u16, Vec<u8>)> {
     let text = String::from_utf8(request.body).ok()?;
     let (mut kept, mut verbs, mut lines) = (String::new(), Vec::new(), text.lines());
     while let Some(action) = lines.next() {
@@ -207,8 +210,8 @@ async fn forward_some(to: SocketAddr, mut request: Request) -> Option<(u16, Vec<
     let mut stored = stored.into_iter();
     let mut items = Vec::new();
     for (n, verb) in verbs.into_iter().enumerate() {
-        let error = json!({"type": "es_rejected_execution_exception", "reason": "rejected execution"});
-        items.push(if n % 3 == 2 { json!({verb: {"status": 429, "error": error}}) } else { stored.next()? });
+        let error = json!({"type": kind, "reason": "refused by the proxy"});
+        items.push(if n % 3 == 2 { json!({verb: {"status": refusal, "error": error}}) } else { stored.next()? });
     }
     answer["errors"] = json!(true);
     answer["items"] = Value::Array(items);

@@ -48,6 +48,9 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     if let Err(e) = app.store.commit(ensure).await {
         tracing::error!(error = %e, sink = name, "the projection's cursor could not be made");
     }
+    // A process before this one may have left it waiting.
+    let left = app.store.sink_list().await.unwrap_or_default().into_iter().find(|row| row.name == name && row.state == "waiting");
+    fare.silent_since = left.map(|row| row.since);
     let mut size = app.store.watch_size();
     loop {
         let turn = tokio::select! {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{Instance, answer, storages};
+use crate::server::{Instance, answer, storages, until};
 
 /// Calls the app-facing API with a key.
 async fn call(instance: &Instance, key: &str, method: Method, path: &str, body: &Value) -> (u16, Value) {
@@ -21,17 +21,6 @@ async fn operate(instance: &Instance, path: &str, body: Value) -> Value {
     let (status, answer) = instance.operator(Method::POST, path, body).await;
     assert!((200..300).contains(&status), "{path}: {status} {answer}");
     answer
-}
-
-/// Waits until nothing is left of a background job, by asking what it reports.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what} did not happen within 30 seconds");
 }
 
 const ALL: &[&str] = &["crypto:encrypt", "crypto:decrypt", "crypto:rewrap", "crypto:export", "keys:read"];

@@ -291,6 +291,17 @@ pub async fn answer(response: Response) -> (u16, Value) {
     (status, serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())))
 }
 
+/// Waits until a background job has done something, by asking what it reports.
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..600 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not happen within 30 seconds");
+}
+
 /// Whether a file exists at this path; reads as a sentence in assertions.
 pub fn exists(path: &Path) -> bool {
     path.exists()
