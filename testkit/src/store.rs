@@ -79,12 +79,17 @@ impl World {
 
     /// As [`World::open`], with a guard.
     pub async fn open_with(&self, guard: Arc<dyn CommitGuard>) -> Result<Store, Error> {
+        self.open_signed(guard, Box::new(|origin| Ok(signer(origin)))).await
+    }
+
+    /// As [`World::open_with`], with a signer of one's own.
+    pub async fn open_signed(&self, guard: Arc<dyn CommitGuard>, signer: tutela_store::SignerOf) -> Result<Store, Error> {
         let env: &dyn Env = &*self.env;
         let node = uuid::Builder::from_random_bytes(random_bytes(&mut { env })).into_uuid();
         Store::open(Open {
             config: self.config.clone(),
             data: self.data(),
-            signer: Box::new(|origin| Ok(signer(origin))),
+            signer,
             host: "tutela.localhost".into(),
             key_fingerprint: root_key().fingerprint().unwrap(),
             guard,
@@ -92,6 +97,15 @@ impl World {
             env: Arc::<TestEnv>::clone(&self.env),
         })
         .await
+    }
+
+    /// Rows of one column of text that a query gives (PostgreSQL).
+    pub async fn query(&self, sql: &str) -> Vec<String> {
+        let (client, connection) = tokio_postgres::connect(&self.config.url, tokio_postgres::NoTls).await.unwrap();
+        let task = tokio::spawn(connection);
+        let rows = client.query(sql, &[]).await.unwrap();
+        task.abort();
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// The signer the store was opened with.

@@ -31,6 +31,7 @@ pub use config::{ComplianceConfig, IdentityConfig};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
+pub use audit::builtin_event_types;
 pub use registry::{PERMISSIONS, Permission, event_types};
 pub use request_policy::{Live, Sessions};
 pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};

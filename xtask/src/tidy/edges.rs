@@ -51,7 +51,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ),
     ("tutela-gateway", 4, &["tutela-core", "tutela-identity", "tutela-limits", "tutela-waf"]),
     ("tutela-http", 4, &["tutela-api", "tutela-app", "tutela-core", "tutela-identity"]),
-    ("tutela-tower", 5, &["tutela-app", "tutela-client"]),
+    ("tutela-tower", 5, &["tutela-api", "tutela-app", "tutela-client"]),
 ];
 
 /// The program: it wires everything together. The sample app comes with its feature `demo` only.

@@ -10,5 +10,5 @@ pub(crate) use fields::apply;
 pub(crate) use fields::kept;
 pub(crate) use retention::check_days;
 pub use retention::{ClassRule, RetentionConfig, Rules};
-pub use types::{Declared, Origin};
+pub use types::{Declared, Origin, builtin_event_types};
 pub(crate) use types::{Types, check};

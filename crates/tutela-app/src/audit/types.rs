@@ -70,19 +70,7 @@ pub(crate) struct Types {
 impl Types {
     /// tutela's own types and those of the configuration.
     pub(crate) fn new(configured: &[EventTypeBody]) -> Self {
-        let own = event_types().map(|t| {
-            let fields = t.fields.iter().map(|f| TypeField { name: f.name.into(), personal: f.personal, example: serde_json::from_str(f.example).unwrap_or_default() });
-            let body = EventTypeBody {
-                name: t.name.into(),
-                sentence: t.sentence.into(),
-                severity: t.severity as u8,
-                class: t.class.to_string(),
-                fields: fields.collect(),
-                ocsf: OcsfNames { class_uid: t.mapping.class_uid, activity_id: t.mapping.activity_id },
-                ecs: EcsNames { category: vec![t.mapping.category.into()], r#type: t.mapping.kind.iter().map(|k| (*k).to_owned()).collect() },
-            };
-            Declared::new(body, Origin::Tutela)
-        });
+        let own = builtin_event_types().into_iter().map(|body| Declared::new(body, Origin::Tutela));
         let mut fixed = BTreeMap::new();
         for declared in own.chain(configured.iter().map(|body| Declared::new(body.clone(), Origin::Configuration))) {
             fixed.entry(declared.body.name.clone()).or_insert_with(|| Arc::new(declared));
@@ -130,6 +118,21 @@ impl Types {
     pub(crate) fn list(&self) -> Vec<Arc<Declared>> {
         self.all.load().values().cloned().collect()
     }
+}
+
+/// Every type that this program declares itself, in the shape of the API.
+pub fn builtin_event_types() -> Vec<EventTypeBody> {
+    let field = |f: &tutela_core::Field| TypeField { name: f.name.into(), personal: f.personal, example: serde_json::from_str(f.example).unwrap_or_default() };
+    let body = |t: &tutela_core::EventType| EventTypeBody {
+        name: t.name.into(),
+        sentence: t.sentence.into(),
+        severity: t.severity as u8,
+        class: t.class.to_string(),
+        fields: t.fields.iter().map(field).collect(),
+        ocsf: OcsfNames { class_uid: t.mapping.class_uid, activity_id: t.mapping.activity_id },
+        ecs: EcsNames { category: vec![t.mapping.category.into()], r#type: t.mapping.kind.iter().map(|k| (*k).to_owned()).collect() },
+    };
+    event_types().map(body).collect()
 }
 
 /// Refuses a declaration that is not whole: the field, and what it should be.

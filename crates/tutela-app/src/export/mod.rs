@@ -1,9 +1,15 @@
 //! Events in the schemas of others. Every function here is pure: an opened event and its
 //! declaration in, a document out.
 
+mod csv;
 mod ecs;
+mod example;
+mod ocsf;
 
+pub(crate) use csv::{HEADER, line};
 pub(crate) use ecs::{ecs, properties};
+pub(crate) use example::example;
+pub(crate) use ocsf::{Integrity, ocsf};
 
 use tutela_api::{EventTypeBody, StoredEvent};
 
@@ -16,10 +22,3 @@ pub(crate) struct Outgoing<'a> {
     /// Name of the ledger.
     pub origin: &'a str,
 }
-
-// TEMP
-pub(crate) const HEADER: &[&str] = &[];
-pub(crate) fn line(_: &Outgoing<'_>) -> String { String::new() }
-pub(crate) struct Integrity<'a> { pub authority: &'a str, pub checkpoint: Option<&'a str> }
-pub(crate) fn ocsf(_: &Outgoing<'_>, i: &Integrity<'_>) -> serde_json::Value { serde_json::json!({"a": i.authority, "b": i.checkpoint}) }
-pub fn example(_: &EventTypeBody) -> StoredEvent { StoredEvent { position: String::new(), event: serde_json::Value::Null, leaf: String::new() } }

@@ -168,8 +168,14 @@ impl Export {
         };
         if self.proofs {
             let proof = ledger::prove_under(&self.app, row.clone(), &self.checkpoint).await?;
-            document["sealed"] = String::from_utf8_lossy(&row.body).into_owned().into();
-            document["proof"] = proof.to_string().into();
+            // Where each schema has room for what it does not know.
+            let place = match self.format {
+                ExportFormat::Ecs => &mut document["tutela"],
+                ExportFormat::Ocsf => &mut document["unmapped"],
+                ExportFormat::Csv | ExportFormat::Jsonl => &mut document,
+            };
+            place["sealed"] = String::from_utf8_lossy(&row.body).into_owned().into();
+            place["proof"] = proof.to_string().into();
         }
         out.push_str(&document.to_string());
         out.push('\n');

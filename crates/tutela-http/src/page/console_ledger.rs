@@ -27,6 +27,7 @@ use crate::{
     problem::Failure,
     view::{
         console::{EventPage, LedgerPage, Room},
+        ledger::{Tab, Tabs},
         part::{Count, Fact, FilterChip, Identifier},
     },
     web::Web,
@@ -117,6 +118,7 @@ pub(crate) async fn list(State(web): State<Web>, caller: Caller, headers: Header
     let newest = typed.cursor.is_empty();
     let page = LedgerPage {
         frame: desk.frame(Room::Ledger),
+        tabs: Tabs { at: Tab::Events },
         url: url("/ledger", &whole, (!newest).then_some(typed.cursor.as_str())),
         export_url: url("/ledger/export", &whole, None),
         chips: asked.as_ref().map(chips).unwrap_or_default(),

@@ -7,6 +7,9 @@ mod console_frame;
 mod console_key_care;
 mod console_keys;
 mod console_ledger;
+mod console_ledger_care;
+mod console_ledger_read;
+mod console_ledger_sinks;
 mod own;
 mod probe;
 mod setup;
@@ -59,7 +62,7 @@ pub(crate) fn console() -> Router<Web> {
         .route("/_tutela/callback", get(console_frame::callback))
         .route("/_tutela/sign-out", post(console_frame::sign_out))
         .route("/_tutela/assets/{name}", get(assets::serve))
-        .merge(keys())
+        .merge(keys()).merge(ledger())
 }
 
 /// Pages of the console's room of keys. Whoever has to sign in again while they post comes back with a
@@ -139,4 +142,21 @@ pub(crate) fn set_cookie(response: &mut Response, name: &str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(&cookie::set(name, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
+}
+
+/// The ledger's other pages; as with the keys, every address that takes a post also leads to its page.
+fn ledger() -> Router<Web> {
+    Router::new()
+        .route("/ledger/figures", get(console_ledger_read::figures))
+        .route("/ledger/types", get(console_ledger_read::types))
+        .route("/ledger/export", get(console_ledger_read::export))
+        .route("/ledger/retention", get(console_ledger_care::kept))
+        .route("/ledger/retention/apply", get(console_ledger_care::apply_form).post(console_ledger_care::apply))
+        .route("/ledger/retention/holds", get(|| async { Redirect::to("/ledger/retention") }).post(console_ledger_care::place))
+        .route("/ledger/retention/holds/{id}/release", get(|| async { Redirect::to("/ledger/retention") }).post(console_ledger_care::release))
+        .route("/ledger/projections", get(console_ledger_sinks::show))
+        .route("/ledger/projections/{name}/dead-letters", get(console_ledger_sinks::dead_letters))
+        .route("/ledger/projections/{name}/rebuild", get(console_ledger_sinks::rebuild_form).post(console_ledger_sinks::rebuild))
+        .route("/ledger/projections/{name}/reconcile", get(|| async { Redirect::to("/ledger/projections") }).post(console_ledger_sinks::reconcile))
+        .route("/ledger/projections/{name}/retry", get(|| async { Redirect::to("/ledger/projections") }).post(console_ledger_sinks::retry))
 }

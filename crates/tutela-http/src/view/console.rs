@@ -117,6 +117,8 @@ impl OverviewPage {
 pub struct LedgerPage {
     /// The page around it.
     pub frame: ConsoleFrame,
+    /// Links to the room's other pages.
+    pub tabs: super::ledger::Tabs,
     /// This page's own address with its filters.
     pub url: String,
     /// The whole query.

@@ -10,6 +10,7 @@ pub mod chart;
 pub mod console;
 pub mod hosted;
 pub mod keys;
+pub mod ledger;
 pub mod part;
 
 /// Addresses of the files every page loads, each with its content hash as query.

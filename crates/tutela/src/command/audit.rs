@@ -13,7 +13,7 @@ use tutela_api::StoredEvent;
 use tutela_client::Client;
 use tutela_ledger::{Checkpoint, Query};
 
-use super::{Output, audit_care, audit_import, audit_verify, output::progress};
+use super::{Output, audit_care, audit_import, audit_verify, import::Format, output::progress};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -87,16 +87,6 @@ pub enum ExportFormat {
     Ocsf,
     /// Entries as the ledger keeps them, sealed; from them the whole tree can be built again
     Sealed,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Format {
-    /// AWS CloudTrail: a log file, or records as JSON lines
-    Cloudtrail,
-    /// One event a line, as in POST /v1/events
-    Jsonl,
-    /// Okta System Log: an array, or JSON lines
-    Okta,
 }
 
 #[derive(Args)]

@@ -103,7 +103,8 @@ fn whole_export(file: &std::path::Path, key: &VerifyingKey) -> Result<(), Error>
             end = Some(Checkpoint::open(note, key).map_err(|e| wrong(number, &e.to_string()))?);
             continue;
         }
-        let (Some(sealed), Some(proof)) = (json["sealed"].as_str(), json["proof"].as_str()) else {
+        let place = [&json, &json["tutela"], &json["unmapped"]].into_iter().find(|place| place["proof"].is_string()).unwrap_or(&json);
+        let (Some(sealed), Some(proof)) = (place["sealed"].as_str(), place["proof"].as_str()) else {
             return Err(wrong(number, "there is no proof; export with --with-proofs"));
         };
         let proof = TlogProof::parse(proof).map_err(|e| wrong(number, &e.to_string()))?;

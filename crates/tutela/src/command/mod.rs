@@ -6,6 +6,7 @@ mod audit_care;
 mod audit_verify;
 mod crypto;
 mod crypto_rewrap;
+mod import;
 mod audit_import;
 mod key;
 mod output;

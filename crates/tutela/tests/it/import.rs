@@ -48,7 +48,7 @@ async fn events_of_others_are_imported_found_exported_and_every_tampering_is_nam
     assert!(count > 100, "only {count} events found in {} files", files.len());
     std::fs::write(&file, &lines).unwrap();
     let out = instance.cli(&["audit", "import", "--format", "jsonl", file.to_str().unwrap()]).await;
-    assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), format!("{count} events recorded, 0 lines refused"), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), format!("{count} events recorded, 0 records refused"), "{}", String::from_utf8_lossy(&out.stderr));
 
     let found = instance.cli(&["--output", "json", "audit", "search", "type:imported.event", "--limit", "100000"]).await;
     assert_eq!(String::from_utf8_lossy(&found.stdout).lines().count(), count);

@@ -15,6 +15,8 @@ mod gateway;
 mod import;
 /// Encryption, keys, erasure, key backups, providers.
 mod keys;
+/// OCSF exports against the schema's own files.
+mod ocsf;
 /// The ledger in real search clusters: following, faults, erasure, rebuilding.
 mod projection;
 /// Pages of the reference that are written from the code.

@@ -1,0 +1,9 @@
+//! Use cases with a clock that only the test moves, on both engines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+/// Erased people: index and ledger.
+mod erasure;
+/// An application without a network around it.
+mod house;
+/// What goes when, what stays, and what `verify` says of it.
+mod retention;
