@@ -35,8 +35,8 @@ export const accessCases = [
     assert.equal(await page.getByRole("button", { name: "Start live view" }).isVisible(), false, "no button that does nothing");
     await page.locator(".filter details summary").click();
     await page.locator("#type").fill("session.started");
-    await page.getByRole("button", { name: "Filter events" }).click();
-    await page.waitForURL((url) => url.searchParams.get("type") === "session.started");
+    await page.getByRole("button", { name: "Find events" }).click();
+    await page.waitForURL((url) => url.searchParams.get("q") === "type:session.started");
     assert.deepEqual([...new Set(await page.locator("#rows code").allInnerTexts())], ["session.started"]);
     await page.locator("#rows .row-link").first().click();
     await page.waitForURL((url) => url.origin === rooms && /^\/ledger\/[\d.]+$/.test(url.pathname));

@@ -59,14 +59,14 @@ export const consoleCases = [
 
     await page.locator(".filter details summary").click();
     await page.locator("#type").fill("session.started");
-    await page.getByRole("button", { name: "Filter events" }).click();
-    await page.waitForURL((url) => url.searchParams.get("type") === "session.started");
+    await page.getByRole("button", { name: "Find events" }).click();
+    await page.waitForURL((url) => url.searchParams.get("q") === "type:session.started");
     const kinds = await page.locator("#rows code").allInnerTexts();
     assert.ok(kinds.length > 0, "this sign-in itself is such an event");
     assert.deepEqual([...new Set(kinds)], ["session.started"]);
     const chip = page.locator(".chips .chip", { hasText: "session.started" });
     await chip.getByRole("link").click();
-    await page.waitForURL((url) => url.origin === rooms && !url.searchParams.get("type"));
+    await page.waitForURL((url) => url.origin === rooms && !url.searchParams.get("q"));
 
     await page.goto(`${rooms}/ledger?type=nothing.of.this.kind`);
     await page.locator("#empty").waitFor();

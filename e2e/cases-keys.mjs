@@ -11,7 +11,7 @@ export const keyCases = [
     const page = await desk.inConsole(desk.config.admin, "/keys");
     const id = await liveOfAKey(page, desk.config.console);
     await page.getByRole("link", { name: "Show the events of this key" }).click();
-    await page.waitForURL((url) => url.pathname === "/ledger" && url.searchParams.get("resource") === id);
+    await page.waitForURL((url) => url.pathname === "/ledger" && url.searchParams.get("q") === `resource:${id}`);
     await eventually("what was done with the key stands in the ledger, with the reason", async () => {
       await page.goto(`${desk.config.console}/ledger?resource=${id}&type=key.destruction_scheduled`);
       await page.locator("#rows .row-link").first().click({ timeout: 2_000 });

@@ -94,6 +94,7 @@ impl World {
             key_fingerprint: root_key().fingerprint().unwrap(),
             guard,
             node,
+            restoring: false,
             env: Arc::<TestEnv>::clone(&self.env),
         })
         .await

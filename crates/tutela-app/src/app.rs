@@ -15,14 +15,14 @@ use crate::{
     audit::Types,
     hasher::Hasher,
     jobs,
+    occurrence::{AccessDenied, ServerStarted, ServerStopped},
     port::{KeyProvider, SearchCluster},
     projection::{self, Projection},
     record::Sealer,
-    occurrence::{AccessDenied, ServerStarted, ServerStopped},
     request_policy::Sessions,
     ring::{KmsSettings, Ring, RingSecrets},
     sink,
-    usecase::{epoch, event_type, key},
+    usecase::{backup::BackupPlan, epoch, event_type, key},
     uses::{self, Uses},
 };
 
@@ -40,6 +40,9 @@ pub struct Inner {
     pub(crate) rules: Rules,
     pub(crate) types: Types,
     pub(crate) projection: Option<Projection>,
+    pub(crate) backup: BackupPlan,
+    /// Marks lines of the journal of erasures as ours.
+    pub(crate) erasure_code: Secret<[u8; 32]>,
     /// Hashes fields of applications' events that are kept as hashes.
     pub(crate) field_hash: Secret<[u8; 32]>,
     pub(crate) ledger_key: VerifyingKey,
@@ -89,6 +92,8 @@ pub struct Parts {
     pub audit: AuditConfig,
     /// How long which events are kept.
     pub rules: Rules,
+    /// Backups of the whole instance.
+    pub backup: BackupPlan,
     /// Where events are projected to, as `audit.storage` says.
     pub cluster: Option<Arc<dyn SearchCluster>>,
     /// The instance's root key.
@@ -133,6 +138,11 @@ impl App {
         Ok(opened)
     }
 
+    /// As [`App::open`], to finish the restore of a whole instance.
+    pub(crate) async fn open_for_restore(parts: Parts) -> Result<(Self, Queues), Error> {
+        Self::open(parts).await
+    }
+
     /// As [`App::open`], for a restore: earlier epochs may be lost.
     pub(crate) async fn open_without_epochs(parts: Parts) -> Result<(Self, Queues), Error> {
         let note_signer = Signer::new(&parts.store.instance().origin, &parts.root.derive(&[b"ledger signing"])?)?;
@@ -142,6 +152,7 @@ impl App {
             epoch_check: tutela_core::Secret::new(parts.root.derive(&[b"epoch check"])?),
         };
         let field_hash = Secret::new(parts.root.derive(&[b"field hash"])?);
+        let erasure_code = Secret::new(parts.root.derive(&[b"erasure journal"])?);
         let context_tag = parts.root.derive(&[b"context tag"])?;
         let (sink, requests) = sink::channel();
         let (uses, used) = uses::channel(context_tag);
@@ -167,6 +178,8 @@ impl App {
             projection,
             rules: parts.rules,
             field_hash,
+            erasure_code,
+            backup: parts.backup,
             audit: parts.audit,
             ledger_key: parts.ledger_key,
             signer,

@@ -8,14 +8,20 @@ use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
+    usecase::{backup, epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
 };
 
 const QUEUE: &str = "house";
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
-const JOBS: &[(&str, Duration)] = &[("keys", Duration::from_secs(60)), ("provider", Duration::from_secs(86_400)), ("retention", Duration::from_secs(3_600)), ("sweep", Duration::from_secs(300))];
+const JOBS: &[(&str, Duration)] = &[
+    ("backup", Duration::from_secs(300)),
+    ("keys", Duration::from_secs(60)),
+    ("provider", Duration::from_secs(86_400)),
+    ("retention", Duration::from_secs(3_600)),
+    ("sweep", Duration::from_secs(300)),
+];
 /// How often every node asks the key providers whether they still answer.
 const CONFIRM: Duration = Duration::from_secs(300);
 
@@ -59,6 +65,7 @@ async fn turn(app: &App) -> Result<(), Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
     match job.key.as_str() {
+        "backup" => backup::upkeep(app, &Ctx::new(app.env(), Principal::System("backup"))).await?,
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
         "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),

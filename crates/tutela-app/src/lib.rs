@@ -9,11 +9,11 @@ mod audit;
 mod config;
 mod ctx;
 mod error;
+mod export;
 mod guard;
 mod hasher;
 mod jobs;
 mod occurrence;
-mod export;
 pub mod port;
 pub mod projection;
 mod record;
@@ -25,20 +25,20 @@ mod usecase;
 mod uses;
 
 pub use app::{App, Parts, Urls};
+pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
-pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use config::{ComplianceConfig, IdentityConfig};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
-pub use audit::builtin_event_types;
 pub use registry::{PERMISSIONS, Permission, event_types};
 pub use request_policy::{Live, Sessions};
 pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};
 pub use sink::RequestSink;
 pub use tutela_ledger::{Query, TilePath};
 pub use tutela_store::{LogRow, Position, SessionView};
+pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
-    account, client, crypto, crypto_record, epoch, event, event_type, export as event_export, handover, health, hold, idempotency, key, key_backup, ledger, permission, policy, provider, restore,
-    retention, rewrap, role, search, session, setup, stream, subject,
+    account, backup, client, crypto, crypto_record, epoch, erasure_journal, event, event_type, export as event_export, handover, health, hold, idempotency,
+    instance_restore, key, key_backup, ledger, permission, policy, provider, restore, retention, rewrap, role, search, session, setup, stream, subject,
 };

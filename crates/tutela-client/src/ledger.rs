@@ -14,6 +14,17 @@ impl Client {
         Ok(Box::pin(response.bytes_stream().map_err(Error::from)))
     }
 
+    /// A backup of the whole instance; a stream that breaks off is none.
+    pub async fn backup(&self) -> Result<Pieces, Error> {
+        let response = checked(self.request(Method::POST, "/v1/backups").send().await?).await?;
+        Ok(Box::pin(response.bytes_stream().map_err(Error::from)))
+    }
+
+    /// Records what a rehearsed restore found.
+    pub async fn backup_rehearsed(&self, found: &serde_json::Value) -> Result<(), Error> {
+        self.done(self.request(Method::POST, "/v1/backups/rehearsals").json(found)).await
+    }
+
     /// Totals of events.
     pub async fn events_counts(&self, query: &[(&str, String)]) -> Result<Counts, Error> {
         self.send(self.request(Method::GET, &with_query("/v1/events/counts", query))).await

@@ -60,8 +60,11 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
         ErrorKind::Unavailable => "Storage does not answer at the moment. Nothing was changed; try again.".to_owned(),
         _ => error.to_string(),
     };
-    let errors =
-        error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned(), at: error.at() });
+    let errors = error.field().filter(|(field, _)| !field.is_empty()).map(|(field, message)| FieldError {
+        field: field.to_owned(),
+        message: message.to_owned(),
+        at: error.at(),
+    });
     let mut problem = make(kind, detail, errors.into_iter().collect());
     if kind == ErrorKind::Invalid {
         // It could be read, and a value in it cannot be used (RFC 9110 §15.5.21); what cannot be read is 400.

@@ -117,6 +117,8 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/crypto/subjects/hold", may("subjects:hold"), admin, post(key::hold)),
         route(Method::POST, "/v1/crypto/subjects/key", may("keys:read"), admin, post(key::subject)),
         route(Method::POST, "/v1/crypto/subjects/release", may("subjects:hold"), admin, post(key::release)),
+        route(Method::POST, "/v1/backups/rehearsals", may("backups:write"), admin, post(audit::rehearsed)),
+        stream_admin(Method::POST, "/v1/backups", may("backups:write"), post(audit::back_up)),
         route(Method::GET, "/v1/holds", may("ledger:read"), admin, get(audit::holds)),
         route(Method::POST, "/v1/holds", may("ledger:hold"), admin, post(audit::place)),
         route(Method::POST, "/v1/holds/{id}/release", may("ledger:hold"), admin, post(audit::release)),
@@ -141,6 +143,11 @@ fn route(method: Method, path: &'static str, needs: Needs, on_own_host: bool, ha
 /// A route whose body has no limit and is never kept.
 fn stream(method: Method, path: &'static str, needs: Needs, handler: MethodRouter<Web>) -> Route {
     Route { method, path, needs, on_own_host: true, streams: true, handler }
+}
+
+/// As [`stream`], for administrators only.
+fn stream_admin(method: Method, path: &'static str, needs: Needs, handler: MethodRouter<Web>) -> Route {
+    Route { method, path, needs, on_own_host: false, streams: true, handler }
 }
 
 /// Everything one front serves.
@@ -246,6 +253,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         key::rotate_epoch,
         key::start_job,
         key::subject,
+        audit::back_up,
         audit::dead_letters,
         audit::declare,
         audit::expire,
@@ -254,6 +262,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         audit::place,
         audit::rebuild,
         audit::reconcile,
+        audit::rehearsed,
         audit::release,
         audit::retention,
         audit::retry,

@@ -34,7 +34,7 @@ mod wrap;
 pub use backup::{Identity, Recipient, open_backup, seal_backup};
 pub use chunk::CHUNK;
 pub use context::{Binding, CallerContext, MAX_CONTEXT};
-pub use data_key::{COMMITMENT, DataKey, SALT, sha256, subject_tag};
+pub use data_key::{COMMITMENT, DataKey, SALT, Sha256, sha256, subject_tag};
 pub use error::Error;
 pub use message::{Header, Message, Parts, TEXT_PREFIX};
 pub use policy::{HEADER_MEMBER, KEY_ID, MAX_FIELDS, Mode, Policy, Rule};

@@ -3,7 +3,9 @@ CREATE TABLE instance (
   id {id} NOT NULL,
   origin {text} NOT NULL,
   key_fingerprint {bytes} NOT NULL,
-  created_at {time} NOT NULL
+  created_at {time} NOT NULL,
+  -- A database whose restore is not finished is served by nobody.
+  state {text} NOT NULL CHECK (state IN ('ready', 'restoring'))
 ) {strict};
 
 CREATE TABLE account (

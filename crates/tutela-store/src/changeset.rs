@@ -20,6 +20,8 @@ pub struct Changeset {
     pub(crate) records: Vec<Record>,
     /// Rows of search indexes that change or go.
     pub(crate) index: Vec<IndexChange>,
+    /// Rows of indexes that are built anew, in the order of the log.
+    pub(crate) build: Vec<IndexChange>,
     /// Whether old pages have to leave the disk after the commit (SQLite).
     pub(crate) scrub: bool,
     /// A step of merging an index (SQLite).
@@ -149,7 +151,7 @@ impl Changeset {
     }
 
     fn empty() -> Self {
-        Self { ops: Vec::new(), records: Vec::new(), index: Vec::new(), scrub: false, merge: None, drop_index: None }
+        Self { ops: Vec::new(), records: Vec::new(), index: Vec::new(), build: Vec::new(), scrub: false, merge: None, drop_index: None }
     }
 
     /// Records another event in the same commit.
@@ -166,6 +168,12 @@ impl Changeset {
     /// Changes rows of search indexes. Deleted tokens leave the disk when segments are merged.
     pub fn index_change(mut self, changes: Vec<IndexChange>) -> Self {
         self.index.extend(changes);
+        self
+    }
+
+    /// Adds rows to indexes that are built anew, in the order of the log.
+    pub fn index_build(mut self, rows: Vec<IndexChange>) -> Self {
+        self.build.extend(rows);
         self
     }
 

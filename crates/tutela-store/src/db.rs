@@ -8,7 +8,7 @@ use tutela_ledger::Signer;
 use uuid::Uuid;
 
 use crate::{
-    Changeset, Config, Error, Housekeeping, MigrationState,
+    Changeset, Config, Error, Housekeeping, InstanceRow, MigrationState,
     engine::{postgres::Postgres, sqlite::Sqlite},
     sql::Sql,
     table::{change, instance, search::Match},
@@ -34,6 +34,8 @@ pub struct Open {
     pub guard: Arc<dyn CommitGuard>,
     /// Names this process in leases, and a new instance.
     pub node: Uuid,
+    /// Whether it is opened to finish a restore; only then may one have begun.
+    pub restoring: bool,
     /// The clock, for leases and the instance's birth.
     pub env: Arc<dyn Env>,
 }
@@ -85,6 +87,20 @@ impl Store {
             Engine::Postgres(pg) => pg.start(signer, open.guard, signals.clone(), open.env).await?,
         }
         Ok(Self { engine, signals, instance: Arc::new(instance) })
+    }
+
+    /// Every row of a backup, line by line, from one snapshot of this moment. Gives the number of rows.
+    pub async fn dump(&self, out: tokio::sync::mpsc::Sender<String>) -> Result<u64, Error> {
+        match &self.engine {
+            Engine::Postgres(pg) => crate::backup::dump_postgres(pg.client().await?, out).await,
+            Engine::Sqlite(lite) => crate::backup::dump_sqlite(lite.folder(), out).await,
+        }
+    }
+
+    /// Who the instance is, for the head of a backup.
+    pub async fn instance_row(&self) -> Result<InstanceRow, Error> {
+        let row = self.opt(&instance::INSTANCE_GET, Vec::new()).await?.ok_or(Error::Decode("the database holds no instance".into()))?;
+        Ok(InstanceRow { id: row.get(0)?, origin: row.get(1)?, key_fingerprint: row.get(2)?, created_at: row.get(4)? })
     }
 
     /// What the database has and what migrations it lacks, without changing anything.
@@ -205,7 +221,10 @@ impl Engine {
     async fn instance_ensure(&self, open: &Open) -> Result<Instance, Error> {
         let rows = self.all(&instance::INSTANCE_GET, Vec::new()).await?;
         if let Some(row) = rows.first() {
-            let fingerprint: Vec<u8> = row.get(2)?;
+            let (fingerprint, state): (Vec<u8>, String) = (row.get(2)?, row.get(3)?);
+            if (state == "restoring") != open.restoring {
+                return Err(if open.restoring { Error::Conflict("there is no restore to finish: the database is in order") } else { Error::Restoring });
+            }
             return if fingerprint == open.key_fingerprint { Ok(Instance { id: row.get(0)?, origin: row.get(1)? }) } else { Err(Error::ForeignKey) };
         }
         let instance = Instance { id: open.node, origin: format!("{}/{}", open.host, open.node) };

@@ -26,6 +26,9 @@ pub enum Error {
         /// Version of this program.
         known: i64,
     },
+    /// A restore has begun and was not finished.
+    #[error("a restore into this database has begun and is not finished: run `tutela restore --finish`, or delete the database and restore again")]
+    Restoring,
     /// A migration's text was changed after it had been applied.
     #[error("migration {0} was applied with another text than this program has: the database was made by a different build")]
     Rewritten(i64),
@@ -40,7 +43,7 @@ impl Error {
         match self {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Decode(_) | Self::Rewritten(_) => ErrorKind::Corrupt,
-            Self::ForeignKey | Self::Newer { .. } => ErrorKind::Invalid,
+            Self::ForeignKey | Self::Newer { .. } | Self::Restoring => ErrorKind::Invalid,
             Self::Internal(_) => ErrorKind::Internal,
             Self::InUse(_) | Self::Unavailable(_) => ErrorKind::Unavailable,
         }

@@ -8,6 +8,7 @@
 //! Start with [`Store`] (`db.rs`), then `changeset.rs`, then the tables.
 
 mod append;
+mod backup;
 mod changeset;
 mod config;
 mod db;
@@ -20,6 +21,7 @@ mod table;
 mod value;
 mod verify;
 
+pub use backup::{InstanceRow, Loading};
 pub use changeset::{Changeset, Expect, Housekeeping, IndexChange, IndexRow, Record};
 pub use config::Config;
 pub use db::{Instance, Open, SignerOf, Store};

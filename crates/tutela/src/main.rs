@@ -5,6 +5,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod error;
+mod instance_restore;
 mod keys;
 mod listen;
 mod log;

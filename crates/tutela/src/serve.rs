@@ -125,7 +125,7 @@ impl Running {
 
 /// Opens the store, which applies pending migrations, and closes it again.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
-    let (store, _) = open_store(config, &keys::read_root(config).await?, &(Arc::new(SystemEnv) as Arc<dyn Env>)).await?;
+    let (store, _) = open_store(config, &keys::read_root(config).await?, &(Arc::new(SystemEnv) as Arc<dyn Env>), false).await?;
     store.close().await;
     Ok(())
 }
@@ -136,12 +136,31 @@ async fn open_app(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<A
 
 /// What an application is made of, from the configuration.
 pub async fn parts(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<Parts, Error> {
-    let (store, ledger_key) = open_store(config, &root, &env).await?;
+    parts_of(config, root, env, false).await
+}
+
+/// As [`parts`], of a database whose restore is to be finished.
+pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restoring: bool) -> Result<Parts, Error> {
+    let (store, ledger_key) = open_store(config, &root, &env, restoring).await?;
     let rules = tutela_app::Rules::new(config.audit.retention.clone(), config.compliance.data_retention.clone());
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
     let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
     let providers = keys::providers(config, &root, &env)?;
-    Ok(Parts { store, env, urls, identity: config.identity.clone(), audit: config.audit.clone(), rules, cluster: cluster(config)?, root, kms, providers, ledger_key, version: VERSION })
+    Ok(Parts {
+        store,
+        env,
+        urls,
+        identity: config.identity.clone(),
+        audit: config.audit.clone(),
+        rules,
+        cluster: cluster(config)?,
+        backup: config.backup.plan(&config.data).map_err(Error::Usage)?,
+        root,
+        kms,
+        providers,
+        ledger_key,
+        version: VERSION,
+    })
 }
 
 /// The search cluster that `audit.storage` names.
@@ -174,7 +193,7 @@ fn harden() {
     }
 }
 
-async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>) -> Result<(Store, VerifyingKey), Error> {
+async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>, restoring: bool) -> Result<(Store, VerifyingKey), Error> {
     let seed = root.derive(&[LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
     let key_fingerprint = root.fingerprint().map_err(tutela_app::Error::from)?;
     let signer = move |origin: &str| Signer::new(origin, &seed).map_err(tutela_store::Error::from);
@@ -187,6 +206,7 @@ async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>) -> Resu
         key_fingerprint,
         guard: Arc::new(Guard),
         node,
+        restoring,
         env: Arc::clone(env),
     })
     .await?;

@@ -6,6 +6,8 @@ use tutela_kms::subject_tag;
 
 use super::{FieldRule, Keep};
 
+/// Fields that may be named and are kept in any case.
+const ALWAYS: &[&str] = &["outcome", "session"];
 /// The fields that a plain list chooses from. `timestamp` is always there.
 const CONTEXT: &[&str] = &["timestamp", "user_id", "action", "resource", "ip_address", "user_agent"];
 
@@ -28,20 +30,25 @@ impl FieldRule {
 pub(super) fn check(rules: &[FieldRule]) -> Result<(), String> {
     for rule in rules {
         let name = rule.name();
-        let known = CONTEXT.contains(&name) || ["reason", "metadata"].contains(&name) || name.strip_prefix("metadata.").is_some_and(|key| !key.is_empty());
+        let known = CONTEXT.contains(&name)
+            || ALWAYS.contains(&name)
+            || ["reason", "metadata"].contains(&name)
+            || name.strip_prefix("metadata.").is_some_and(|key| !key.is_empty());
         if !known {
-            return Err(format!("there is no field `{name}`; fields are {}, `reason`, `metadata` and `metadata.KEY`", CONTEXT.join(", ")));
+            return Err(format!("there is no field `{name}`; fields are {}, outcome, session, reason, metadata and `metadata.KEY`", CONTEXT.join(", ")));
         }
         let fits = match (name, rule.keep()) {
             (_, None) | ("timestamp", Some(Keep::Clear)) => true,
-            ("timestamp", Some(_)) => false,
+            ("timestamp" | "outcome" | "session", Some(_)) => false,
             ("metadata", Some(keep)) => matches!(keep, Keep::Sealed | Keep::Dropped),
             ("action" | "resource" | "reason", Some(keep)) => keep != Keep::Sealed,
             ("user_id", Some(keep)) => keep != Keep::Clear,
             (_, Some(_)) => true,
         };
         if !fits {
-            return Err(format!("`{name}` cannot be kept so: the time is always clear, metadata as a whole is sealed or dropped, a person's own identifier is never clear, and only personal fields are sealed"));
+            return Err(format!(
+                "`{name}` cannot be kept so: time, outcome and session are always clear, metadata as a whole is sealed or dropped, a person's own identifier is never clear, and only personal fields are sealed"
+            ));
         }
     }
     Ok(())

@@ -92,7 +92,10 @@ impl Rules {
         let said = candidates.into_iter().max_by_key(|(days, _)| *days);
         let (days, source) = said.unwrap_or_else(|| {
             let own = DEFAULTS.iter().find(|(own, _)| own == class).map(|(_, days)| *days);
-            (own.or(self.config.default).unwrap_or(365), if own.is_none() && self.config.default.is_some() { "audit.retention.default".into() } else { "default".into() })
+            (
+                own.or(self.config.default).unwrap_or(365),
+                if own.is_none() && self.config.default.is_some() { "audit.retention.default".into() } else { "default".into() },
+            )
         });
         ClassRule { class: class.clone(), days, source }
     }

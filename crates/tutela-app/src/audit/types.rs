@@ -138,7 +138,8 @@ pub fn builtin_event_types() -> Vec<EventTypeBody> {
 /// Refuses a declaration that is not whole: the field, and what it should be.
 pub(crate) fn check(body: &EventTypeBody) -> Result<(), (String, String)> {
     let wrong = |field: &str, message: &str| Err((field.to_owned(), message.to_owned()));
-    let word = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+    let word =
+        |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
     if !word(&body.name, 128) {
         return wrong("name", "a type has 1 to 128 characters of `a-z 0-9 . _ -`, for example `photo.shared`");
     }

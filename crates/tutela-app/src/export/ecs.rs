@@ -148,7 +148,9 @@ fn collect(value: &Value, out: &mut Vec<String>) {
 pub(super) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.into_iter().map(|(name, value)| if ["data", "personal", "metadata"].contains(&name.as_str()) { (name, value) } else { (name, without_nulls(value)) });
+            let kept = map
+                .into_iter()
+                .map(|(name, value)| if ["data", "personal", "metadata"].contains(&name.as_str()) { (name, value) } else { (name, without_nulls(value)) });
             Value::Object(kept.filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty())).collect())
         }
         other => other,

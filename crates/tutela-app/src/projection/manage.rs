@@ -53,7 +53,13 @@ pub async fn search(app: &App, ctx: &Ctx, query: &Query, mut before: Option<Posi
     let limit = limit.clamp(1, MAX_PAGE) as usize;
     let mut found = Found { items: Vec::new(), next: None };
     loop {
-        let page = ClusterSearch { query: dsl(query, before), sort: json!([{"event.sequence": "desc"}, {"tutela.item": "desc"}]), after: None, size: limit as u32, source: false };
+        let page = ClusterSearch {
+            query: dsl(query, before),
+            sort: json!([{"event.sequence": "desc"}, {"tutela.item": "desc"}]),
+            after: None,
+            size: limit as u32,
+            source: false,
+        };
         let hits = projection.cluster.search(&page).await?;
         let positions: Vec<Position> = hits.iter().filter_map(|hit| position(&hit.sort)).collect();
         before = positions.last().copied();

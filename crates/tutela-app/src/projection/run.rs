@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{Principal, Timestamp};
 use tutela_store::{Changeset, DeadLetterRow, Housekeeping, LogRow, Position};
@@ -92,6 +93,7 @@ async fn turn(app: &App, projection: &Projection, fare: &mut Fare) -> Result<boo
         tracing::info!(sink = projection.cluster.name(), found, "the search cluster is ready for the ledger's documents");
         fare.prepared = true;
     }
+    forget_lost_future(app, projection).await?;
     erase::run(app, projection).await?;
     if fare.swept.is_none_or(|at| now.since(at) >= SWEEP) {
         let oldest = now.minus(Duration::from_secs(u64::from(projection.retention_days) * 86_400));
@@ -101,6 +103,17 @@ async fn turn(app: &App, projection: &Projection, fare: &mut Fare) -> Result<boo
         fare.swept = Some(now);
     }
     follow(app, projection).await
+}
+
+/// After a restore the cluster may hold events that the ledger lost.
+async fn forget_lost_future(app: &App, projection: &Projection) -> Result<(), Error> {
+    let name = projection.cluster.name();
+    let row = app.store.sink_list().await?.into_iter().find(|row| row.name == name && row.state == "restored");
+    let Some(row) = row else { return Ok(()) };
+    let lost = json!({"bool": {"filter": [{"term": {"tutela.ledger": app.store.instance().origin}}, {"range": {"event.sequence": {"gte": row.position}}}]}});
+    let gone = projection.cluster.delete(&lost).await?;
+    tracing::info!(sink = name, documents = gone, "documents of events that the restored ledger does not hold were deleted from the search cluster");
+    Ok(app.store.commit(Changeset::housekeeping(Housekeeping::Projection).sink_state(name, "following", None, app.env.now())).await?)
 }
 
 async fn follow(app: &App, projection: &Projection) -> Result<bool, Error> {
@@ -119,7 +132,12 @@ async fn follow(app: &App, projection: &Projection) -> Result<bool, Error> {
     let mut changeset = match refused.first() {
         Some(first) => {
             let ctx = Ctx::new(app.env(), Principal::System("projection"));
-            tracing::error!(sink = name, events = refused.len(), reason = first.reason, "the search cluster refused events for good; they are kept as dead letters");
+            tracing::error!(
+                sink = name,
+                events = refused.len(),
+                reason = first.reason,
+                "the search cluster refused events for good; they are kept as dead letters"
+            );
             Changeset::of(app.record(&ctx, SinkRefused::new(name, refused.len() as u64, &first.reason)).await?)
         }
         None => Changeset::housekeeping(Housekeeping::Projection),

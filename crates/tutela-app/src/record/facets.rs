@@ -118,7 +118,9 @@ impl<'a> Facets<'a> {
             Field::Id => self.id == wanted,
             Field::Ip => self.ip.is_some_and(|ip| within(ip, wanted)),
             Field::Outcome => self.outcome == wanted,
-            Field::Resource => self.resource.is_some_and(|(kind, id)| id == wanted || kind.is_some_and(|kind| wanted.strip_prefix(kind).and_then(|w| w.strip_prefix('/')) == Some(id))),
+            Field::Resource => self
+                .resource
+                .is_some_and(|(kind, id)| id == wanted || kind.is_some_and(|kind| wanted.strip_prefix(kind).and_then(|w| w.strip_prefix('/')) == Some(id))),
             Field::Route => self.route == Some(wanted),
             Field::Session => self.session.as_deref() == Some(wanted),
             Field::Severity => self.severity == wanted,
@@ -208,7 +210,9 @@ mod tests {
     fn addresses_are_found_by_their_networks() {
         assert_eq!(ip_words("192.0.2.7".parse().unwrap()), ["192.0.2.7", "192.0.0.0/8", "192.0.0.0/16", "192.0.2.0/24"]);
         assert_eq!(ip_words("2001:db8:1:2::9".parse().unwrap())[3], "2001:db8:1:2::/64");
-        for (wanted, indexed) in [("192.0.2.7", "192.0.2.7"), ("192.0.2.0/25", "192.0.2.0/24"), ("192.0.0.0/16", "192.0.0.0/16"), ("192.0.0.0/9", "192.0.0.0/8")] {
+        for (wanted, indexed) in
+            [("192.0.2.7", "192.0.2.7"), ("192.0.2.0/25", "192.0.2.0/24"), ("192.0.0.0/16", "192.0.0.0/16"), ("192.0.0.0/9", "192.0.0.0/8")]
+        {
             assert_eq!(indexed_network(wanted).as_deref(), Some(indexed));
         }
         assert_eq!(indexed_network("192.0.0.0/4"), None);
@@ -228,8 +232,20 @@ mod tests {
             "actor": {"type": "external", "namespace": "photos", "id": "7"}, "resource": {"type": "album", "id": "9"}, "source": {"ip": "192.0.2.7"},
             "action": "share", "metadata": {"note": "to the whole family", "n": 5}});
         for query in [
-            "type:photo.*", "type:photo.album.*", "type:photo.album.shared", "actor:photos:7", "resource:9", "resource:album/9", "ip:192.0.2.0/28", "5",
-            "\"whole family\"", "-\"family whole\"", "severity:>=3", "-outcome:failure,denied", "after:2026-11-22 before:2026-11-23", "action:share class:audit",
+            "type:photo.*",
+            "type:photo.album.*",
+            "type:photo.album.shared",
+            "actor:photos:7",
+            "resource:9",
+            "resource:album/9",
+            "ip:192.0.2.0/28",
+            "5",
+            "\"whole family\"",
+            "-\"family whole\"",
+            "severity:>=3",
+            "-outcome:failure,denied",
+            "after:2026-11-22 before:2026-11-23",
+            "action:share class:audit",
         ] {
             assert!(Facets::read(&event).fit(&Query::parse(query).unwrap()), "{query}");
         }

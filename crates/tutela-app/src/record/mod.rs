@@ -204,7 +204,6 @@ impl App {
         let keys = self.ring.subject_keys(&subjects.iter().collect::<Vec<_>>(), event.recorded_at).await?;
         self.sealer.seal(event, &keys)
     }
-
 }
 
 /// The token that all index rows with data of one subject carry.

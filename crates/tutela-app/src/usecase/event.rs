@@ -168,7 +168,13 @@ fn lift_source(event: &mut Event) {
         event.source.ip.get_or_insert_with(|| Pii::new(ip));
     }
     if let Some(Value::String(agent)) = event.metadata.get("user_agent").filter(|agent| agent.as_str().is_some_and(|text| !text.is_empty())) {
-        let cut = agent.chars().scan(0, |bytes, c| { *bytes += c.len_utf8(); (*bytes <= MAX_AGENT).then_some(c) }).collect();
+        let cut = agent
+            .chars()
+            .scan(0, |bytes, c| {
+                *bytes += c.len_utf8();
+                (*bytes <= MAX_AGENT).then_some(c)
+            })
+            .collect();
         event.source.user_agent.get_or_insert_with(|| Pii::new(cut));
         event.metadata.remove("user_agent");
     }
@@ -184,9 +190,10 @@ fn check_type(app: &App, kind: &str) -> Result<Option<Arc<audit::Declared>>, Err
             Err(Error::invalid("type", format!("`{kind}` is one of tutela's own types and cannot be recorded from outside")))
         }
         Some(declared) => Ok(Some(declared)),
-        None if OWN_FAMILIES.iter().any(|family| kind.starts_with(family)) => {
-            Err(Error::invalid("type", format!("types that begin like `{kind}` are tutela's own; choose a name of your application's, for example `app.{kind}`")))
-        }
+        None if OWN_FAMILIES.iter().any(|family| kind.starts_with(family)) => Err(Error::invalid(
+            "type",
+            format!("types that begin like `{kind}` are tutela's own; choose a name of your application's, for example `app.{kind}`"),
+        )),
         None if app.audit.types == TypesAllowed::Declared => {
             Err(Error::invalid("type", format!("`{kind}` is not declared, and `audit.types` is `declared`; declare it with PUT /v1/event-types/{kind}")))
         }

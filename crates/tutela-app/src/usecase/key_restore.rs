@@ -101,6 +101,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         key_fingerprint: root.fingerprint()?,
         guard: Arc::new(crate::Guard),
         node: id,
+        restoring: false,
         env: Arc::clone(&app.env),
     })
     .await?;
@@ -114,6 +115,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         identity: app.identity.clone(),
         audit: app.audit.clone(),
         rules: app.rules.clone(),
+        backup: crate::backup::BackupPlan { folder: data.to_owned(), ..Default::default() },
         cluster: None,
         root,
         kms,

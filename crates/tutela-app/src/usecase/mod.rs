@@ -1,11 +1,13 @@
 //! One file per family of use cases; each is a function of the app, the context and its input.
 
 pub mod account;
+pub mod backup;
 pub mod client;
 pub mod crypto;
 pub mod crypto_record;
 mod crypto_tally;
 pub mod epoch;
+pub mod erasure_journal;
 pub mod event;
 pub mod event_type;
 pub mod export;
@@ -13,6 +15,7 @@ pub mod handover;
 pub mod health;
 pub mod hold;
 pub mod idempotency;
+pub mod instance_restore;
 pub mod key;
 pub mod key_backup;
 mod key_restore;

@@ -130,7 +130,8 @@ pub async fn counts(app: &App, ctx: &Ctx, query: &Query, by: By) -> Result<api::
     let mut out: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
     let fits = |field: Field, value: &str| {
         let of = query.terms.iter().filter(|term| term.field == field);
-        of.into_iter().all(|term| term.values.iter().any(|wanted| wanted == value || wanted.strip_suffix('*').is_some_and(|f| value.starts_with(f))) != term.excluded)
+        of.into_iter()
+            .all(|term| term.values.iter().any(|wanted| wanted == value || wanted.strip_suffix('*').is_some_and(|f| value.starts_with(f))) != term.excluded)
     };
     for total in app.store.event_totals(hour(query.after, 0), hour(query.before, i64::MAX)).await? {
         if !fits(Field::Type, &total.kind) || !fits(Field::Outcome, &total.outcome) {

@@ -77,6 +77,8 @@ pub async fn erase(app: &App, ctx: &Ctx, action: api::SubjectAction) -> Result<a
     for key in &keys {
         app.ring.forget(*key).await;
     }
+    // A restored backup reads of it here. What is missing because of a crash is added by the upkeep.
+    super::backup::journal(app).await?;
     settle(app, &keys, now).await;
     app.wake_keys();
     app.projection.iter().for_each(|projection| projection.woken.notify_one());

@@ -46,7 +46,7 @@ async fn clean(app: &App, key: KeyId) -> Result<Vec<i64>, Error> {
             let month = row.id.time().month();
             months.insert(month);
             let mut tokens = app.sealer.tokens_again(month, &app.open_event(row).await?)?;
-            tokens.extend(living(app, row, key).await);
+            tokens.extend(living(app, row, Some(key)).await);
             changes.push(IndexChange { month, position: *position, tokens });
         }
         if changes.is_empty() {
@@ -56,11 +56,11 @@ async fn clean(app: &App, key: KeyId) -> Result<Vec<i64>, Error> {
     }
 }
 
-/// The tokens of the other people whose data an event holds.
-async fn living(app: &App, row: &LogRow, erased: KeyId) -> Vec<String> {
+/// The tokens of the people whose data an event holds, but the one who is being erased.
+pub(crate) async fn living(app: &App, row: &LogRow, erased: Option<KeyId>) -> Vec<String> {
     let mut out = Vec::new();
     for (key, version) in keys_of(&row.body) {
-        if key != erased && !matches!(app.ring.data_key(key, version).await, Err(KeyError::Destroyed)) {
+        if Some(key) != erased && !matches!(app.ring.data_key(key, version).await, Err(KeyError::Destroyed)) {
             out.push(subject_token(key));
         }
     }

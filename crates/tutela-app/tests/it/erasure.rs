@@ -16,9 +16,7 @@ async fn erase(house: &House, value: &str) {
 async fn an_erased_person_is_found_by_nothing_that_was_theirs_and_the_root_is_the_same() {
     for world in engines().await {
         let house = House::start(world, RetentionConfig::default()).await;
-        let event = |person: &str, note: &str| {
-            json!({"type": "photo.shared", "actor": {"namespace": "photos", "value": person}, "resource": "album/9", "source": {"ip": "192.0.2.7"}, "metadata": {"note": note}})
-        };
+        let event = |person: &str, note: &str| json!({"type": "photo.shared", "actor": {"namespace": "photos", "value": person}, "resource": "album/9", "source": {"ip": "192.0.2.7"}, "metadata": {"note": note}});
         house.record(vec![event("7", "zanzibar"), event("8", "zanzibar"), event("7", "timbuktu")]).await;
         let before = Checkpoint::parse(&ledger::checkpoint(&house.app, &house.ctx()).await.unwrap()).unwrap();
         assert_eq!((house.count("zanzibar").await, house.count("actor:photos:7").await, house.count("ip:192.0.2.7").await), (2, 2, 3));

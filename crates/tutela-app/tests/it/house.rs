@@ -75,6 +75,7 @@ impl House {
             identity: IdentityConfig::default(),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
+            backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },
             cluster: None,
             root: root_key(),
             kms,
@@ -138,7 +139,8 @@ impl House {
         let table = self.index_table(&file);
         let mut terms = self.vocabulary(&file, mark);
         terms.retain(|term| {
-            let found: i64 = file.query_row(&format!("SELECT count(*) FROM {table} WHERE {table} MATCH ?1"), [format!("\"{term}\"")], |row| row.get(0)).unwrap();
+            let found: i64 =
+                file.query_row(&format!("SELECT count(*) FROM {table} WHERE {table} MATCH ?1"), [format!("\"{term}\"")], |row| row.get(0)).unwrap();
             found > 0
         });
         terms
@@ -146,7 +148,9 @@ impl House {
 
     fn index_table(&self, file: &rusqlite::Connection) -> String {
         file.query_row("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE index_%'", [], |row| row.get(0))
-            .or_else(|_| file.query_row("SELECT name FROM sqlite_schema WHERE name GLOB 'index_[0-9]*' AND name NOT GLOB 'index_[0-9]*_*'", [], |row| row.get(0)))
+            .or_else(|_| {
+                file.query_row("SELECT name FROM sqlite_schema WHERE name GLOB 'index_[0-9]*' AND name NOT GLOB 'index_[0-9]*_*'", [], |row| row.get(0))
+            })
             .unwrap()
     }
 

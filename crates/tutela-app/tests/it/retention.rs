@@ -21,7 +21,9 @@ async fn declare(house: &House, name: &str, class: &str) {
 }
 
 fn events(kind: &str, count: usize, person: usize) -> Vec<Value> {
-    (0..count).map(|n| json!({"type": kind, "actor": {"namespace": "photos", "value": person}, "metadata": {"album": format!("a{n}"), "note": "seen"}})).collect()
+    (0..count)
+        .map(|n| json!({"type": kind, "actor": {"namespace": "photos", "value": person}, "metadata": {"album": format!("a{n}"), "note": "seen"}}))
+        .collect()
 }
 
 async fn apply(house: &House) -> u64 {

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use tutela_api::{AuditSettings, DeadLetter, EventType, EventTypeBody, Hold, NewHold, Page, Problem, Reason, Reconciliation, Retention, Retried, Sink, Taken};
-use tutela_app::{ExportFormat, Position, event, event_export, event_type, hold, projection, retention};
+use tutela_app::{ExportFormat, Position, backup, event, event_export, event_type, hold, projection, retention};
 
 use super::{Body, event::cursor};
 use crate::{
@@ -110,12 +110,54 @@ pub(crate) struct Letters {
 }
 
 #[utoipa::path(get, path = "/v1/sinks/{name}/dead-letters", params(("name" = String, Path), Letters), responses((status = 200, body = Page<DeadLetter>), (status = "default", body = Problem)))]
-pub(crate) async fn dead_letters(State(web): State<Web>, caller: Caller, Path(name): Path<String>, Query(page): Query<Letters>) -> Answer<Json<Page<DeadLetter>>> {
+pub(crate) async fn dead_letters(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(page): Query<Letters>,
+) -> Answer<Json<Page<DeadLetter>>> {
     let limit = page.limit.unwrap_or(100).clamp(1, 1_000);
     let after: Option<Position> = cursor(page.cursor.as_deref())?;
     let items = projection::dead_letters(&web.app, &caller.ctx, &name, after, limit).await?;
     let next = if items.len() == limit as usize { items.last().map(|letter| letter.position.clone()) } else { None };
     Ok(Json(Page { items, next }))
+}
+
+// === Backup ===
+
+/// The whole instance in one file, sealed under its root key. A connection that breaks off leaves no backup.
+#[utoipa::path(post, path = "/v1/backups", responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "default", body = Problem)))]
+pub(crate) async fn back_up(State(web): State<Web>, caller: Caller) -> Answer<Response> {
+    let backup = backup::begin(&web.app, &caller.ctx).await?;
+    let pieces = stream::try_unfold(backup, |mut backup| async move {
+        match backup.next().await {
+            None => Ok(None),
+            Some(Ok(piece)) => Ok(Some((Bytes::from(piece), backup))),
+            Some(Err(_)) => Err(std::io::Error::other("the backup was not finished")),
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], HttpBody::from_stream(pieces)).into_response())
+}
+
+/// What a rehearsed restore found.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rehearsal {
+    /// SHA-256 of the backup, in hexadecimal.
+    sha256: String,
+    /// Rows that were restored.
+    rows: u64,
+    /// Entries of the ledger that were verified.
+    entries: u64,
+    /// Why it failed, where it did.
+    failure: Option<String>,
+}
+
+/// Records the result of `tutela backup drill`.
+#[utoipa::path(post, path = "/v1/backups/rehearsals", request_body = Rehearsal, responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn rehearsed(State(web): State<Web>, caller: Caller, Body(rehearsal): Body<Rehearsal>) -> Answer<StatusCode> {
+    backup::rehearsed(&web.app, &caller.ctx, rehearsal.sha256, rehearsal.rows, rehearsal.entries, rehearsal.failure.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 // === Export ===

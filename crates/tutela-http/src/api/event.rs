@@ -145,7 +145,13 @@ pub(crate) async fn stream(State(web): State<Web>, caller: Caller, headers: Head
 }
 
 /// Events that fit, from a position, from after `Last-Event-ID`, or from now on. Ends when the server stops or the caller's session or key does.
-pub(crate) async fn follow(web: &Web, caller: &Caller, query: LedgerQuery, from: Option<u64>, headers: &HeaderMap) -> Answer<impl Stream<Item = StoredEvent> + use<>> {
+pub(crate) async fn follow(
+    web: &Web,
+    caller: &Caller,
+    query: LedgerQuery,
+    from: Option<u64>,
+    headers: &HeaderMap,
+) -> Answer<impl Stream<Item = StoredEvent> + use<>> {
     web.app.permit(&caller.ctx, "ledger:read").await?;
     let seen = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<Position>().ok());
     // A record of a batch has later ones beside it: begin at its entry again and leave out what was seen.

@@ -7,9 +7,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tutela_app::{
-    Error, Query as LedgerQuery, account, health, search, session,
-};
+use tutela_app::{Error, Query as LedgerQuery, account, health, search, session};
 use tutela_core::{AccountId, SessionId};
 
 use super::{
@@ -91,7 +89,7 @@ pub(crate) async fn people(State(web): State<Web>, caller: Caller, headers: Head
     };
     let older = (accounts.len() as u32 == PAGE).then(|| accounts.last().map(|a| format!("/people?cursor={}", a.id))).flatten();
     let rows = accounts.into_iter().map(|a| AccountRow {
-        events_url: format!("/ledger?actor={}", a.id),
+        events_url: format!("/ledger?q=actor%3A{}", a.id),
         state: if a.state == "active" { Status::new(Tone::Good, "active") } else { Status::new(Tone::Danger, a.state.clone()) },
         created: when_text(&a.created_at),
         id: Identifier::new(a.id),

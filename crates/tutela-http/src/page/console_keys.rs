@@ -310,7 +310,7 @@ async fn key_page(desk: &Desk, id: &str, notice: Option<String>, error: Option<S
             .collect(),
         loss: format!("{} in {}", counted(references, "message"), counted(readable.count() as u64, "version")),
         versions: found.versions.iter().map(version).collect(),
-        events_url: format!("/ledger?resource={}", found.id),
+        events_url: format!("/ledger?q=resource%3A{}", found.id),
         id: Identifier::new(found.id),
         name: found.name,
     })

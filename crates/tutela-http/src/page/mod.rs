@@ -62,7 +62,8 @@ pub(crate) fn console() -> Router<Web> {
         .route("/_tutela/callback", get(console_frame::callback))
         .route("/_tutela/sign-out", post(console_frame::sign_out))
         .route("/_tutela/assets/{name}", get(assets::serve))
-        .merge(keys()).merge(ledger())
+        .merge(keys())
+        .merge(ledger())
 }
 
 /// Pages of the console's room of keys. Whoever has to sign in again while they post comes back with a

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{lock, postgres_tls, sequencer};
 use crate::{
     Changeset, Config, Error, Expect, IndexChange, MigrationState, On, Record,
-    append::row_id,
+    append::{BLOCK_BITS, row_id},
     changeset::Op,
     db::Signals,
     migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
@@ -84,6 +84,7 @@ impl Postgres {
         if let Some((_, events)) = running
             && changeset.ops.is_empty()
             && changeset.index.is_empty()
+            && changeset.build.is_empty()
             && effects.is_empty()
         {
             let (reply, answer) = oneshot::channel();
@@ -116,6 +117,7 @@ impl Postgres {
                 return Err(Error::Conflict(otherwise));
             }
         }
+        build_index(&tx, &changeset.build).await?;
         change_index(&tx, &changeset.index).await?;
         if let Some(month) = changeset.drop_index {
             tx.batch_execute(&format!("DROP TABLE IF EXISTS event_index_{month}")).await?;
@@ -130,6 +132,11 @@ impl Postgres {
         let client = self.pool.get().await?;
         let typed = typed(sql, &params);
         client.query_typed(sql.text, &typed).await?.iter().map(row).collect()
+    }
+
+    /// A connection of the pool.
+    pub(crate) async fn client(&self) -> Result<deadpool_postgres::Object, Error> {
+        Ok(self.pool.get().await?)
     }
 
     pub(crate) async fn prepare(&self, sql: &'static Sql) -> Result<usize, Error> {
@@ -216,20 +223,41 @@ async fn insert(pool: &Pool, records: &[Record]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Adds rows to indexes that are built anew.
+async fn build_index(tx: &Transaction<'_>, rows: &[IndexChange]) -> Result<(), Error> {
+    let mut months: std::collections::BTreeMap<i64, (i64, i64)> = std::collections::BTreeMap::new();
+    for change in rows {
+        let row = row_id(change.position.entry, change.position.item.unwrap_or(0));
+        let (lowest, highest) = months.entry(change.month).or_insert((row, row));
+        (*lowest, *highest) = ((*lowest).min(row), (*highest).max(row));
+    }
+    for (month, (lowest, highest)) in months {
+        tx.batch_execute(&format!("CREATE TABLE IF NOT EXISTS event_index_{month} PARTITION OF event_index FOR VALUES IN ({month})")).await?;
+        execute_tx(tx, &ledger::INDEX_MONTH_UPSERT, &[Value::Int(month), Value::Int(lowest), Value::Int(highest)]).await?;
+    }
+    insert_index(tx, rows.iter()).await
+}
+
+async fn insert_index(tx: &Transaction<'_>, rows: impl Iterator<Item = &IndexChange>) -> Result<(), Error> {
+    let (mut months, mut ids, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    for change in rows {
+        months.push(change.month);
+        ids.push(row_id(change.position.entry, change.position.item.unwrap_or(0)));
+        tokens.push(change.tokens.join(" "));
+    }
+    if !ids.is_empty() {
+        execute_tx(tx, &ledger::INDEX_INSERT_MANY, &[Value::Ints(months), Value::Ints(ids), Value::Texts(tokens)]).await?;
+    }
+    Ok(())
+}
+
 /// Changes rows of the search index.
 async fn change_index(tx: &Transaction<'_>, changes: &[IndexChange]) -> Result<(), Error> {
     let row = |change: &IndexChange| row_id(change.position.entry, change.position.item.unwrap_or(0));
     for change in changes {
         execute_tx(tx, &search::INDEX_DELETE, &[Value::Int(change.month), Value::Ints(vec![row(change)])]).await?;
     }
-    let kept: Vec<&IndexChange> = changes.iter().filter(|change| !change.tokens.is_empty()).collect();
-    if !kept.is_empty() {
-        let months = kept.iter().map(|change| change.month).collect();
-        let rows = kept.iter().map(|change| row(change)).collect();
-        let tokens = kept.iter().map(|change| change.tokens.join(" ")).collect();
-        execute_tx(tx, &ledger::INDEX_INSERT_MANY, &[Value::Ints(months), Value::Ints(rows), Value::Texts(tokens)]).await?;
-    }
-    Ok(())
+    insert_index(tx, changes.iter().filter(|change| !change.tokens.is_empty())).await
 }
 
 /// A pool from `[storage]`.
@@ -289,8 +317,29 @@ pub(crate) async fn query_client(client: &deadpool_postgres::Object, sql: &Sql, 
     client.query_typed(sql.text, &typed(sql, params)).await?.iter().map(row).collect()
 }
 
+/// A connection to a database with its tables, for a restore.
+pub(crate) async fn fresh(config: &Config) -> Result<deadpool_postgres::Object, Error> {
+    let pool = pool(config)?;
+    migrate(&pool).await?;
+    Ok(pool.get().await?)
+}
+
+/// Makes the partitions of the log of one block of positions.
+pub(crate) fn log_partition(block: i64) -> String {
+    let (from, to) = (block << BLOCK_BITS, (block + 1) << BLOCK_BITS);
+    let (from_row, to_row) = (from << 10, to << 10);
+    format!(
+        "CREATE TABLE IF NOT EXISTS log_{block} PARTITION OF log FOR VALUES FROM ({from}) TO ({to});
+         CREATE TABLE IF NOT EXISTS log_item_{block} PARTITION OF log_item FOR VALUES FROM ({from_row}) TO ({to_row})"
+    )
+}
+
+pub(crate) fn typed_as<'a>(types: &[Type], params: &'a [Value]) -> Vec<(&'a (dyn ToSql + Sync), PgType)> {
+    params.iter().zip(types).map(|(value, of)| (value as &(dyn ToSql + Sync), pg_type(*of))).collect()
+}
+
 fn typed<'a>(sql: &Sql, params: &'a [Value]) -> Vec<(&'a (dyn ToSql + Sync), PgType)> {
-    params.iter().zip(sql.params).map(|(value, of)| (value as &(dyn ToSql + Sync), pg_type(*of))).collect()
+    typed_as(sql.params, params)
 }
 
 fn pg_type(of: Type) -> PgType {

@@ -15,10 +15,10 @@ use tutela_core::{Env, Timestamp};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
-use super::postgres::{execute_tx, query_tx};
+use super::postgres::{execute_tx, log_partition, query_tx};
 use crate::{
     Error, Record,
-    append::{Append, BLOCK_BITS, row_id},
+    append::{Append, row_id},
     db::Signals,
     table::{
         job::{LEASE_GIVE_UP, LEASE_TAKE},
@@ -162,13 +162,7 @@ async fn write(tx: &tokio_postgres::Transaction<'_>, append: &Append<'_>, record
     let Known { months, blocks } = known;
     for block in append.blocks() {
         if blocks.insert(block) {
-            let (from, to) = (block << BLOCK_BITS, (block + 1) << BLOCK_BITS);
-            let (from_row, to_row) = (from << 10, to << 10);
-            tx.batch_execute(&format!(
-                "CREATE TABLE IF NOT EXISTS log_{block} PARTITION OF log FOR VALUES FROM ({from}) TO ({to});
-                 CREATE TABLE IF NOT EXISTS log_item_{block} PARTITION OF log_item FOR VALUES FROM ({from_row}) TO ({to_row})"
-            ))
-            .await?;
+            tx.batch_execute(&log_partition(block)).await?;
         }
     }
     let positions: Vec<i64> = append.rows.iter().map(|row| i64::try_from(row.position).unwrap_or(i64::MAX)).collect();

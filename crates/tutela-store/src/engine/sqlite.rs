@@ -66,6 +66,11 @@ impl Sqlite {
         Ok(Arc::new(Self { path, reads, writes: Mutex::default(), writer: Mutex::default(), setup: Mutex::new(Some(writer)), _lock: lock }))
     }
 
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Starts the writer thread.
     pub(crate) async fn start(&self, signer: Signer, guard: Arc<dyn CommitGuard>, signals: Signals) -> Result<(), Error> {
         let conn = lock(&self.setup).take().ok_or(Error::Internal("the writer runs already".into()))?;
@@ -178,6 +183,13 @@ pub(crate) fn open_reader(data: &Path) -> Result<Connection, Error> {
     connect(&path, true)
 }
 
+/// A database with its tables, for a restore. The lock of the file is taken as a server would.
+pub(crate) fn fresh(data: &Path) -> Result<Connection, Error> {
+    let conn = connect(&data.join("tutela.db"), false)?;
+    migrate(&conn)?;
+    Ok(conn)
+}
+
 fn connect(path: &Path, reader: bool) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(|e| Error::Unavailable(format!("{}: {e}", path.display())))?;
@@ -227,7 +239,7 @@ pub(crate) fn query(conn: &Connection, sql: &Sql, params: &[Value]) -> Result<Ve
     Ok(out)
 }
 
-fn owned(value: ValueRef<'_>) -> Value {
+pub(crate) fn owned(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(n) => Value::Int(n),

@@ -93,6 +93,7 @@ impl Writer {
             answers.push(answer);
         }
         for changeset in changesets.iter().zip(&answers).filter_map(|(changeset, answer)| answer.is_ok().then_some(changeset)) {
+            build_index(&tx, &changeset.build)?;
             change_index(&tx, &changeset.index)?;
             tidy_index(&tx, changeset)?;
         }
@@ -138,6 +139,28 @@ pub(crate) fn run_ops(conn: &Connection, ops: &[Op]) -> Result<(), Error> {
         {
             return Err(Error::Conflict(otherwise));
         }
+    }
+    Ok(())
+}
+
+/// One contentless table a month; detail=none keeps no positions, which single-token terms do not need.
+fn make_index(tx: &Transaction<'_>, month: i64) -> Result<(), Error> {
+    tx.execute_batch(&format!(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS index_{month} USING fts5(k, content='', contentless_delete=1, detail=none, tokenize=\"ascii tokenchars '=_-./:@'\")"
+    ))?;
+    // Merging eight segments at a time in place of four halves the writer's work for merges; a search reads a few more segments.
+    Ok(tx.execute_batch(&format!("INSERT INTO index_{month} (index_{month}, rank) VALUES ('automerge', 8)"))?)
+}
+
+/// Adds rows to indexes that are built anew.
+fn build_index(tx: &Transaction<'_>, rows: &[IndexChange]) -> Result<(), Error> {
+    for change in rows {
+        let row = row_id(change.position.entry, change.position.item.unwrap_or(0));
+        if !has_index(tx, change.month)? {
+            make_index(tx, change.month)?;
+        }
+        execute(tx, &ledger::INDEX_MONTH_UPSERT, &values![change.month, row, row])?;
+        tx.prepare_cached(&format!("INSERT INTO index_{} (rowid, k) VALUES (?1, ?2)", change.month))?.execute((row, change.tokens.join(" ")))?;
     }
     Ok(())
 }
@@ -205,12 +228,7 @@ fn write(tx: &Transaction<'_>, append: &Append<'_>, known: &BTreeSet<i64>, made:
     }
     for (month, lowest, highest) in append.months() {
         if !known.contains(&month) {
-            // One contentless table a month; detail=none keeps no positions, which single-token terms do not need.
-            tx.execute_batch(&format!(
-                "CREATE VIRTUAL TABLE IF NOT EXISTS index_{month} USING fts5(k, content='', contentless_delete=1, detail=none, tokenize=\"ascii tokenchars '=_-./:@'\")"
-            ))?;
-            // Merging eight segments at a time in place of four halves the writer's work for merges; a search reads a few more segments.
-            tx.execute_batch(&format!("INSERT INTO index_{month} (index_{month}, rank) VALUES ('automerge', 8)"))?;
+            make_index(tx, month)?;
             made.insert(month);
         }
         execute(tx, &ledger::INDEX_MONTH_UPSERT, &values![month, lowest, highest])?;

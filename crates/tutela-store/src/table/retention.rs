@@ -58,11 +58,21 @@ impl Store {
         for row in self.all(&INDEX_MONTHS, params![]).await? {
             let (month, highest): (i64, i64) = (row.get(0)?, row.get(2)?);
             if highest < row_id(first, 0) {
-                self.commit(Changeset { drop_index: Some(month), ..Changeset::housekeeping(Housekeeping::Index) }.run(&INDEX_MONTH_DELETE, params![month], Expect::Any)).await?;
+                self.commit(Changeset { drop_index: Some(month), ..Changeset::housekeeping(Housekeeping::Index) }.run(
+                    &INDEX_MONTH_DELETE,
+                    params![month],
+                    Expect::Any,
+                ))
+                .await?;
                 dropped.push(month);
             }
         }
         Ok(dropped)
+    }
+
+    /// Drops every index, to build them again.
+    pub async fn index_drop_all(&self) -> Result<(), Error> {
+        self.index_drop_before(u64::MAX >> 11).await.map(drop)
     }
 
     /// Merges segments of a month's index (SQLite) until nothing that was deleted is left in it.
@@ -125,9 +135,11 @@ impl Changeset {
 
     /// Deletes the rows `from..to` for good; they stand before the log's `first`.
     pub fn log_delete(self, from: u64, to: u64) -> Self {
-        self.run(&LOG_DELETE, params![from, to], Expect::Any)
-            .run(&LOG_ITEM_DELETE, params![row_id(from, 0), row_id(to, 0)], Expect::Any)
-            .run(&LOG_MARK_DELETE, params![to], Expect::Any)
+        self.run(&LOG_DELETE, params![from, to], Expect::Any).run(&LOG_ITEM_DELETE, params![row_id(from, 0), row_id(to, 0)], Expect::Any).run(
+            &LOG_MARK_DELETE,
+            params![to],
+            Expect::Any,
+        )
     }
 
     /// Moves the log's `first` on.

@@ -19,6 +19,7 @@ statements! {
         SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM key_epoch WHERE number = $4 AND state = 'active') ON CONFLICT (tag) DO NOTHING";
     SUBJECT_KEY_LIST_OPEN (Int) = "SELECT key_id, created_at, hold, epoch, destroyed_at, unreadable_at, backups_gone_at FROM subject_key
         WHERE destroyed_at IS NOT NULL AND backups_gone_at IS NULL ORDER BY destroyed_at, key_id LIMIT $1";
+    SUBJECT_KEY_LIST_DESTROYED () = "SELECT key_id, destroyed_at FROM subject_key WHERE destroyed_at IS NOT NULL ORDER BY destroyed_at, key_id";
     SUBJECT_KEY_MARK (Id, Time, Time) = "UPDATE subject_key SET unreadable_at = coalesce(unreadable_at, $2), backups_gone_at = coalesce(backups_gone_at, $3) WHERE key_id = $1 AND destroyed_at IS NOT NULL";
     SUBJECT_KEY_RELEASE (Id) = "UPDATE subject_key SET hold = NULL WHERE key_id = $1 AND destroyed_at IS NULL AND hold IS NOT NULL";
     SUBJECT_KEY_RESTORE (Id, Bytes, Time, Text) = "INSERT INTO subject_key (key_id, tag, created_at, hold) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id) DO NOTHING";
@@ -66,6 +67,11 @@ impl Store {
     /// A subject's key by its id, destroyed or not.
     pub async fn subject_key_get(&self, key: KeyId) -> Result<Option<SubjectKeyRow>, Error> {
         self.opt(&SUBJECT_KEY_GET, params![key.0]).await?.as_ref().map(subject).transpose()
+    }
+
+    /// Every destroyed key, and since when.
+    pub async fn subject_key_list_destroyed(&self) -> Result<Vec<(KeyId, Timestamp)>, Error> {
+        self.all(&SUBJECT_KEY_LIST_DESTROYED, params![]).await?.iter().map(|row| Ok((KeyId(row.get(0)?), row.get(1)?))).collect()
     }
 
     /// Destroyed keys that some backup may still open.

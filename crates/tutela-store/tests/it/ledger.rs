@@ -58,7 +58,12 @@ async fn records_of_a_batch_are_found_by_their_own_ids_and_verified() {
         let of = |_: i64| Ok(tutela_store::Match { all: vec!["n=1".to_owned()], ..Default::default() });
         let hits = store.search(&of, tutela_store::Bounds { from: 0, before: None }, 10).await.unwrap();
         assert_eq!(store.log_rows(&hits).await.unwrap()[0].body, b"{\"n\":1}");
-        assert_eq!(verify(&world, &store, &[]).await, Report { first: 0, entries: 1, expired: 0, records: 3, checkpoints: 1, unreachable: vec![], flaw: None }, "{:?}", world.engine);
+        assert_eq!(
+            verify(&world, &store, &[]).await,
+            Report { first: 0, entries: 1, expired: 0, records: 3, checkpoints: 1, unreachable: vec![], flaw: None },
+            "{:?}",
+            world.engine
+        );
         store.close().await;
     }
 }

@@ -3,11 +3,12 @@
 mod account;
 mod audit;
 mod audit_care;
+mod audit_import;
 mod audit_verify;
+mod backup;
 mod crypto;
 mod crypto_rewrap;
 mod import;
-mod audit_import;
 mod key;
 mod output;
 mod setup;
@@ -19,7 +20,7 @@ use tutela_client::Client;
 
 use crate::{config, error::Error, log, serve};
 
-pub use output::Output;
+pub use output::{Output, progress};
 
 /// Security and compliance for an application in one program: sign-in, gateway, tamper-evident ledger.
 #[derive(Parser)]
@@ -49,6 +50,8 @@ enum Command {
     /// The ledger: search, follow, export, import, verify
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The whole instance in one sealed file, while it runs
+    Backup(backup::Backup),
     /// API keys of programs
     #[command(subcommand)]
     Client(account::ClientCommand),
@@ -72,6 +75,8 @@ enum Command {
     #[cfg(feature = "demo")]
     #[command(hide = true)]
     Photos(crate::demo::PhotosApp),
+    /// A whole instance from its backup, into an empty database; erasures made since are carried out again
+    Restore(backup::Restore),
     /// Roles and what they allow
     #[command(subcommand)]
     Role(account::RoleCommand),
@@ -97,6 +102,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Account(command) => account::account(command, &client()?, output).await,
         Command::Admin(command) => account::admin(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, load, output).await,
+        Command::Backup(command) => backup::backup(command, load, output).await,
         Command::Client(command) => account::client(command, &client()?, output).await,
         Command::Config(command) => setup::config(&command, load),
         Command::Crypto(command) => crypto::run(command, &client()?).await,
@@ -107,6 +113,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
         #[cfg(feature = "demo")]
         Command::Photos(app) => crate::demo::photos(app, data).await,
+        Command::Restore(command) => backup::restore(command, load()?, output).await,
         Command::Role(command) => account::role(command, &client()?, output).await,
         Command::Serve => {
             let config = load()?;

@@ -11,7 +11,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig};
+use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig, backup::BackupPlan};
 
 use crate::log::LogConfig;
 
@@ -37,12 +37,44 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// What the ledger takes.
     pub audit: AuditConfig,
+    /// Backups of the whole instance.
+    pub backup: BackupConfig,
     /// What laws and standards ask for.
     pub compliance: ComplianceConfig,
     /// The guarded applications.
     pub gateway: tutela_gateway::Config,
     /// What the program says on standard error.
     pub log: LogConfig,
+}
+
+/// `[backup]`: backups of the whole instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupConfig {
+    /// Where backups and the journal of erasures are kept; `backups` in the data folder where absent. Best on another disk, or mounted from another host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// How often one is made: a number and `minutes`, `hours` or `days`, or `never`.
+    pub schedule: String,
+    /// How many are kept.
+    pub keep: u32,
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self { folder: None, schedule: "never".into(), keep: 7 }
+    }
+}
+
+impl BackupConfig {
+    /// Read and checked.
+    pub fn plan(&self, data: &Path) -> Result<BackupPlan, String> {
+        let every = if self.schedule == "never" { None } else { Some(tutela_app::parse_period(&self.schedule).map_err(|e| format!("backup.schedule: {e}"))?) };
+        if self.keep == 0 {
+            return Err("backup.keep: at least one backup is kept".into());
+        }
+        Ok(BackupPlan { folder: self.folder.clone().unwrap_or_else(|| data.join("backups")), every, keep: self.keep })
+    }
 }
 
 /// `[server]`: the public listener.
@@ -75,6 +107,7 @@ impl Default for Config {
             kms: KmsConfig::default(),
             identity: IdentityConfig::default(),
             audit: AuditConfig::default(),
+            backup: BackupConfig::default(),
             compliance: ComplianceConfig::default(),
             gateway: tutela_gateway::Config::default(),
             log: LogConfig::default(),
@@ -105,6 +138,7 @@ impl Config {
             ("", self.identity.check()),
             ("", self.audit.check()),
             ("", self.compliance.check()),
+            ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
         ];
         let mut problems: Vec<String> = checks
@@ -131,7 +165,7 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
-        for path in own.chain(self.kms.paths()).chain(cluster) {
+        for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()) {
             if path.is_relative() {
                 *path = folder.join(&*path);
             }

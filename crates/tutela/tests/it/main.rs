@@ -5,6 +5,8 @@
 mod api;
 /// Who may call which route: one golden table.
 mod authorization;
+/// Backup of the whole instance, restore, drill.
+mod backup;
 /// Kills, full disks, tampering.
 mod crash;
 /// Configuration and start-up that cannot work.

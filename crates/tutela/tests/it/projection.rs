@@ -25,8 +25,10 @@ async fn record(instance: &Instance, count: usize, label: &str) {
     for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
         let events: Vec<Value> = chunk
             .iter()
-            .map(|n| json!({"type": "photo.viewed", "actor": {"namespace": "photos", "value": n % 7}, "resource": format!("photo/{n}"), "action": "view",
-                "source": {"ip": format!("192.0.2.{}", n % 7)}, "metadata": {"note": format!("{label} number {n}")}}))
+            .map(|n| {
+                json!({"type": "photo.viewed", "actor": {"namespace": "photos", "value": n % 7}, "resource": format!("photo/{n}"), "action": "view",
+                "source": {"ip": format!("192.0.2.{}", n % 7)}, "metadata": {"note": format!("{label} number {n}")}})
+            })
             .collect();
         let (status, answer) = instance.operator(Method::POST, "/v1/events", Value::Array(events)).await;
         assert_eq!(status, 200, "{answer}");
@@ -79,7 +81,9 @@ async fn events_follow_into_both_products_are_found_there_and_an_erased_person_i
         assert!(events > 1_200, "{events}");
 
         // Found through the cluster what is found in the ledger, in the same order.
-        for query in ["actor:photos:3", "type:photo.* actor:photos:3 ip:192.0.2.3", "\"album number 77\"", "resource:photo/5", "-type:photo.viewed type:server.*"] {
+        for query in
+            ["actor:photos:3", "type:photo.* actor:photos:3 ip:192.0.2.3", "\"album number 77\"", "resource:photo/5", "-type:photo.viewed type:server.*"]
+        {
             let (here, there) = (found(&instance, query, "ledger").await, found(&instance, query, "cluster").await);
             assert!(!here.is_empty(), "{query}");
             assert_eq!(here, there, "{name}: {query}");

@@ -16,7 +16,8 @@ fn the_committed_reference_of_events_is_what_the_declarations_say() {
             t.fields.iter().map(|f| if f.personal { format!("*{}* `{}`", f.name, f.example) } else { format!("`{}` `{}`", f.name, f.example) }).collect();
         let (m, ecs) = (t.mapping, t.mapping.kind.join(", "));
         let ocsf = format!("{}/{}", m.class_uid, m.activity_id);
-        let _ = writeln!(text, "| `{}` | {} | {} | {} | {} | {ocsf} | {}/{ecs} |", t.name, t.severity as u8, t.class, t.sentence, fields.join(", "), m.category);
+        let _ =
+            writeln!(text, "| `{}` | {} | {} | {} | {} | {ocsf} | {}/{ecs} |", t.name, t.severity as u8, t.class, t.sentence, fields.join(", "), m.category);
     }
     let path = Path::new(ROOT).join("docs/reference/events.md");
     if std::env::var_os("TUTELA_BLESS").is_some() {

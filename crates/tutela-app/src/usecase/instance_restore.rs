@@ -1,0 +1,100 @@
+//! After a backup was loaded into a database: what has to happen before anyone is served.
+//!
+//! 1. Events that had no position when the backup was made are recorded.
+//! 2. Erasures made since are carried out again, from the journal.
+//! 3. The search index is built from the log; nothing of erased people enters it.
+//! 4. Projections are told to drop what the restored ledger does not hold.
+//! 5. The restore itself is recorded, and the database may be served.
+
+use tutela_core::{KeyId, Principal};
+use tutela_kms::{StreamOpener, event::SubjectErased};
+use tutela_store::{Changeset, Housekeeping, IndexChange, Record};
+
+use super::{
+    backup::{backup_key, context},
+    unindex,
+};
+use crate::{App, Ctx, Error, Parts, occurrence::BackupRestored};
+
+/// Entries that are indexed in one commit.
+const STEP: u64 = 512;
+
+/// What a restore did.
+#[derive(Debug, Clone)]
+pub struct InstanceRestored {
+    /// Entries of the ledger.
+    pub entries: u64,
+    /// Erasures that were carried out again.
+    pub erasures: u64,
+    /// API keys that work again; some may have been revoked since the backup.
+    pub clients: u64,
+}
+
+/// Opens the sealed part of a backup; `head` is its first line without the line feed.
+pub fn opener(root: &tutela_kms::RootKey, head: &str, prefix: &[u8]) -> Result<StreamOpener, Error> {
+    Ok(StreamOpener::new(&backup_key(root)?, &tutela_kms::Binding::Message(&context(head)), prefix)?)
+}
+
+/// Finishes a restore. `erased` are the keys of the journal; `rows` what was loaded; `pending` what has to be recorded.
+pub async fn finish(parts: Parts, erased: &[KeyId], rows: u64, pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+    let (app, queues) = App::open_for_restore(parts).await?;
+    let ctx = Ctx::new(app.env(), Principal::System("restore"));
+    let done = run(&app, &ctx, erased, rows, pending, progress).await;
+    drop(queues);
+    app.store.close().await;
+    done
+}
+
+async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], rows: u64, pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+    if let Some(changeset) = Changeset::of_all(pending) {
+        app.store.commit(changeset).await?;
+    }
+    let position = app.store.log_head().await?.0;
+    let mut erasures = 0;
+    for key in erased {
+        let alive = app.store.subject_key_get(*key).await?.is_some_and(|row| row.destroyed_at.is_none());
+        if alive {
+            let places = app.store.sink_list().await?;
+            let event = SubjectErased::new(*key, "carried out again after a restore");
+            app.commit(ctx, event, |c| {
+                let c = c.subject_key_destroy(*key, ctx.now).erasure_task_add(*key, unindex::PLACE, ctx.now);
+                places.iter().fold(c, |c, place| c.erasure_task_add(*key, &place.name, ctx.now))
+            })
+            .await?;
+            app.ring.forget(*key).await;
+            erasures += 1;
+        }
+    }
+    app.store.settle().await?;
+    build_index(app, progress).await?;
+    let sinks = app.store.sink_list().await?;
+    let clients = app.store.client_list(None, 100).await?.len() as u64;
+    app.commit(ctx, BackupRestored::new(rows, position, erasures), |c| {
+        let c = sinks.iter().fold(c, |c, sink| c.sink_state(&sink.name, "restored", None, ctx.now));
+        c.instance_ready()
+    })
+    .await?;
+    app.store.settle().await?;
+    Ok(InstanceRestored { entries: app.store.log_head().await?.0, erasures, clients })
+}
+
+/// Builds the index of every month from the log.
+async fn build_index(app: &App, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), Error> {
+    // What was recorded since the load is indexed already; a build that was interrupted begins again.
+    app.store.index_drop_all().await?;
+    let (mut at, size) = (app.store.log_first().await?, app.store.log_head().await?.0);
+    while at < size {
+        let to = size.min(at + STEP);
+        let mut build = Vec::new();
+        for row in super::search::rows(app, at, to).await? {
+            let month = row.id.time().month();
+            let mut tokens = app.sealer.tokens_again(month, &app.open_event(&row).await?)?;
+            tokens.extend(unindex::living(app, &row, None).await);
+            build.push(IndexChange { month, position: row.position, tokens });
+        }
+        app.store.commit(Changeset::housekeeping(Housekeeping::Index).index_build(build)).await?;
+        at = to;
+        progress(at, size);
+    }
+    Ok(())
+}
