@@ -131,6 +131,7 @@ async fn open(config: &Config, data: &Path) -> Result<Store, String> {
         host: "tutela.localhost".into(),
         key_fingerprint: root_key().fingerprint().map_err(|e| e.to_string())?,
         guard: Arc::new(NoGuard),
+        restoring: false,
         node: uuid::Builder::from_random_bytes(random_bytes(&mut { env })).into_uuid(),
         env: Arc::new(SystemEnv),
     });

@@ -24,6 +24,9 @@ pub struct NewEvent {
     /// Who did it; the calling client where absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<SubjectRef>,
+    /// Whom its personal fields and metadata are about, where that is not the actor: they are sealed with this person's key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<SubjectRef>,
     /// What it was done to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resource: Option<ResourceRef>,

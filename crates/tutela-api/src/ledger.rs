@@ -40,11 +40,10 @@ pub struct Retention {
     pub classes: Vec<RetentionClass>,
     /// Everything before this position is deleted for good.
     pub first_position: u64,
-    /// Entries whose events are gone while their hashes stay.
-    pub expired_up_to: u64,
-    /// The oldest event that is kept although its class has expired, because of a hold.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub held_from: Option<u64>,
+    /// How far the class that is kept shortest has expired.
+    pub expired: u64,
+    /// Holds that keep events at this moment.
+    pub holds: u64,
 }
 
 /// How long the events of one class are kept.
@@ -137,6 +136,8 @@ pub struct Reconciliation {
     pub missing: Vec<String>,
     /// Ids that are there and should not be; at most 100.
     pub extra: Vec<String>,
+    /// Ids whose documents are not those of the ledger's events; at most 100.
+    pub changed: Vec<String>,
     /// Whether both hold the same.
     pub equal: bool,
 }

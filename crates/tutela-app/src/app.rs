@@ -160,6 +160,11 @@ impl App {
         let ring = Ring::new(parts.store.clone(), Arc::clone(&parts.env), parts.kms, parts.providers, secrets);
         let longest = parts.rules.classes().iter().map(|class| parts.rules.of(class).days).max();
         let retention_days = parts.audit.retention_days.or(longest).unwrap_or(365);
+        if let Some(cluster) = &parts.cluster {
+            for rule in parts.rules.classes().iter().map(|class| parts.rules.of(class)).filter(|rule| rule.days != retention_days) {
+                tracing::warn!(class = %rule.class, ledger_days = rule.days, cluster_days = retention_days, cluster = cluster.name(), "events of this class are kept for another time in the ledger ({}) than in the search cluster (audit.retention_days)", rule.source);
+            }
+        }
         let projection = parts.cluster.map(|cluster| Projection { cluster, retention_days, woken: Notify::new() });
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),

@@ -55,10 +55,10 @@ occurrences! {
     |this, event| { event.resource = Some(Resource::of("event_type", this.name)); }
 
     /// Bodies of one class were taken out.
-    LedgerExpired { class: &'a str, from: u64, to: u64, entries: u64 }
+    LedgerExpired { class: &'a str, from: u64, to: u64, entries: u64, removed: String }
     "ledger.expired" "Events of one class between two positions had reached the end of their retention and were deleted; their hashes stay." Low COMPLIANCE LOG_DELETE "expire"
-    ["class" = r#""traffic""#, "from" = "0", "to" = "2048", "entries" = "812"]
-    |this, event| { event.set("class", this.class); event.set("from", this.from); event.set("to", this.to); event.set("entries", this.entries); }
+    ["class" = r#""traffic""#, "from" = "0", "to" = "2048", "entries" = "812", "removed" = r#""AQ==""#]
+    |this, event| { event.set("class", this.class); event.set("from", this.from); event.set("to", this.to); event.set("entries", this.entries); event.set("removed", this.removed); }
 
     /// Events were exported.
     LedgerExported { format: &'a str, query: &'a str, proofs: bool, from: u64, to: u64 }
@@ -116,12 +116,12 @@ occurrences! {
     |this, event| { event.resource = Some(Resource::of("sink", this.sink)); }
 
     /// A projection was compared with the ledger.
-    SinkReconciled { sink: &'a str, up_to: u64, missing: u64, extra: u64 }
-    "sink.reconciled" "A search cluster was compared with the ledger, event by event." Low COMPLIANCE ENTITY_READ "reconcile" ["up_to" = "4000", "missing" = "0", "extra" = "0"]
+    SinkReconciled { sink: &'a str, up_to: u64, missing: u64, extra: u64, changed: u64 }
+    "sink.reconciled" "A search cluster was compared with the ledger, event by event." Low COMPLIANCE ENTITY_READ "reconcile" ["up_to" = "4000", "missing" = "0", "extra" = "0", "changed" = "0"]
     |this, event| {
         event.resource = Some(Resource::of("sink", this.sink));
-        event.set("up_to", this.up_to); event.set("missing", this.missing); event.set("extra", this.extra);
-        if this.missing + this.extra > 0 { event.outcome = Outcome::Failure; event.severity = Severity::High; }
+        event.set("up_to", this.up_to); event.set("missing", this.missing); event.set("extra", this.extra); event.set("changed", this.changed);
+        if this.missing + this.extra + this.changed > 0 { event.outcome = Outcome::Failure; event.severity = Severity::High; }
     }
 
     /// A projection follows again.

@@ -49,6 +49,11 @@ impl Client {
         self.send(self.request(Method::POST, "/v1/events").json(events)).await
     }
 
+    /// As [`Client::events_record`]; the same batch under the same key is recorded once, for a day.
+    pub async fn events_record_once(&self, key: &str, events: &[Value]) -> Result<BatchAnswer, Error> {
+        self.send(self.request(Method::POST, "/v1/events").header("idempotency-key", key).json(events)).await
+    }
+
     /// One page of events; `query` holds the fields of `GET /v1/events`.
     pub async fn events_search(&self, query: &[(&str, String)]) -> Result<Page<StoredEvent>, Error> {
         self.send(self.request(Method::GET, &with_query("/v1/events", query))).await

@@ -57,6 +57,9 @@ pub(crate) fn problem_of(error: &Error) -> Problem {
         ErrorKind::Unavailable if matches!(error, Error::Key(e) if e.is_about_provider()) => {
             "The key provider does not answer, or refused; the reason is in the server's log. Nothing was changed; try again.".to_owned()
         }
+        ErrorKind::Unavailable if matches!(error, Error::Cluster(_)) => {
+            "The search cluster does not answer, or refused; the reason is in the server's log. The ledger itself still answers: leave out `via`.".to_owned()
+        }
         ErrorKind::Unavailable => "Storage does not answer at the moment. Nothing was changed; try again.".to_owned(),
         _ => error.to_string(),
     };
@@ -89,10 +92,12 @@ impl Failure {
         Self(make(kind, detail.into(), Vec::new()), None)
     }
 
-    /// A field that could not be read.
+    /// A field that was read and cannot be used.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(make(ErrorKind::Invalid, message.clone(), vec![FieldError { field: field.to_owned(), message, at: None }]), None)
+        let mut problem = make(ErrorKind::Invalid, message.clone(), vec![FieldError { field: field.to_owned(), message, at: None }]);
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
+        Self(problem, None)
     }
 }
 

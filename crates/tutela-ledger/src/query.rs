@@ -123,6 +123,9 @@ impl Query {
             let text = raw.values.first().map_or("", String::as_str);
             let time = time(text).ok_or_else(|| wrong(format!("`{text}` is not a day or time such as 2026-11-22 or 2026-11-22T09:30:00Z")))?;
             let bound = if matches!(name, "after" | "since") { &mut self.after } else { &mut self.before };
+            if bound.is_some() || raw.values.len() > 1 {
+                return Err(wrong(format!("`{name}` takes one time, once")));
+            }
             *bound = Some(time);
             return Ok(());
         }
@@ -309,6 +312,8 @@ mod tests {
             ("outcome:fine", "not an outcome", 0..12),
             ("after:yesterday", "not a day or time", 0..15),
             ("-after:2026-11-01", "cannot be excluded", 0..17),
+            ("after:2026-11-01 after:2026-11-02", "once", 17..33),
+            ("before:2026-11-01,2026-11-02", "one time", 0..28),
             ("ip:999.1.1.1", "not an address", 0..12),
             ("severity:9", "not a severity", 0..10),
             ("type:A", "not a type", 0..6),

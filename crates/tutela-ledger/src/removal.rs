@@ -2,10 +2,11 @@
 //! the log itself, which says so.
 //!
 //! ```text
-//!   ledger.expired {from, to}   bodies of one class between these positions may be gone, leaves are not
-//!   ledger.pruned  {first}      everything before `first` may be gone, leaves too
+//!   ledger.expired {from, removed}   bodies at `from` + n are gone for every bit n of `removed`, leaves are not
+//!   ledger.pruned  {first}           everything before `first` may be gone, leaves too
 //! ```
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use memchr::memmem::Finder;
 use serde_json::Value;
 
@@ -21,8 +22,8 @@ pub const PRUNED: &str = "ledger.pruned";
 pub(crate) struct Removals {
     /// Runs of positions without a body.
     found: Vec<(u64, u64)>,
-    /// Runs that may have none.
-    declared: Vec<(u64, u64)>,
+    /// Where a run begins, and one bit for each position that may have none.
+    declared: Vec<(u64, Vec<u8>)>,
     pruned: u64,
     expired_key: Finder<'static>,
     pruned_key: Finder<'static>,
@@ -46,7 +47,10 @@ impl Removals {
         let Ok(event) = serde_json::from_slice::<Value>(body) else { return };
         let number = |field: &str| event["data"][field].as_u64().unwrap_or(0);
         match event["type"].as_str() {
-            Some(EXPIRED) => self.declared.push((number("from"), number("to"))),
+            Some(EXPIRED) => {
+                let map = event["data"]["removed"].as_str().and_then(|text| BASE64.decode(text).ok());
+                self.declared.push((number("from"), map.unwrap_or_default()));
+            }
             Some(PRUNED) => self.pruned = self.pruned.max(number("first")),
             _ => {}
         }
@@ -71,16 +75,20 @@ impl Removals {
             return Err(Flaw::Removed { from: self.pruned, to: first - 1 });
         }
         self.declared.sort_unstable();
-        for (from, to) in self.found {
-            // Covered by the union of what was declared: runs are walked in order of their beginning.
-            let mut covered = from.max(self.pruned.min(to));
-            for (begin, end) in &self.declared {
-                if *begin <= covered {
-                    covered = covered.max(*end);
-                }
-            }
-            if covered < to {
-                return Err(Flaw::Removed { from: covered, to: to - 1 });
+        let covered = |position: u64| {
+            let bit = |(from, map): &(u64, Vec<u8>)| {
+                let number = position.checked_sub(*from)?;
+                Some(map.get(usize::try_from(number / 8).ok()?)? & (1 << (number % 8)) != 0)
+            };
+            // Runs are sorted; the one that covers a position begins at it or before.
+            let end = self.declared.partition_point(|(from, _)| *from <= position);
+            self.declared.get(..end).unwrap_or_default().iter().rev().any(|run| bit(run) == Some(true))
+        };
+        for (from, to) in &self.found {
+            let mut open = (*from).max(self.pruned.min(*to))..*to;
+            if let Some(first) = open.find(|position| !covered(*position)) {
+                let last = open.take_while(|position| !covered(*position)).last().unwrap_or(first);
+                return Err(Flaw::Removed { from: first, to: last });
             }
         }
         Ok(())
@@ -100,17 +108,25 @@ mod tests {
         removals
     }
 
+    fn expired(from: u64, positions: &[u64]) -> String {
+        let mut map = vec![0_u8; 4];
+        positions.iter().for_each(|p| map[((p - from) / 8) as usize] |= 1 << ((p - from) % 8));
+        format!(r#"{{"from":{from},"removed":"{}"}}"#, BASE64.encode(map))
+    }
+
     #[test]
     fn what_the_log_speaks_of_may_be_gone() {
-        let said = [(EXPIRED, r#"{"from":0,"to":10}"#), (EXPIRED, r#"{"from":8,"to":20}"#)];
-        assert_eq!(removals(&[3, 4, 9, 10, 11], &said).check(0), Ok(()));
+        let (a, b) = (expired(0, &[3, 4, 9]), expired(8, &[10, 11]));
+        assert_eq!(removals(&[3, 4, 9, 10, 11], &[(EXPIRED, &a), (EXPIRED, &b)]).check(0), Ok(()));
         assert_eq!(removals(&[300], &[(PRUNED, r#"{"first":512}"#)]).check(256), Ok(()));
     }
 
     #[test]
     fn what_nobody_spoke_of_is_named() {
-        let said = [(EXPIRED, r#"{"from":0,"to":10}"#)];
-        assert_eq!(removals(&[9, 10, 11], &said).check(0), Err(Flaw::Removed { from: 10, to: 11 }));
+        let a = expired(0, &[8, 9]);
+        assert_eq!(removals(&[9, 10, 11], &[(EXPIRED, &a)]).check(0), Err(Flaw::Removed { from: 10, to: 11 }));
+        // Within what the event spans, but not among what it names.
+        assert_eq!(removals(&[7], &[(EXPIRED, &a)]).check(0), Err(Flaw::Removed { from: 7, to: 7 }));
         assert_eq!(removals(&[], &[(PRUNED, r#"{"first":256}"#)]).check(512), Err(Flaw::Removed { from: 256, to: 511 }));
         // Somebody's own event that only quotes the words covers nothing.
         assert_eq!(removals(&[0], &[("app.x", r#"{"note":"\"type\":\"ledger.pruned\"","first":5}"#)]).check(0), Err(Flaw::Removed { from: 0, to: 0 }));

@@ -298,6 +298,7 @@ CREATE TABLE event_type (
 -- How far the expiry of the classes that are kept for so many days came.
 CREATE TABLE retention (
   days {int} NOT NULL PRIMARY KEY,
+  classes {text} NOT NULL,
   position {int} NOT NULL
 ) {strict};
 

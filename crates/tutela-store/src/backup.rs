@@ -57,7 +57,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     field_policy by "name": name Text, policy Json, changed_at Time;
     counter by "key": key Text, value Int;
     event_type by "name": name Text, declaration Json;
-    retention by "days": days Int, position Int;
+    retention by "days": days Int, classes Text, position Int;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
     sink by "name": name Text, position Int, state Text, error Text, since Time;
     sink_dead_letter by "sink, row_id": sink Text, row_id Int, reason Text, refused_at Time;

@@ -70,6 +70,7 @@ impl Begun {
         let mut described = self.described;
         let reason = self.note.add_to(&mut described);
         NewEvent {
+            subject: None,
             kind: described.event_type.unwrap_or(self.event_type),
             // Tutela's own clock says when: it is asked at once.
             time: None,

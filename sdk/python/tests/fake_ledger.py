@@ -130,7 +130,7 @@ class FakeLedger:
 
     async def retention(self, request):
         kinds = [{"class": "audit", "days": 365, "source": "default"}]
-        return JSONResponse({"classes": kinds, "first_position": 3, "expired": 3, "held_from": 2})
+        return JSONResponse({"classes": kinds, "first_position": 3, "expired": 3, "holds": 2})
 
     async def all_holds(self, request):
         if request.method == "GET":

@@ -308,7 +308,7 @@ async def test_holds_are_placed_and_released(client):
 async def test_retention_and_settings(client):
     kept = await client.ledger.retention()
     assert [(one.name, one.days, one.source) for one in kept.classes] == [("audit", 365, "default")]
-    assert (kept.first_position, kept.expired, kept.held_from) == (3, 3, 2)
+    assert (kept.first_position, kept.expired, kept.holds) == (3, 3, 2)
     assert (await client.ledger.settings())["storage"] == "elasticsearch"
 
 

@@ -101,13 +101,13 @@ class RetentionClass:
 class Retention:
     """What is kept: the classes, the first position that is still there, how many have expired.
 
-    `held_from` is the first position that a hold keeps.
+    `holds` counts the holds that keep events at this moment.
     """
 
     classes: tuple[RetentionClass, ...]
     first_position: int
     expired: int
-    held_from: int | None
+    holds: int
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def retention(answer: Any) -> Retention:
         ),
         first_position=member(answer, "first_position", int),
         expired=member(answer, "expired", int),
-        held_from=None if answer.get("held_from") is None else member(answer, "held_from", int),
+        holds=member(answer, "holds", int),
     )
 
 

@@ -125,8 +125,8 @@ impl AuditConfig {
         if self.storage != Storage::Ledger && self.cluster.is_none() {
             return Err(format!("audit.cluster: `audit.storage` is `{}`; say where it is: `[audit.cluster]` with `url`", self.storage.as_str()));
         }
-        if self.retention_days == Some(0) {
-            return Err("audit.retention_days: it is a number of days from 1".into());
+        if let Some(days) = self.retention_days {
+            super::check_days("audit.retention_days", days)?;
         }
         for body in &self.event_types {
             super::check(body).map_err(|(field, e)| format!("audit.event_types: `{}`: {field}: {e}", body.name))?;

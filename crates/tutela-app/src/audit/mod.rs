@@ -11,4 +11,4 @@ pub(crate) use fields::kept;
 pub(crate) use retention::check_days;
 pub use retention::{ClassRule, RetentionConfig, Rules};
 pub use types::{Declared, Origin, builtin_event_types};
-pub(crate) use types::{Types, check};
+pub(crate) use types::{Types, check, is_own_family};

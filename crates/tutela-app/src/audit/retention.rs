@@ -88,15 +88,17 @@ impl Rules {
         let data = ["logs", class.as_str()].into_iter().filter_map(|name| Some((*self.data.get(name)?, format!("compliance.data_retention.{name}"))));
         candidates.extend(named);
         candidates.extend(data);
-        // A default is for those who said nothing: a preset or a class of one's own may be shorter.
-        let said = candidates.into_iter().max_by_key(|(days, _)| *days);
-        let (days, source) = said.unwrap_or_else(|| {
-            let own = DEFAULTS.iter().find(|(own, _)| own == class).map(|(_, days)| *days);
-            (
-                own.or(self.config.default).unwrap_or(365),
-                if own.is_none() && self.config.default.is_some() { "audit.retention.default".into() } else { "default".into() },
-            )
-        });
+        let own = DEFAULTS.iter().find(|(own, _)| own == class).map(|(_, days)| *days);
+        let fallback = match (own, self.config.default) {
+            (Some(days), _) => (days, "default".to_owned()),
+            (None, Some(days)) => (days, "audit.retention.default".to_owned()),
+            (None, None) => (365, "default".to_owned()),
+        };
+        // What a standard asks for is the least; only a rule of one's own, or `gdpr-min`, keeps shorter than the default.
+        if !candidates.iter().any(|(_, source)| source.starts_with("audit.") || source.starts_with("compliance.") || source == "preset gdpr-min") {
+            candidates.push(fallback.clone());
+        }
+        let (days, source) = candidates.into_iter().max_by_key(|(days, _)| *days).unwrap_or(fallback);
         ClassRule { class: class.clone(), days, source }
     }
 
@@ -140,6 +142,7 @@ mod tests {
         assert_eq!(is(rules(&[], &[], &[]), &Class::AUDIT), (365, "default".into()));
         assert_eq!(is(rules(&[Preset::Pci, Preset::Hipaa], &[], &[]), &Class::TRAFFIC), (2_192, "preset hipaa".into()));
         assert_eq!(is(rules(&[Preset::GdprMin], &[], &[]), &Class::AUDIT), (90, "preset gdpr-min".into()));
+        assert_eq!(is(rules(&[Preset::Pci], &[], &[]), &Class::COMPLIANCE), (730, "default".into()));
         // The three rules of one's own house: `logs` is about everything here.
         let own = [("user_data", 365), ("payment_data", 180), ("logs", 730)];
         assert_eq!(is(rules(&[Preset::Pci], &[("audit", 400)], &own), &Class::AUDIT), (730, "compliance.data_retention.logs".into()));

@@ -135,6 +135,17 @@ pub fn builtin_event_types() -> Vec<EventTypeBody> {
     event_types().map(body).collect()
 }
 
+/// Beginnings of names that only tutela gives, so that a later type of ours cannot have been forged before.
+const OWN_FAMILIES: &[&str] = &[
+    "access.", "account.", "audit.", "backup.", "client.", "event_type.", "field_policy.", "gateway.", "key.", "ledger.", "privacy.subject.", "role.", "server.",
+    "session.", "setup_link.", "sign_in.", "sink.",
+];
+
+/// Whether a name belongs to tutela.
+pub(crate) fn is_own_family(name: &str) -> bool {
+    OWN_FAMILIES.iter().any(|family| name.starts_with(family)) || APPLICATION_TYPES.contains(&name)
+}
+
 /// Refuses a declaration that is not whole: the field, and what it should be.
 pub(crate) fn check(body: &EventTypeBody) -> Result<(), (String, String)> {
     let wrong = |field: &str, message: &str| Err((field.to_owned(), message.to_owned()));
@@ -142,6 +153,9 @@ pub(crate) fn check(body: &EventTypeBody) -> Result<(), (String, String)> {
         |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
     if !word(&body.name, 128) {
         return wrong("name", "a type has 1 to 128 characters of `a-z 0-9 . _ -`, for example `photo.shared`");
+    }
+    if is_own_family(&body.name) {
+        return wrong("name", "types that begin so are tutela's own; choose a name of your application's");
     }
     if !(10..=300).contains(&body.sentence.len()) {
         return wrong("sentence", "say to an auditor in 10 to 300 bytes what it means when this is recorded");
@@ -167,6 +181,9 @@ pub(crate) fn check(body: &EventTypeBody) -> Result<(), (String, String)> {
         }
         if field.example.is_null() {
             return wrong(&format!("fields[{number}].example"), "give a value that the field could have; it says its shape too");
+        }
+        if field.name == "reported_by" {
+            return wrong(&format!("fields[{number}].name"), "`reported_by` says who reported the event; tutela fills it");
         }
         if body.fields.iter().filter(|other| other.name == field.name).count() > 1 {
             return wrong(&format!("fields[{number}].name"), "each field is declared once");

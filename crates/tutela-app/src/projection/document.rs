@@ -30,8 +30,8 @@ pub(super) async fn document(app: &App, row: &LogRow) -> Result<ClusterDocument,
     Ok(ClusterDocument { id: row.id.to_string(), month: row.id.time().month(), source })
 }
 
-/// The mapping of all documents.
-pub(super) fn mappings(app: &App) -> Value {
+/// The mapping of all documents, with that of declared fields or without.
+pub(super) fn mappings(app: &App, declared: bool) -> Value {
     let types = app.types.list();
-    properties(types.iter().map(|declared| &declared.body))
+    properties(types.iter().filter(|_| declared).map(|declared| &declared.body))
 }

@@ -14,7 +14,7 @@ use crate::{App, Error, port::ClusterSearch};
 /// Documents of one step.
 const STEP: u32 = 500;
 /// Other nodes may open events with a key for so long after it was destroyed; then is looked again.
-const STALENESS: Duration = Duration::from_secs(10);
+const STALENESS: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(app: &App, projection: &Projection) -> Result<(), Error> {
     let place = projection.cluster.name();
@@ -50,8 +50,9 @@ async fn clean(app: &App, projection: &Projection, key: KeyId) -> Result<(), Err
             .collect();
         let rows = app.store.log_rows(&positions).await?;
         let letters = send(app, projection, &rows).await?;
-        if let Some(letter) = letters.first() {
-            tracing::warn!(position = %letter.position, reason = letter.reason, "a document could not be written again after an erasure");
+        if !letters.is_empty() {
+            let keep = Changeset::housekeeping(Housekeeping::Projection);
+            app.store.commit(letters.iter().fold(keep, |c, letter| c.dead_letter_insert(projection.cluster.name(), letter))).await?;
         }
         if hits.len() < STEP as usize {
             return Ok(());

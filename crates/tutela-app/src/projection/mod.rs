@@ -14,9 +14,11 @@ mod document;
 mod erase;
 mod manage;
 mod query;
+mod reconcile;
 mod run;
 
-pub use manage::{dead_letters, list, rebuild, reconcile, retry, search};
+pub use manage::{dead_letters, list, rebuild, retry, search};
+pub use reconcile::reconcile;
 pub(crate) use run::run;
 
 use std::sync::Arc;

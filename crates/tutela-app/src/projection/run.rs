@@ -38,13 +38,14 @@ struct Fare {
     pause: Duration,
     prepared: bool,
     swept: Option<Timestamp>,
+    refusal_told: Option<Timestamp>,
 }
 
 /// Follows the log until told to stop.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
     let Some(projection) = &app.projection else { return };
     let name = projection.cluster.name();
-    let mut fare = Fare { silent_since: None, told: false, pause: Duration::from_secs(1), prepared: false, swept: None };
+    let mut fare = Fare { silent_since: None, told: false, pause: Duration::from_secs(1), prepared: false, swept: None, refusal_told: None };
     let ensure = Changeset::housekeeping(Housekeeping::Projection).sink_ensure(name, app.env.now());
     if let Err(e) = app.store.commit(ensure).await {
         tracing::error!(error = %e, sink = name, "the projection's cursor could not be made");
@@ -89,7 +90,14 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 async fn turn(app: &App, projection: &Projection, fare: &mut Fare) -> Result<bool, Error> {
     let now = app.env.now();
     if !fare.prepared {
-        let found = projection.cluster.prepare(&mappings(app)).await?;
+        let found = match projection.cluster.prepare(&mappings(app, true)).await {
+            // Declared fields whose shapes were changed must not stop everything else.
+            Err(ClusterError::Refused(why)) => {
+                tracing::warn!(reason = why, "the search cluster refused the mapping of declared fields; they are kept there without being indexed");
+                projection.cluster.prepare(&mappings(app, false)).await?
+            }
+            prepared => prepared?,
+        };
         tracing::info!(sink = projection.cluster.name(), found, "the search cluster is ready for the ledger's documents");
         fare.prepared = true;
     }
@@ -102,7 +110,7 @@ async fn turn(app: &App, projection: &Projection, fare: &mut Fare) -> Result<boo
         }
         fare.swept = Some(now);
     }
-    follow(app, projection).await
+    follow(app, projection, fare).await
 }
 
 /// After a restore the cluster may hold events that the ledger lost.
@@ -116,7 +124,7 @@ async fn forget_lost_future(app: &App, projection: &Projection) -> Result<(), Er
     Ok(app.store.commit(Changeset::housekeeping(Housekeeping::Projection).sink_state(name, "following", None, app.env.now())).await?)
 }
 
-async fn follow(app: &App, projection: &Projection) -> Result<bool, Error> {
+async fn follow(app: &App, projection: &Projection, fare: &mut Fare) -> Result<bool, Error> {
     let name = projection.cluster.name();
     let from = app.store.sink_list().await?.into_iter().find(|row| row.name == name).map_or(0, |row| row.position);
     let size = app.store.log_head().await?.0;
@@ -129,8 +137,12 @@ async fn follow(app: &App, projection: &Projection) -> Result<bool, Error> {
     for chunk in events.chunks(MOST) {
         refused.extend(send(app, projection, chunk).await?);
     }
-    let mut changeset = match refused.first() {
+    let ours = |letter: &DeadLetterRow| events.iter().any(|row| row.position == letter.position && is_about_sinks(&row.body));
+    // Recording each refusal would be refused in its turn; what is kept as dead letters says it all.
+    let tell = fare.refusal_told.is_none_or(|at| app.env.now().since(at) >= PATIENCE) && !refused.iter().all(ours);
+    let mut changeset = match refused.first().filter(|_| tell) {
         Some(first) => {
+            fare.refusal_told = Some(app.env.now());
             let ctx = Ctx::new(app.env(), Principal::System("projection"));
             tracing::error!(
                 sink = name,
@@ -152,6 +164,11 @@ async fn follow(app: &App, projection: &Projection) -> Result<bool, Error> {
     }
     metrics::gauge!("tutela_sink_behind", "sink" => name).set((size - to) as f64);
     Ok(to < size)
+}
+
+fn is_about_sinks(body: &[u8]) -> bool {
+    let event: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    event["type"].as_str().is_some_and(|kind| kind.starts_with("sink."))
 }
 
 /// Sends events until each is there or refused for good. Gives the refused ones.
@@ -226,10 +243,10 @@ async fn silent(app: &App, name: &'static str, fare: &mut Fare, error: &Error) {
         fare.told = true;
         tracing::error!(error = %text, sink = name, "the search cluster has not taken events for a minute; the ledger keeps them until it does");
         let behind = behind(app, name).await;
-        app.commit(&ctx, SinkStalled::new(name, behind, &text), |c| c.sink_state(name, "waiting", Some(&text), since)).await
+        app.commit(&ctx, SinkStalled::new(name, behind, &text), |c| c.sink_wait(name, &text, since)).await
     } else {
         tracing::warn!(error = %text, sink = name, "the search cluster did not take events; they are sent again");
-        app.store.commit(Changeset::housekeeping(Housekeeping::Projection).sink_state(name, "waiting", Some(&text), since)).await.map_err(Error::from)
+        app.store.commit(Changeset::housekeeping(Housekeeping::Projection).sink_wait(name, &text, since)).await.map_err(Error::from)
     };
     if let Err(e) = done {
         tracing::warn!(error = %e, sink = name, "the projection's state could not be written");

@@ -7,15 +7,13 @@ use tutela_api as api;
 use tutela_core::{Actor, Event, EventId, Outcome, Pii, Principal, Request, Resource, Source, Subject, Timestamp};
 use tutela_store::Changeset;
 
-use super::{account::check_external, search::sequenced};
+use super::{account::check_external, crypto::subject_of, search::sequenced};
 use crate::{App, Ctx, Error, TypesAllowed, audit};
 
 /// Most events of one call.
 pub const MAX_BATCH: usize = 10_000;
 /// Longest `User-Agent` that is kept, in bytes.
 const MAX_AGENT: usize = 512;
-/// Beginnings of names that only tutela gives, so that a later type of ours cannot have been forged before.
-const OWN_FAMILIES: &[&str] = &["ledger.", "gateway.", "key.", "session.", "sink.", "backup.", "privacy.subject.", "server."];
 /// How far ahead of our clock an event's time may be.
 const AHEAD: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -107,12 +105,7 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
     }
     event.action = bounded("action", new.action, 128)?;
     event.reason = bounded("reason", new.reason, 1_024)?;
-    if new.actor.is_some()
-        && let Principal::Client { id, .. } = &ctx.principal
-    {
-        // Who says that somebody did it.
-        event.set("reported_by", id.to_string());
-    }
+    let named = new.actor.is_some();
     event.actor = match new.actor {
         None => Actor::from(&ctx.principal),
         Some(api::SubjectRef::Account(id)) => Actor::Account(
@@ -123,6 +116,7 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
             Actor::External { namespace: external.namespace, value: Pii::new(external.value) }
         }
     };
+    event.about = new.subject.map(|subject| subject_of(&subject)).transpose()?;
     event.resource = match new.resource {
         None => None,
         Some(api::ResourceRef::Name(id)) => Some(Resource { kind: None, id: bounded("resource", Some(id), 512)?.unwrap_or_default() }),
@@ -157,7 +151,22 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
         }
     }
     audit::apply(&app.audit.fields, &mut event, app.field_hash.open());
+    event.fields.remove("reported_by");
+    if named {
+        // Who says that somebody did it. Last, so that nothing that was sent stands in its place.
+        event.set("reported_by", reporter(&ctx.principal));
+    }
     Ok(event)
+}
+
+fn reporter(principal: &Principal) -> String {
+    match principal {
+        Principal::Account { id, .. } => id.to_string(),
+        Principal::Anonymous => "anonymous".to_owned(),
+        Principal::Client { id, .. } => id.to_string(),
+        Principal::Operator { uid } => format!("operator:{uid}"),
+        Principal::System(name) => (*name).to_owned(),
+    }
 }
 
 /// Applications often put the address and the browser among the rest; they belong to the source.
@@ -190,7 +199,7 @@ fn check_type(app: &App, kind: &str) -> Result<Option<Arc<audit::Declared>>, Err
             Err(Error::invalid("type", format!("`{kind}` is one of tutela's own types and cannot be recorded from outside")))
         }
         Some(declared) => Ok(Some(declared)),
-        None if OWN_FAMILIES.iter().any(|family| kind.starts_with(family)) => Err(Error::invalid(
+        None if audit::is_own_family(kind) => Err(Error::invalid(
             "type",
             format!("types that begin like `{kind}` are tutela's own; choose a name of your application's, for example `app.{kind}`"),
         )),

@@ -10,7 +10,7 @@ use tutela_store::{Bounds, LogRow, Position};
 
 use super::{
     ledger, search,
-    search::{bounds, rows, shown, tokens},
+    search::{bounds, rows, shown_anyway, tokens},
 };
 use crate::{
     App, Ctx, Error,
@@ -117,7 +117,7 @@ impl Export {
         match self.rows().await? {
             Some(rows) => {
                 for row in &rows {
-                    let stored = shown(&self.app, row).await?;
+                    let stored = shown_anyway(&self.app, row).await?;
                     if Facets::read(&stored.event).fit(&self.query) {
                         self.write(&mut out, row, &stored).await?;
                     }

@@ -59,6 +59,16 @@ pub async fn release(app: &App, ctx: &Ctx, id: &str, reason: &str) -> Result<api
     app.store.hold_get(id).await?.map(shown).ok_or(Error::NotFound("hold"))
 }
 
+/// Releases the holds whose time is over, so that what has expired under them goes.
+pub(crate) async fn end_by_time(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    for row in app.store.hold_list_active().await? {
+        if row.until.is_some_and(|until| until <= app.env.now()) {
+            app.commit(ctx, LedgerHoldReleased::new(row.id, &row.case, "its time is over"), |c| c.hold_release(row.id, ctx.now).retention_reset()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What holds keep at this moment.
 pub(crate) async fn active(app: &App, now: Timestamp) -> Result<Vec<Query>, Error> {
     // A hold that cannot be read keeps everything: unknown is no.
@@ -66,8 +76,8 @@ pub(crate) async fn active(app: &App, now: Timestamp) -> Result<Vec<Query>, Erro
 }
 
 async fn active_rows(app: &App, now: Timestamp) -> Result<Vec<HoldRow>, Error> {
-    let rows = app.store.hold_list().await?;
-    Ok(rows.into_iter().filter(|row| row.released_at.is_none() && row.until.is_none_or(|until| now < until)).collect())
+    let rows = app.store.hold_list_active().await?;
+    Ok(rows.into_iter().filter(|row| row.until.is_none_or(|until| now < until)).collect())
 }
 
 fn text<'a>(field: &'static str, text: &'a str, most: usize) -> Result<&'a str, Error> {

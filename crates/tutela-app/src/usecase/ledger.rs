@@ -66,13 +66,32 @@ pub(crate) async fn prove_under(app: &App, row: LogRow, note: &str) -> Result<Tl
     Ok(TlogProof { index, hashes, checkpoint: note.to_owned(), item })
 }
 
+/// An entry as the ledger keeps it.
+pub struct SealedEntry {
+    /// Its position.
+    pub position: u64,
+    /// Its id.
+    pub id: EventId,
+    /// Its leaf hash.
+    pub leaf: tutela_ledger::Hash,
+    /// Its canonical bytes; gone where it has expired.
+    pub body: Option<Vec<u8>>,
+    /// The records of a batch.
+    pub items: Vec<Vec<u8>>,
+}
+
 /// Entries `from..from + limit` as they are sealed, each with its records, oldest first.
-pub async fn entries(app: &App, ctx: &Ctx, from: u64, limit: u64) -> Result<Vec<(LogRow, Vec<Vec<u8>>)>, Error> {
+pub async fn entries(app: &App, ctx: &Ctx, from: u64, limit: u64) -> Result<Vec<SealedEntry>, Error> {
     app.permit(ctx, "ledger:read").await?;
+    let to = from.saturating_add(limit.min(1_000));
+    let mut items = app.store.log_items_range(from, to).await?.into_iter().peekable();
     let mut out = Vec::new();
-    for row in app.store.log_range(from, from.saturating_add(limit.min(1_000))).await? {
-        let items = app.store.log_items(row.position.entry).await?;
-        out.push((row, items));
+    for (position, id, leaf, body) in app.store.log_scan(from, to).await? {
+        let mut entry = SealedEntry { position, id, leaf, body, items: Vec::new() };
+        while let Some((_, item)) = items.next_if(|(at, _)| at.entry <= position) {
+            entry.items.push(item);
+        }
+        out.push(entry);
     }
     Ok(out)
 }

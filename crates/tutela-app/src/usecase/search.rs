@@ -1,7 +1,8 @@
 //! Reading the ledger: search, one event, counts, and following it as it grows.
 
 use tutela_api as api;
-use tutela_core::{EventId, Timestamp};
+use serde_json::Value;
+use tutela_core::{ErrorKind, EventId, Timestamp};
 use tutela_ledger::query::{Field, Query, Term};
 use tutela_store::{Bounds, LogRow, Match, Position};
 
@@ -13,7 +14,7 @@ use crate::{
 /// Most events of one page.
 pub const MAX_PAGE: u32 = 1_000;
 /// Index rows that one page looks at; a page that found less says where to go on.
-const MAX_LOOKED_AT: usize = 20_000;
+pub(crate) const MAX_LOOKED_AT: usize = 20_000;
 
 /// One page of events, newest first; `next` continues below it.
 pub struct Found {
@@ -33,16 +34,26 @@ pub async fn search(app: &App, ctx: &Ctx, query: &Query, before: Option<Position
     app.permit(ctx, "ledger:read").await?;
     let limit = limit.clamp(1, MAX_PAGE) as usize;
     let mut found = Found { items: Vec::new(), next: None };
+    if let Some(ids) = query.terms.iter().find(|term| term.field == Field::Id && !term.excluded) {
+        for id in ids.values.iter().filter_map(|id| id.parse::<EventId>().ok()) {
+            let Some(row) = app.store.log_get(id).await? else { continue };
+            let event = shown_anyway(app, &row).await?;
+            found.items.extend(Facets::read(&event.event).fit(query).then_some(event));
+        }
+        return Ok(found);
+    }
+    // A page is compared as a whole, however few are asked for.
+    let page = limit.max(100);
     let Some((bounds, mut before)) = bounds(app, query, before).await? else { return Ok(found) };
     let tokens = |month: i64| tokens(app, query, month).map_err(|e| tutela_store::Error::Internal(e.to_string()));
     let mut looked_at = 0;
     loop {
-        let positions = app.store.search(&tokens, Bounds { before, ..bounds }, limit as u32).await?;
-        let exhausted = positions.len() < limit;
+        let positions = app.store.search(&tokens, Bounds { before, ..bounds }, page as u32).await?;
+        let exhausted = positions.len() < page;
         looked_at += positions.len();
         before = positions.last().copied();
         for row in app.store.log_rows(&positions).await? {
-            let event = shown(app, &row).await?;
+            let event = shown_anyway(app, &row).await?;
             if Facets::read(&event.event).fit(query) {
                 found.items.push(event);
                 if found.items.len() == limit {
@@ -125,6 +136,11 @@ pub async fn counts(app: &App, ctx: &Ctx, query: &Query, by: By) -> Result<api::
     if let Some(term) = query.terms.iter().find(|term| !matches!(term.field, Field::Type | Field::Outcome)) {
         let message = format!("counts come from hourly totals, which know `type`, `outcome`, `after` and `before`, not `{}`", term.field);
         return Err(Error::invalid("q", message));
+    }
+    for (name, time) in [("after", query.after), ("before", query.before)] {
+        if time.is_some_and(|time| time.micros().rem_euclid(3_600_000_000) != 0) {
+            return Err(Error::invalid("q", format!("counts are kept by the hour: `{name}` needs a full hour, for example 2026-11-22T09:00:00Z")));
+        }
     }
     let hour = |time: Option<Timestamp>, other: i64| time.map_or(other, |time| time.secs().div_euclid(3_600));
     let mut out: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
@@ -211,7 +227,7 @@ pub async fn follow(app: &App, ctx: &Ctx, query: &Query, from: u64) -> Result<(V
 pub(crate) async fn range(app: &App, from: u64, to: u64) -> Result<Vec<api::StoredEvent>, Error> {
     let mut out = Vec::new();
     for row in rows(app, from, to).await? {
-        out.push(shown(app, &row).await?);
+        out.push(shown_anyway(app, &row).await?);
     }
     Ok(out)
 }
@@ -238,6 +254,22 @@ pub fn size(app: &App) -> u64 {
 
 pub(crate) async fn shown(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {
     Ok(api::StoredEvent { position: row.position.to_string(), event: app.open_event(row).await?, leaf: hex(&row.leaf) })
+}
+
+/// As [`shown`]; what cannot be opened shows without what was sealed, and says so.
+pub(crate) async fn shown_anyway(app: &App, row: &LogRow) -> Result<api::StoredEvent, Error> {
+    match shown(app, row).await {
+        Err(e) if e.kind() == ErrorKind::Corrupt => {
+            tracing::error!(position = %row.position, error = %e, "an event cannot be opened; run `tutela audit verify`");
+            let mut event: Value = serde_json::from_slice(&row.body).unwrap_or_default();
+            if let Some(map) = event.as_object_mut() {
+                map.remove("sealed");
+                map.insert("unreadable".into(), true.into());
+            }
+            Ok(api::StoredEvent { position: row.position.to_string(), event, leaf: hex(&row.leaf) })
+        }
+        shown => shown,
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -69,10 +69,8 @@ pub async fn erase(app: &App, ctx: &Ctx, action: api::SubjectAction) -> Result<a
     }
     let changeset = Changeset::of_all(records).ok_or(Error::Internal("an erasure without a key"))?;
     let changeset = keys.iter().fold(changeset, |c, key| c.subject_key_destroy(*key, now).erasure_task_add(*key, unindex::PLACE, now));
-    let changeset = match &app.projection {
-        Some(projection) => keys.iter().fold(changeset, |c, key| c.erasure_task_add(*key, projection.cluster.name(), now)),
-        None => changeset,
-    };
+    let sinks = app.store.sink_list().await?;
+    let changeset = sinks.iter().fold(changeset, |c, sink| keys.iter().fold(c, |c, key| c.erasure_task_add(*key, &sink.name, now)));
     app.store.commit(changeset).await?;
     for key in &keys {
         app.ring.forget(*key).await;
@@ -121,6 +119,10 @@ pub(crate) async fn complete(app: &App, ctx: &Ctx) -> Result<(), Error> {
         let until: Vec<_> = epochs.iter().filter(|e| row.epoch.is_some_and(|number| e.number <= number)).map(|e| e.destroyed_at).collect();
         let ended = until.iter().copied().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
         let (Some(ended), Some(destroyed)) = (ended, row.destroyed_at) else { continue };
+        // Traces in the search index or in a search cluster are traces.
+        if !app.store.erasure_task_of(row.key).await?.is_empty() {
+            continue;
+        }
         let kept = app.store.key_backup_list_old(destroyed, 1).await?;
         let gone = if kept.is_empty() { Some(ended.max(ctx.now)) } else { None };
         if gone.is_none() {

@@ -59,7 +59,13 @@ pub(crate) async fn entries(State(web): State<Web>, caller: Caller, Query(range)
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let items: Vec<Value> = rows
         .iter()
-        .map(|(row, items)| json!({"position": row.position.entry, "id": row.id.to_string(), "body": text(&row.body), "items": items.iter().map(|i| text(i)).collect::<Vec<_>>()}))
+        .map(|entry| {
+            let leaf: String = entry.leaf.iter().map(|b| format!("{b:02x}")).collect();
+            match &entry.body {
+                Some(body) => json!({"position": entry.position, "id": entry.id.to_string(), "leaf": leaf, "body": text(body), "items": entry.items.iter().map(|i| text(i)).collect::<Vec<_>>()}),
+                None => json!({"position": entry.position, "id": entry.id.to_string(), "leaf": leaf}),
+            }
+        })
         .collect();
     Ok(Json(json!({"entries": items})))
 }

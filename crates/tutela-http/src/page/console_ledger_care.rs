@@ -76,9 +76,8 @@ async fn retention_page(desk: &Desk, told: Told) -> Response {
         notice: told.notice,
         error: told.error,
         first: kept.first_position,
-        expired: kept.expired_up_to,
+        expired: kept.expired,
         entries: Count(search::size(app)),
-        held_from: kept.held_from,
         standing: Count(holds.iter().filter(|hold| hold.stands).count() as u64),
         classes: kept
             .classes

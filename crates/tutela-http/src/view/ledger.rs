@@ -199,8 +199,6 @@ pub struct RetentionPage {
     pub expired: u64,
     /// Where the log ends.
     pub entries: Count,
-    /// The oldest event that stays only because of a hold.
-    pub held_from: Option<u64>,
     /// Holds that stand.
     pub standing: Count,
     /// The classes and their rules.

@@ -11,6 +11,7 @@ use crate::{
 statements! {
     HOLD_GET (Id) = "SELECT id, case_name, reason, query, placed_at, until, released_at FROM ledger_hold WHERE id = $1";
     HOLD_INSERT (Id, Text, Text, Text, Time, Time) = "INSERT INTO ledger_hold (id, case_name, reason, query, placed_at, until) VALUES ($1, $2, $3, $4, $5, $6)";
+    HOLD_ACTIVE () = "SELECT id, case_name, reason, query, placed_at, until, released_at FROM ledger_hold WHERE released_at IS NULL ORDER BY id";
     HOLD_LIST () = "SELECT id, case_name, reason, query, placed_at, until, released_at FROM ledger_hold ORDER BY id DESC LIMIT 1000";
     HOLD_RELEASE (Id, Time) = "UPDATE ledger_hold SET released_at = $2 WHERE id = $1 AND released_at IS NULL";
 }
@@ -38,6 +39,11 @@ impl Store {
     /// A hold.
     pub async fn hold_get(&self, id: HoldId) -> Result<Option<HoldRow>, Error> {
         self.opt(&HOLD_GET, params![id.0]).await?.as_ref().map(hold).transpose()
+    }
+
+    /// Holds that nobody has released; the time of some may be over.
+    pub async fn hold_list_active(&self) -> Result<Vec<HoldRow>, Error> {
+        self.all(&HOLD_ACTIVE, params![]).await?.iter().map(hold).collect()
     }
 
     /// The newest 1,000 holds, those that ended too.

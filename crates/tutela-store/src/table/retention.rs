@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use tutela_core::EventId;
+use tutela_ledger::Hash;
 
 use crate::{
     Changeset, Error, Expect, Housekeeping, Store,
@@ -31,25 +32,25 @@ statements! {
     LOG_ITEM_DELETE (Int, Int) = "DELETE FROM log_item WHERE row_id >= $1 AND row_id < $2";
     LOG_MARK_DELETE (Int) = "DELETE FROM log_mark WHERE first < $1";
     LOG_OLDEST () = "SELECT min(seq) FROM log";
-    LOG_OLDEST_KEPT (Int) = "SELECT min(seq) FROM log WHERE seq < $1 AND body IS NOT NULL";
-    RETENTION_LIST () = "SELECT days, position FROM retention ORDER BY days";
+    RETENTION_LIST () = "SELECT days, classes, position FROM retention ORDER BY days";
     RETENTION_RESET () = "UPDATE retention SET position = (SELECT first FROM log_head WHERE one = 1)";
-    RETENTION_SET (Int, Int) = "INSERT INTO retention (days, position) VALUES ($1, $2) ON CONFLICT (days) DO UPDATE SET position = excluded.position";
+    RETENTION_SET (Int, Text, Int) = "INSERT INTO retention (days, classes, position) VALUES ($1, $2, $3)
+        ON CONFLICT (days) DO UPDATE SET classes = excluded.classes, position = excluded.position";
     PARTITIONS on Postgres (Int) = "SELECT CAST(c.relname AS TEXT) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
         WHERE p.relname IN ('log', 'log_item') AND c.relnamespace = current_schema()::regnamespace AND CAST(substring(c.relname from '[0-9]+$') AS BIGINT) < $1";
 }
 
 impl Store {
-    /// How far expiry came, by days that events are kept.
-    pub async fn retention_list(&self) -> Result<BTreeMap<u32, u64>, Error> {
+    /// How far expiry came, by days that events are kept, and the classes it was about.
+    pub async fn retention_list(&self) -> Result<BTreeMap<u32, (String, u64)>, Error> {
         let rows = self.all(&RETENTION_LIST, params![]).await?;
-        rows.iter().map(|row| Ok((u32::try_from(row.get::<u64>(0)?).unwrap_or(u32::MAX), row.get(1)?))).collect()
+        rows.iter().map(|row| Ok((u32::try_from(row.get::<u64>(0)?).unwrap_or(u32::MAX), (row.get(1)?, row.get(2)?)))).collect()
     }
 
     /// Entries `from..to` that have no body, and those that have, as the storage holds them.
-    pub async fn log_scan(&self, from: u64, to: u64) -> Result<Vec<(u64, EventId, Option<Vec<u8>>)>, Error> {
+    pub async fn log_scan(&self, from: u64, to: u64) -> Result<Vec<(u64, EventId, Hash, Option<Vec<u8>>)>, Error> {
         let rows = self.all(&LOG_SCAN, params![from, to]).await?;
-        rows.iter().map(|row| Ok((row.get(0)?, EventId(row.get(3)?), row.get(2)?))).collect()
+        rows.iter().map(|row| Ok((row.get(0)?, EventId(row.get(3)?), row.get(1)?, row.get(2)?))).collect()
     }
 
     /// Drops the indexes of months whose events all stand before `first`. Gives the months.
@@ -98,11 +99,6 @@ impl Store {
         Ok(there == 0)
     }
 
-    /// The oldest entry before `position` whose body is still there.
-    pub async fn log_oldest_kept(&self, position: u64) -> Result<Option<u64>, Error> {
-        self.opt(&LOG_OLDEST_KEPT, params![position]).await?.map_or(Ok(None), |row| row.get(0))
-    }
-
     /// The oldest entry that has a row at all; below `first` it waits to be deleted.
     pub async fn log_oldest(&self) -> Result<Option<u64>, Error> {
         self.opt(&LOG_OLDEST, params![]).await?.map_or(Ok(None), |row| row.get(0))
@@ -148,8 +144,8 @@ impl Changeset {
     }
 
     /// Says how far the expiry of what is kept for so many days came.
-    pub fn retention_set(self, days: u32, position: u64) -> Self {
-        self.run(&RETENTION_SET, params![u64::from(days), position], Expect::Any)
+    pub fn retention_set(self, days: u32, classes: &str, position: u64) -> Self {
+        self.run(&RETENTION_SET, params![u64::from(days), classes, position], Expect::Any)
     }
 
     /// Has expiry look at everything again, for example because a hold ended.

@@ -22,6 +22,7 @@ statements! {
     SINK_LIST () = "SELECT name, position, state, error, since FROM sink ORDER BY name";
     SINK_REWIND (Text) = "UPDATE sink SET position = 0 WHERE name = $1";
     SINK_STATE (Text, Text, Text, Time) = "UPDATE sink SET state = $2, error = $3, since = $4 WHERE name = $1";
+    SINK_WAIT (Text, Text, Time) = "UPDATE sink SET state = CASE WHEN state = 'restored' THEN state ELSE 'waiting' END, error = $2, since = $3 WHERE name = $1";
 }
 
 /// Where a projection stands.
@@ -88,6 +89,11 @@ impl Changeset {
     /// Says how a projection fares.
     pub fn sink_state(self, name: &str, state: &str, error: Option<&str>, now: Timestamp) -> Self {
         self.run(&SINK_STATE, params![name, state, error, now], Expect::Any)
+    }
+
+    /// Says that a projection waits, and why. One that was restored still has to forget what was lost.
+    pub fn sink_wait(self, name: &str, error: &str, since: Timestamp) -> Self {
+        self.run(&SINK_WAIT, params![name, error, since], Expect::Any)
     }
 
     /// Keeps an event that a projection refused.

@@ -130,8 +130,8 @@ pub async fn retention(command: Retention, client: &Client, output: Output) -> R
         Output::Table => {
             output.columns(&retention.classes, &["class", "days", "source", "expired_up_to"]);
             println!("the ledger begins at position {}", retention.first_position);
-            if let Some(held) = retention.held_from {
-                println!("holds keep events from position {held} on");
+            if retention.holds > 0 {
+                println!("{} holds keep what matches them", retention.holds);
             }
         }
     }
@@ -180,7 +180,7 @@ pub async fn types(command: TypesCommand, client: &Client, output: Output) -> Re
         TypesCommand::Schema => println!("{:#}", schema(&client.event_types().await?.items)),
         TypesCommand::Show { name } => {
             let all = client.event_types().await?.items;
-            let found = all.into_iter().find(|t| t.declaration.name == name).ok_or_else(|| Error::Usage(format!("`{name}` is not declared")))?;
+            let found = all.into_iter().find(|t| t.declaration.name == name).ok_or(Error::App(tutela_app::Error::NotFound("event type")))?;
             output.members(&found);
         }
     }

@@ -38,7 +38,7 @@ pub async fn run(client: &Client, format: Format, file: &Path) -> Result<(), Err
             None => {}
         }
         if batch.len() == BATCH || (next.is_none() && !batch.is_empty()) {
-            let answer = client.events_record(&batch).await?;
+            let answer = client.events_record_once(&key_of(&batch), &batch).await?;
             for (place, result) in places.iter().zip(&answer.results) {
                 match &result.problem {
                     None => stored += 1,
@@ -59,4 +59,11 @@ pub async fn run(client: &Client, format: Format, file: &Path) -> Result<(), Err
     bar.finish_and_clear();
     println!("{stored} events recorded, {refused} records refused");
     if refused > 0 { Err(Error::Failed(format!("{refused} records were refused; the others are recorded"))) } else { Ok(()) }
+}
+
+/// Names a batch by what it holds, so that an import that broke off can be repeated within a day.
+fn key_of(batch: &[serde_json::Value]) -> String {
+    let text = serde_json::to_string(batch).unwrap_or_default();
+    let digest: String = tutela_kms::sha256(text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect();
+    format!("import-{digest}")
 }

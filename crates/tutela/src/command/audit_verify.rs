@@ -1,17 +1,12 @@
 //! `audit verify`: on the storage itself, or one proof file by itself.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use clap::Args;
-use serde_json::Value;
 use tutela_ledger::{Checkpoint, Signer, TlogProof, VerifyingKey};
 use tutela_store::Verification;
 
-use super::output::progress;
+use super::{audit_verify_export, output::progress};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -29,7 +24,7 @@ pub struct Verify {
     /// Check one proof file instead of the whole log; needs no server, no data folder, but --key and --event
     #[arg(long, value_name = "FILE", requires_all = ["key", "event"])]
     proof: Option<PathBuf>,
-    /// Check a file that `audit export --with-proofs` wrote; needs no server, no data folder, but --key
+    /// Check a file that `audit export --with-proofs` or `--format sealed` wrote; needs no server, no data folder, but --key
     #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "proof")]
     export: Option<PathBuf>,
     /// The sealed bytes of the event the proof is for
@@ -43,7 +38,7 @@ pub async fn run(verify: Verify, load: impl Fn() -> Result<Config, Error>) -> Re
         return one_proof(proof, event, key);
     }
     if let (Some(export), Some(key)) = (&verify.export, &named_key) {
-        return whole_export(export, key);
+        return audit_verify_export::run(export, key);
     }
     let config = load()?;
     let verification = Verification::open(&config.storage, &config.data).await?;
@@ -70,6 +65,15 @@ pub async fn run(verify: Verify, load: impl Fn() -> Result<Config, Error>) -> Re
                 "ok: {} entries, {} records of batches, {} checkpoints; everything is as it was signed",
                 report.entries, report.records, report.checkpoints
             );
+            if report.first > 0 {
+                println!("entries before position {} were deleted by retention, as the ledger itself records; of them only tree hashes are left", report.first);
+            }
+            if report.expired > 0 {
+                println!("{} later entries have expired: their events are gone, as the ledger records, and their hashes fit the tree", report.expired);
+            }
+            for size in &report.unreachable {
+                println!("the checkpoint of {size} entries lies before the first entry that is kept: nothing can be said about it");
+            }
             Ok(())
         }
         Some(flaw) => Err(Error::Failed(format!("the ledger does not verify\n  {flaw}\n  {} entries before it were read and fit", report.entries))),
@@ -86,52 +90,6 @@ async fn instance_key(config: &Config, verification: &Verification) -> Result<Ve
     let seed = root.derive(&[serve::LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
     let signer = Signer::new(&verification.origin().await?, &seed).map_err(tutela_app::Error::from)?;
     Ok(signer.key().clone())
-}
-
-/// Every line's event against its own proof, all under the one checkpoint at the end.
-fn whole_export(file: &std::path::Path, key: &VerifyingKey) -> Result<(), Error> {
-    let reader = BufReader::new(fs::File::open(file).map_err(|e| at(file, &e))?);
-    let wrong = |line: usize, why: &str| Error::Failed(format!("`{}` does not verify\n  line {line}: {why}", file.display()));
-    let (mut events, mut under, mut end) = (0_u64, std::collections::BTreeSet::new(), None);
-    for (number, line) in reader.lines().enumerate() {
-        let (line, number) = (line.map_err(|e| at(file, &e))?, number + 1);
-        let json: Value = serde_json::from_str(&line).map_err(|e| wrong(number, &format!("not JSON: {e}")))?;
-        if end.is_some() {
-            return Err(wrong(number, "there is something behind the checkpoint"));
-        }
-        if let Some(note) = json["checkpoint"].as_str() {
-            end = Some(Checkpoint::open(note, key).map_err(|e| wrong(number, &e.to_string()))?);
-            continue;
-        }
-        let place = [&json, &json["tutela"], &json["unmapped"]].into_iter().find(|place| place["proof"].is_string()).unwrap_or(&json);
-        let (Some(sealed), Some(proof)) = (place["sealed"].as_str(), place["proof"].as_str()) else {
-            return Err(wrong(number, "there is no proof; export with --with-proofs"));
-        };
-        let proof = TlogProof::parse(proof).map_err(|e| wrong(number, &e.to_string()))?;
-        let checkpoint = proof.verify(sealed.as_bytes(), key).map_err(|e| wrong(number, &e.to_string()))?;
-        says_the_same(&json, sealed).map_err(|why| wrong(number, why))?;
-        under.insert((checkpoint.size, checkpoint.root));
-        events += 1;
-    }
-    let end = end.ok_or_else(|| wrong(0, "the checkpoint at the end is missing: the file is cut off"))?;
-    if under.iter().any(|(size, root)| (*size, *root) != (end.size, end.root)) {
-        return Err(wrong(0, "events stand under other checkpoints than the one at the end"));
-    }
-    println!("ok: {events} events stand in {} as they were sealed, under a signed checkpoint of {} entries", end.origin, end.size);
-    println!("an export shows that what it holds is genuine; that it holds everything, only the sealed form of the whole log shows");
-    Ok(())
-}
-
-/// What people read in the line must be what was sealed: the members that are not sealed are compared.
-fn says_the_same(line: &Value, sealed: &str) -> Result<(), &'static str> {
-    let sealed: Value = serde_json::from_str(sealed).map_err(|_| "the sealed bytes are not JSON")?;
-    let Some(event) = line["event"].as_object().filter(|event| event.contains_key("id") && event.contains_key("recorded_at")) else { return Ok(()) };
-    for (name, value) in sealed.as_object().into_iter().flatten().filter(|(name, _)| *name != "sealed" && *name != "actor") {
-        if event.get(name) != Some(value) {
-            return Err("the event was changed: it differs from its sealed bytes");
-        }
-    }
-    Ok(())
 }
 
 fn one_proof(proof: &std::path::Path, event: &std::path::Path, key: &VerifyingKey) -> Result<(), Error> {

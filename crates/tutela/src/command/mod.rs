@@ -5,6 +5,7 @@ mod audit;
 mod audit_care;
 mod audit_import;
 mod audit_verify;
+mod audit_verify_export;
 mod backup;
 mod crypto;
 mod crypto_rewrap;

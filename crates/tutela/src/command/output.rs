@@ -5,6 +5,16 @@ use comfy_table::{ContentArrangement, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+/// As `println!`; whoever reads may have had enough, for example `head`.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        if writeln!(std::io::stdout(), $($text)*).is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            std::process::exit(0);
+        }
+    }};
+}
+
 /// How listings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -18,7 +28,7 @@ impl Output {
     /// Writes a listing: rows of cells for people, the items themselves for programs.
     pub fn list<T: Serialize>(self, items: &[T], head: &[&str], cells: impl Fn(&T) -> Vec<String>) {
         match self {
-            Self::Json => items.iter().for_each(|item| println!("{}", serde_json::to_string(item).unwrap_or_default())),
+            Self::Json => items.iter().for_each(|item| say!("{}", serde_json::to_string(item).unwrap_or_default())),
             Self::Table => {
                 let mut table = Table::new();
                 table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
@@ -26,7 +36,7 @@ impl Output {
                 items.iter().for_each(|item| {
                     table.add_row(cells(item));
                 });
-                println!("{table}");
+                say!("{table}");
             }
         }
     }
@@ -47,20 +57,20 @@ impl Output {
         match (self, &value) {
             (Self::Table, serde_json::Value::Object(map)) => map.iter().for_each(|(name, value)| match value {
                 serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
-                    println!("{}:", name.replace('_', " "));
-                    items.iter().for_each(|item| println!("  {}", plain(item)));
+                    say!("{}:", name.replace('_', " "));
+                    items.iter().for_each(|item| say!("  {}", plain(item)));
                 }
-                value => println!("{:<24} {}", name.replace('_', " "), plain(value)),
+                value => say!("{:<24} {}", name.replace('_', " "), plain(value)),
             }),
-            _ => println!("{value}"),
+            _ => say!("{value}"),
         }
     }
 
     /// Writes one thing: a sentence for people, the thing itself for programs.
     pub fn one<T: Serialize>(self, item: &T, sentence: &str) {
         match self {
-            Self::Json => println!("{}", serde_json::to_string(item).unwrap_or_default()),
-            Self::Table => println!("{sentence}"),
+            Self::Json => say!("{}", serde_json::to_string(item).unwrap_or_default()),
+            Self::Table => say!("{sentence}"),
         }
     }
 }
