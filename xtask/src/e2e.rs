@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Place, Steps, Stop, cmd,
+    Place, Steps, Stop, cluster, cmd,
     demo::{Begin, Demo},
     python,
 };
@@ -31,8 +31,10 @@ pub(crate) fn steps(place: &Place, words: &[String], steps: &mut Steps) {
     steps.step("browser", || browser(place, &demo, words));
     steps.step("Python SDK, live", || {
         let program = place.program("debug");
+        // Where no search cluster can be had, its tests are the ones that are skipped.
+        let clusters = cluster::variables(place).unwrap_or_default();
         python::pytest(place, "sdk/python/tests/live", |pytest| {
-            pytest.env("TUTELA_LIVE_URL", &demo.own).env("TUTELA_LIVE_KEY", &demo.api_key).env("TUTELA_BIN", &program)
+            pytest.env("TUTELA_LIVE_URL", &demo.own).env("TUTELA_LIVE_KEY", &demo.api_key).env("TUTELA_BIN", &program).envs(clusters)
         })
     });
     steps.step("demo stops", || demo.stop());

@@ -16,12 +16,20 @@ use crate::{
 
 static WRITERS: [&str; 4] = ["ada", "bob", "cem", "dan"];
 
-/// `soak [--minutes N]`.
+/// `soak [--minutes N]`, or `soak --kills N`: so many kills on each engine, through the integration test.
 pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), String> {
     let minutes: u64 = match words {
         [] => 30,
+        [flag, number] if flag == "--kills" => {
+            let kills: u32 = number.parse().map_err(|_| "`--kills` needs a whole number")?;
+            steps.step("kills on both engines", || {
+                let mut test = cmd::cargo(place, &["test", "-p", "tutela", "--test", "it", "--", "--nocapture", "after_kill_9"]);
+                cmd::run(test.env("TUTELA_KILLS", kills.to_string()))
+            });
+            return Ok(());
+        }
         [flag, number] if flag == "--minutes" => number.parse().map_err(|_| "`--minutes` needs a whole number")?,
-        _ => return Err("`soak` takes `--minutes N`".into()),
+        _ => return Err("`soak` takes `--minutes N` or `--kills N`".into()),
     };
     steps.step("build tutela", || cmd::run(&mut cmd::cargo(place, &["build", "-p", "tutela"])));
     steps.step("soak", || soak(place, Duration::from_secs(minutes * 60)));

@@ -1,5 +1,5 @@
 use serde_json::json;
-use tutela_core::{Env, EventId, SystemEnv, seam::Facts};
+use tutela_core::{Env, EventId, SystemEnv, Timestamp, seam::Facts};
 use tutela_ledger::{Entry, canonical};
 use tutela_store::{IndexRow, Record};
 
@@ -21,10 +21,19 @@ pub const TYPES: &[&str] = &[
     "session.renewed",
 ];
 
-/// The `number`-th event: some 420 bytes of canonical JSON and ten tokens, as the use cases make them.
+/// Each word and of how many events one has it.
+pub const WORDS: &[(&str, u64)] = &[("common", 1), ("half", 2), ("third", 3), ("tenth", 10), ("rare", 20_000)];
+
+/// The `number`-th event at this moment: some 420 bytes of canonical JSON and some twenty tokens, as the
+/// use cases make them.
 pub fn record(number: u64) -> Result<Record, String> {
+    record_at(number, SystemEnv.now())
+}
+
+/// The `number`-th event, recorded at `now`.
+pub fn record_at(number: u64, now: Timestamp) -> Result<Record, String> {
     let env: &dyn Env = &SystemEnv;
-    let (now, chance) = (env.now(), mix(number));
+    let chance = mix(number);
     let id = EventId::batch(now, &mut { env });
     let (actor, kind) = (actor(chance), TYPES[(chance >> 32) as usize % TYPES.len()]);
     let outcome = if chance.is_multiple_of(50) { "denied" } else { "success" };
@@ -36,19 +45,38 @@ pub fn record(number: u64) -> Result<Record, String> {
         "source": {"$e": 1, "k": "instance", "n": "AAAAAAAAAAAAAAAA", "c": sealed},
     });
     let entry = Entry::new(id, now, now, canonical(&body).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
-    let tokens = vec![
+    let family = kind.split_once('.').map_or(kind, |(family, _)| family);
+    let mut tokens = vec![
         format!("t={kind}"),
         format!("o={outcome}"),
         "s=1".to_owned(),
         actor_token(actor),
         format!("r={:016x}", mix(chance % 100_000)),
-        format!("y={:016x}", mix(7)),
+        format!("t={family}.*"),
+        "c=audit".to_owned(),
+        format!("x={:016x}", mix(7)),
+        format!("r={:016x}", mix(chance % 100_000 + 500_000)),
+        format!("k={:016x}{:016x}", mix(actor), mix(actor + 1)),
         format!("e={:016x}", mix(actor + 1_000_000)),
         format!("i={:016x}", mix(actor + 2_000_000)),
+        net_token(actor),
+        format!("i={:016x}", mix(actor / 2_000 + 4_000_000)),
+        format!("i={:016x}", mix(5_000_000)),
         format!("g={:016x}", mix(chance % 40)),
-        format!("w={:016x}", mix(8)),
     ];
+    let spread = mix(chance + 9);
+    tokens.extend(WORDS.iter().enumerate().filter(|(n, (_, share))| (spread >> (n * 8)).is_multiple_of(*share)).map(|(_, (word, _))| word_token(word)));
     Ok(Record { entry, index: vec![IndexRow { item: 0, tokens }], facts: Facts::default() })
+}
+
+/// The index token of a word.
+pub fn word_token(word: &str) -> String {
+    format!("w={:016x}", mix(word.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte))))
+}
+
+/// The index token of the /24 that an actor comes from.
+pub fn net_token(actor: u64) -> String {
+    format!("i={:016x}", mix(actor / 40 + 3_000_000))
 }
 
 /// The index token of an actor.

@@ -5,7 +5,7 @@
 //! - the same where an fsync takes 4 ms (injected by a preloaded library where the disk is faster);
 //! - search and a full re-hash over many events; the durable rate on PostgreSQL, where it is installed.
 //!
-//! An event here is canonical JSON of some 420 bytes with ten index tokens. Making its bytes is
+//! An event here is canonical JSON of some 420 bytes with some twenty index tokens, as a real one has. Making its bytes is
 //! counted; sealing its personal fields is the use case's work and is not.
 
 mod append;
@@ -54,6 +54,8 @@ async fn measure(flags: &Flags, report: &mut Report) -> Result<(), String> {
 
     println!("SQLite: floor, {PRODUCERS} producers, {IN_FLIGHT} in flight, {} rounds", flags.number("rounds", 3));
     let store = open(&Config::default(), place.path()).await?;
+    let alone = append::closed_loop(&store, 1, time, machine::own_cpu).await?;
+    report.figure("alone_per_s", alone.per_s);
     let (mut floors, mut closed, mut full) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..flags.number("rounds", 3) {
         floors.push(floor::rows_per_s(place.path(), time)?);
@@ -102,12 +104,30 @@ async fn postgres(flags: &Flags, report: &mut Report) -> Result<(), String> {
         store.settle().await.map_err(|e| e.to_string())?;
     }
     store.close().await;
+    let two = two_sequencers(&server, flags).await?;
+    report.raw("postgresql_two_nodes", json!({"producers": 4, "per_s": two}));
+    report.figure("postgresql_two_nodes_per_s", two);
     report.raw("postgresql", json!({"version": machine::version("psql", "--version"), "producers_64": append::json(&closed)}));
     report.figure("postgresql_durable_per_s", median(closed.iter().map(|r| r.per_s).collect()));
     report.figure("postgresql_p50_ms", median(closed.iter().map(|r| r.p50_ms).collect()));
     report.figure("postgresql_cpu_us_per_event", median(closed.iter().map(|r| r.cpu_us).collect()));
     let read = Config { url: server.fresh("bench_read").await, ..Config::default() };
     read::measure(&read, flags.number("events", 200_000), "postgresql", report).await
+}
+
+/// Two nodes on one database, two producers each: one sequences, both record.
+async fn two_sequencers(server: &PostgresServer, flags: &Flags) -> Result<f64, String> {
+    let config = Config { url: server.fresh("bench_two").await, ..Config::default() };
+    let (a, b) = (folder()?, folder()?);
+    let (one, other) = (open(&config, a.path()).await?, open(&config, b.path()).await?);
+    let time = flags.seconds("seconds", 3);
+    let cpu = || Ok(0.0);
+    let (left, right) = tokio::join!(append::closed_loop(&one, 2, time, cpu), append::closed_loop(&other, 2, time, cpu));
+    let per_s = left?.per_s + right?.per_s;
+    one.settle().await.map_err(|e| e.to_string())?;
+    one.close().await;
+    other.close().await;
+    Ok(per_s)
 }
 
 /// A new folder on a disk: `TUTELA_BENCH_DIR`, else the folder for temporary files, which must not be memory.

@@ -22,7 +22,10 @@ use crate::{
     request_policy::Sessions,
     ring::{KmsSettings, Ring, RingSecrets},
     sink,
-    usecase::{backup::BackupPlan, epoch, event_type, key},
+    usecase::{
+        backup::{self, BackupPlan},
+        epoch, event_type, key,
+    },
     uses::{self, Uses},
 };
 
@@ -50,6 +53,8 @@ pub struct Inner {
     pub(crate) ring: Ring,
     pub(crate) uses: Uses,
     pub(crate) keys_due: Notify,
+    /// Held while a backup is made by schedule.
+    pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held while keys are read for a backup, and while one is destroyed: no backup begins with a key
     /// and ends after it was destroyed.
     pub(crate) key_material: tokio::sync::Mutex<()>,
@@ -124,6 +129,9 @@ impl App {
         epoch::ensure(&app, &ctx).await?;
         key::ensure_default(&app, &ctx).await?;
         app.commit(&ctx, ServerStarted::new(version, app.store.engine_name()), |c| c).await?;
+        if let Err(e) = backup::journal(&app).await {
+            tracing::warn!(error = %e, "the journal of erasures cannot be written; a restored backup would not know of them");
+        }
         app.run(queues);
         // What a process that died had begun goes on at once.
         app.wake_keys();
@@ -136,11 +144,6 @@ impl App {
         opened.0.ring.load_epochs().await?;
         event_type::load(&opened.0).await?;
         Ok(opened)
-    }
-
-    /// As [`App::open`], to finish the restore of a whole instance.
-    pub(crate) async fn open_for_restore(parts: Parts) -> Result<(Self, Queues), Error> {
-        Self::open(parts).await
     }
 
     /// As [`App::open`], for a restore: earlier epochs may be lost.
@@ -174,6 +177,7 @@ impl App {
             uses,
             note_signer,
             keys_due: Notify::new(),
+            backing_up: tokio::sync::Mutex::default(),
             key_material: tokio::sync::Mutex::default(),
             store: parts.store,
             env: parts.env,

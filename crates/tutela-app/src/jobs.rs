@@ -11,7 +11,7 @@ use crate::{
     usecase::{backup, epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
 };
 
-const QUEUE: &str = "house";
+pub(crate) const QUEUE: &str = "house";
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
@@ -65,7 +65,7 @@ async fn turn(app: &App) -> Result<(), Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
     match job.key.as_str() {
-        "backup" => backup::upkeep(app, &Ctx::new(app.env(), Principal::System("backup"))).await?,
+        "backup" => back_up(app),
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
         "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),
@@ -83,6 +83,17 @@ async fn sweep(app: &App) -> Result<(), Error> {
     let old = app.store.change_last().await?.saturating_sub(KEEP_CHANGES);
     let changeset = Changeset::housekeeping(Housekeeping::Sweep).session_sweep(now).idempotency_sweep(now).change_sweep(old);
     Ok(app.store.commit(changeset).await?)
+}
+
+/// A backup may take long; the other jobs go on meanwhile.
+fn back_up(app: &App) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        let Ok(_only) = app.backing_up.try_lock() else { return };
+        if let Err(e) = backup::upkeep(&app, &Ctx::new(app.env(), Principal::System("backup"))).await {
+            tracing::error!(error = %e, "the backup that is due could not be made and will be tried again");
+        }
+    });
 }
 
 /// Rotation, rewrapping, destruction, completed erasures, backups: each is safe to run on two nodes at once.

@@ -40,7 +40,12 @@ impl Client {
 
     /// Over TCP with an API key.
     pub fn remote(base: &str, key: &str) -> Result<Self, Error> {
-        let http = reqwest::Client::builder().build().map_err(Error::from)?;
+        let mut builder = reqwest::Client::builder();
+        // Names under .localhost are this host (RFC 6761 §6.3); the system's resolver does not know.
+        if let Some(host) = reqwest::Url::parse(base).ok().and_then(|url| url.host_str().filter(|host| host.ends_with(".localhost")).map(str::to_owned)) {
+            builder = builder.resolve_to_addrs(&host, &[std::net::SocketAddr::from(([127, 0, 0, 1], 0))]);
+        }
+        let http = builder.build().map_err(Error::from)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key: Some(key.to_owned()) })
     }
 

@@ -227,6 +227,9 @@ impl Engine {
             }
             return if fingerprint == open.key_fingerprint { Ok(Instance { id: row.get(0)?, origin: row.get(1)? }) } else { Err(Error::ForeignKey) };
         }
+        if open.restoring {
+            return Err(Error::Conflict("there is no restore to finish: no backup was loaded into this database"));
+        }
         let instance = Instance { id: open.node, origin: format!("{}/{}", open.host, open.node) };
         let first_head = (open.signer)(&instance.origin)?;
         self.commit(instance::instance_insert(&instance, open, &first_head)).await?;

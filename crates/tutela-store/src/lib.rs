@@ -26,7 +26,7 @@ pub use changeset::{Changeset, Expect, Housekeeping, IndexChange, IndexRow, Reco
 pub use config::Config;
 pub use db::{Instance, Open, SignerOf, Store};
 pub use error::Error;
-pub use migrate::{Migration, MigrationState};
+pub use migrate::{Migration, MigrationState, schema};
 pub use registry::registered;
 pub use sql::{On, Sql};
 pub use table::{

@@ -101,3 +101,9 @@ pub fn state(pending: &[&'static Migration]) -> MigrationState {
     let applied = pending.first().map_or(known, |m| m.version - 1);
     MigrationState { applied, pending: pending.iter().map(|m| (m.version, m.name)).collect() }
 }
+
+/// A checksum of all migrations: what the tables of this program look like.
+pub fn schema() -> String {
+    let sums: Vec<u8> = MIGRATIONS.iter().flat_map(Migration::checksum).collect();
+    digest(&SHA256, &sums).as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect()
+}

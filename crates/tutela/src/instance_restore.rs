@@ -79,9 +79,9 @@ pub async fn run(config: &Config, sources: &Sources) -> Result<Done, Error> {
     if let Some(payload) = &payload {
         tutela_app::restore(serve::parts_of(config, again(&root)?, Arc::clone(&env), true).await?, payload).await?;
     }
-    let parts = serve::parts_of(config, again(&root)?, env, true).await?;
+    let parts = serve::parts_of(config, again(&root)?, Arc::clone(&env), true).await?;
     let bar = progress(Some(0), "indexed");
-    let finished = app::finish(parts, &erased, rows, pending, &|done, total| {
+    let finished = app::finish(parts, &erased, pending, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })
@@ -91,7 +91,9 @@ pub async fn run(config: &Config, sources: &Sources) -> Result<Done, Error> {
         tutela_app::Error::Key(_) => Error::Failed(format!("the rows are restored, but their keys cannot be had: {e}\n  bring the key provider back, or give a key backup: tutela restore --finish --keys FILE --identity FILE")),
         e => Error::App(e),
     })?;
+    // A ledger that does not verify is served by nobody.
     let held = verify(config, &root, &sources.checkpoints).await?;
+    app::ready(serve::parts_of(config, again(&root)?, env, true).await?, rows, &finished).await?;
     Ok(Done { rows, entries: finished.entries, erasures: finished.erasures, clients: finished.clients, held })
 }
 
@@ -100,7 +102,7 @@ pub async fn drill(config: &Config, file: &Path) -> Result<Done, Error> {
     let scratch = config.data.join(format!("drill-{}", std::process::id()));
     let mut config = config.clone();
     config.kms.key_file = Some(config.key_file());
-    let keys = config.data.join("keys");
+    let keys = fs::canonicalize(&config.data).map_err(|e| at(&config.data, &e))?.join("keys");
     let journal = config.backup.plan(&config.data).map_err(Error::Usage)?.folder.join(erasure_journal::FILE);
     config.data.clone_from(&scratch);
     config.storage = tutela_store::Config::default();
@@ -142,13 +144,13 @@ fn read_keys(backup: &Path, identity: &Path) -> Result<Payload, Error> {
 
 /// The journals there are; none is refused, since people would come back who were erased.
 fn journals(config: &Config, sources: &Sources) -> Result<Vec<PathBuf>, Error> {
-    if !sources.erasures.is_empty() {
+    if !sources.erasures.is_empty() || sources.without_erasures {
         return Ok(sources.erasures.clone());
     }
     let beside = sources.file.as_ref().and_then(|file| Some(file.parent()?.join(erasure_journal::FILE)));
     let folder = config.backup.plan(&config.data).map_err(Error::Usage)?.folder.join(erasure_journal::FILE);
     let found: Vec<PathBuf> = beside.into_iter().chain([folder]).filter(|path| path.exists()).collect();
-    if found.is_empty() && !sources.without_erasures {
+    if found.is_empty() {
         return Err(Error::Usage(
             "there is no `erasures.log` beside the backup or in `backup.folder`: name it with --erasures FILE, or say --without-erasures, and erase again whoever was erased since".into(),
         ));
@@ -164,6 +166,9 @@ async fn load(config: &Config, root: &RootKey, file: &Path) -> Result<(u64, Vec<
     let mut line = String::new();
     reader.by_ref().take(MAX_HEAD).read_line(&mut line).map_err(|e| at(file, &e))?;
     let head: BackupHead = serde_json::from_str(&line).map_err(|_| broken("its first line is not that of a backup"))?;
+    if head.tutela_backup != 1 || head.schema != tutela_store::schema() {
+        return Err(broken("another version of tutela made it; restore it with that version, then upgrade"));
+    }
     let instance = head.instance()?;
     if instance.key_fingerprint != root.fingerprint().map_err(tutela_app::Error::from)? {
         return Err(Error::Usage(format!("`{}` belongs to another root key than `{}`", file.display(), config.key_file().display())));

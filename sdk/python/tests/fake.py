@@ -20,7 +20,7 @@ from starlette.routing import Route
 ISSUER = "http://tutela.localhost:8080"
 ACCOUNT = "01980000-0000-7000-8000-000000000001"
 EVENT_FIELDS = {"type", "time", "action", "outcome", "reason", "actor", "resource", "source", "metadata"}
-EVENT_FIELDS |= {"request"}
+EVENT_FIELDS |= {"request", "subject"}
 
 
 def b64(data: bytes) -> str:

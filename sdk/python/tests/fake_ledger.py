@@ -69,6 +69,8 @@ class FakeLedger:
             found = [n for n in reversed(self.found(request)) if n < int(query.get("cursor", 10**9))]
         except BadQuery as error:
             return refusal(str(error), "q", error.at)
+        if not query.get("cursor", "0").isdigit():
+            return refusal("this is not a cursor of this list", "cursor", 0)
         page = found[: int(query.get("limit", 100))]
         more = {"next": str(page[-1])} if len(found) > len(page) else {}
         return JSONResponse({"items": [self.stored(n) for n in page], **more})
@@ -129,8 +131,8 @@ class FakeLedger:
         return JSONResponse(self.types[name])
 
     async def retention(self, request):
-        kinds = [{"class": "audit", "days": 365, "source": "default"}]
-        return JSONResponse({"classes": kinds, "first_position": 3, "expired": 3, "holds": 2})
+        kinds = [{"class": "audit", "days": 365, "source": "default", "expired_up_to": 5}]
+        return JSONResponse({"classes": kinds, "first_position": 3, "holds": 2})
 
     async def all_holds(self, request):
         if request.method == "GET":
@@ -154,16 +156,23 @@ class FakeLedger:
 
     async def dead_letters(self, request):
         if "cursor" in request.query_params:
-            return JSONResponse({"items": [{"id": "event-2"}]})
-        return JSONResponse({"items": [{"id": "event-1"}], "next": "1"})
+            return JSONResponse({"items": [letter("2")]})
+        return JSONResponse({"items": [letter("1")], "next": "1"})
 
     async def tell_sink(self, request):
         verb = request.path_params["verb"]
         self.asked.append((request.path_params["name"], verb, await request.body()))
         if verb == "reconcile":
             numbers = {"up_to": 7, "ledger": 7, "cluster": 6}
-            return JSONResponse({**numbers, "missing": ["event-1"], "extra": [], "equal": False})
+            differences = {"missing": ["event-1"], "extra": [], "changed": ["event-3"]}
+            return JSONResponse({**numbers, **differences, "equal": False})
+        if verb == "retry":
+            return JSONResponse({"taken": 2, "refused": 1})
         return Response(status_code=202)
+
+
+def letter(position):
+    return {"position": position, "reason": "no address", "refused_at": "2026-11-02T00:00:00Z"}
 
 
 def parse(q, fields):

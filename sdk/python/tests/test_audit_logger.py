@@ -15,6 +15,7 @@ from tutela import (
     AuditLog,
     ExternalId,
     Guard,
+    NewEvent,
     SecurityManager,
     Unavailable,
     User,
@@ -89,6 +90,18 @@ async def test_who_it_was(audit, fake, user, actor):
     await audit.record("a", user=user)
     await audit.log_security_event("b", user, {})
     assert [event.get("actor") for event, _ in fake.events] == [actor, actor]
+
+
+async def test_whom_it_is_about(audit, client, fake):
+    patient = {"namespace": "photos", "value": "117"}
+    await audit.record("a", user=42, subject=117, metadata={"ward": 3})
+    await audit.record("b", user=42, subject=Anonymous())
+    await client.record("c", subject=ExternalId("photos", 117))
+    await client.record_event(NewEvent("d", subject=User(id=ACCOUNT)))
+    assert [event.get("subject") for event, _ in fake.events] == [patient, None, patient, ACCOUNT]
+    assert fake.events[0][0]["metadata"] == {"ward": 3}
+    with pytest.raises(ValueError, match="subject.*true or false"):
+        await audit.record("a", subject=True)
 
 
 async def test_a_number_needs_a_namespace(client, fake, monkeypatch):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fake import ACCOUNT
 
-from tutela import Corrupt, EventType, ExternalId, Invalid, NewEvent, NotFound, Resource, Tutela, Unavailable
+from tutela import Corrupt, ExternalId, Invalid, NewEvent, Resource, Tutela, Unavailable
 from tutela import ledger_stream as streams
 from tutela.query import phrase, query, quoted, search_terms, term
 
@@ -111,6 +111,18 @@ async def test_a_wrong_query_says_where(client):
     for wrong in (client.ledger.pages(via="cloud"), client.ledger.search(via="cloud")):
         with pytest.raises(ValueError, match="via.*ledger.*cluster"):
             await anext(wrong)
+
+
+async def test_wrong_parameters_are_invalid_as_wrong_queries_are(client):
+    with pytest.raises(Invalid) as caught:
+        [e async for e in client.ledger.search(cursor="x")]
+    assert (caught.value.status, caught.value.problem["errors"][0]["field"]) == (422, "cursor")
+
+
+async def test_an_event_that_cannot_be_opened_says_so(client, fake):
+    await fill(client, "a", "b")
+    fake.events[0][0]["unreadable"] = True
+    assert [(e.position, e.unreadable) async for e in client.ledger.search()] == [("1", False), ("0", True)]
 
 
 async def test_counts(client):
@@ -268,57 +280,3 @@ async def test_an_export_that_breaks_off_is_none():
         async for line in scripted([b"a\nb", httpx.ReadError("reset")]).ledger.export():
             found.append(line)
     assert found == ["a"]
-
-
-# === Keeping ===
-
-
-async def test_types_are_declared_and_taken_back(client):
-    types = client.ledger.event_types
-    declared = EventType(
-        "photo.shared",
-        "a photo was shared",
-        2,
-        fields=({"name": "with", "personal": True, "example": "a@b"},),
-    )
-    await types.put(declared)
-    assert await types.get("photo.shared") == declared
-    assert [found.name async for found in types.list()] == ["photo.shared"]
-    await types.delete("photo.shared")
-    with pytest.raises(NotFound):
-        await types.get("photo.shared")
-    with pytest.raises(ValueError):
-        await types.get("../events")
-
-
-async def test_holds_are_placed_and_released(client):
-    holds = client.ledger.holds
-    made = await holds.place(
-        "case 7", "the court asked", q="type:a", until=datetime(2027, 1, 1, tzinfo=timezone.utc)
-    )
-    assert (made.q, made.until, made.released_at) == ("type:a", "2027-01-01T00:00:00Z", None)
-    await holds.place("case 8", "the court asked")
-    await holds.release(made, "the case is closed")
-    assert [(hold.id, hold.released_at is not None) async for hold in holds.list()] == [
-        ("hold-0", True),
-        ("hold-1", False),
-    ]
-
-
-async def test_retention_and_settings(client):
-    kept = await client.ledger.retention()
-    assert [(one.name, one.days, one.source) for one in kept.classes] == [("audit", 365, "default")]
-    assert (kept.first_position, kept.expired, kept.holds) == (3, 3, 2)
-    assert (await client.ledger.settings())["storage"] == "elasticsearch"
-
-
-async def test_sinks(client, fake):
-    sinks = client.ledger.sinks
-    [sink] = [found async for found in sinks.list()]
-    assert (sink.name, sink.behind, sink.state, sink.error) == ("opensearch", 2, "waiting", "no answer")
-    await sinks.rebuild("opensearch")
-    await sinks.retry("opensearch")
-    report = await sinks.reconcile("opensearch")
-    assert (report.equal, report.missing, report.extra, report.cluster) == (False, ("event-1",), (), 6)
-    assert fake.ledger.asked == [("opensearch", verb, b"") for verb in ("rebuild", "retry", "reconcile")]
-    assert [found["id"] async for found in sinks.dead_letters("opensearch")] == ["event-1", "event-2"]

@@ -69,13 +69,16 @@ class AuditLogger:
         timestamp: datetime | str | None = None,
         time: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        subject: Person | None = None,
         **more: Any,
     ) -> str:
         """Record one event and return its id; it is durable when this returns.
 
         What is not given comes from the current request: the person, their address, their user agent.
         Nobody means that the application itself acted. `ip` and `user_agent` in `metadata` are found as
-        the event's source where there is no better. Further keywords join `metadata`, next to
+        the event's source where there is no better. `subject` is whom `metadata` is about where that is not
+        `user`, for example the patient whose record a nurse read: it is sealed with this person's key, and
+        goes when this person is erased. Further keywords join `metadata`, next to
         `request: {method, path}`. `time` is another name for `timestamp`.
         Raises `Unavailable` where it could not be recorded: then what it tells of should not happen.
         """
@@ -93,6 +96,7 @@ class AuditLogger:
             user_agent=user_agent,
             timestamp=time if timestamp is None else timestamp,
             metadata={**(metadata or {}), **more},
+            subject=subject,
         )
         return await self.send(event)
 
@@ -165,6 +169,7 @@ class AuditLogger:
         user_agent: str | None = None,
         timestamp: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        subject: Person | None = None,
     ) -> NewEvent:
         """The event that `record` sends, about a request that was seen. What a call names goes as named."""
         fills, details = self.settings.fills, dict(metadata or {})
@@ -186,6 +191,7 @@ class AuditLogger:
             resource=resource,
             source=source_of(ip_address, user_agent),
             metadata=details,
+            subject=subject_of(subject, self.namespace, name="subject"),
         )
 
     async def send(self, event: NewEvent, client: Tutela | None = None) -> str:

@@ -59,7 +59,7 @@ class AuditLogs:
         return await self._client.record_event(record.to_event())
 
 
-def subject_of(user: Person | None, namespace: str | None) -> Subject | None:
+def subject_of(user: Person | None, namespace: str | None, *, name: str = "user") -> Subject | None:
     """The subject of the API, or None for nobody.
 
     A number is one of the application's own, in `namespace`, by default `TUTELA_NAMESPACE`. It is never
@@ -68,12 +68,12 @@ def subject_of(user: Person | None, namespace: str | None) -> Subject | None:
     if user is None or isinstance(user, Anonymous):
         return None
     if isinstance(user, bool):
-        raise ValueError("`user` is true or false, which is nobody's number")
+        raise ValueError(f"`{name}` is true or false, which is nobody's number")
     if isinstance(user, int):
         where = namespace or os.environ.get("TUTELA_NAMESPACE")
         if not where:
             raise ValueError(
-                "`user` is a number, and nothing says whose: pass `namespace` to AuditLogger, set "
+                f"`{name}` is a number, and nothing says whose: pass `namespace` to AuditLogger, set "
                 'TUTELA_NAMESPACE, or pass ExternalId("photos", number)'
             )
         return ExternalId(where, user)

@@ -114,13 +114,16 @@ class Tutela:
         source: Mapping[str, str] | None = None,
         time: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        subject: Subject | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         """Record one event and return its id. When this returns, the event is durable.
 
         Fields are those of `NewEvent`. Raises `Invalid` where the server refuses a field.
         """
-        event = NewEvent(type, time, action, outcome, reason, actor, resource, source, metadata)
+        event = NewEvent(
+            type, time, action, outcome, reason, actor, resource, source, metadata, subject=subject
+        )
         return await self.record_event(event, idempotency_key=idempotency_key)
 
     async def record_event(self, event: NewEvent, *, idempotency_key: str | None = None) -> str:

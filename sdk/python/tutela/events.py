@@ -51,8 +51,9 @@ class NewEvent:
     `type` is 1 to 128 characters of `a-z 0-9 . _ -`. `outcome` is `success` (the server's default),
     `failure`, `denied` or `unknown`. `time` is an aware datetime or RFC 3339 text; without it the
     server takes the time of the request. `source` is `{"ip", "user_agent"}` and `request` is
-    `{"id", "method", "route", "status"}`, all of them optional. `metadata` must be a JSON object; the
-    ledger seals it as a whole.
+    `{"method", "route", "status"}`, all of them optional. `metadata` must be a JSON object; the
+    ledger seals it as a whole. `subject` is whom personal fields and metadata are about, where that is
+    not `actor`: they are sealed with this person's key, and go when this person is erased.
     """
 
     type: str
@@ -65,6 +66,7 @@ class NewEvent:
     source: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] | None = None
     request: Mapping[str, Any] | None = None
+    subject: Subject | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object of the API. Raises ValueError for a time without a zone or a wrong subject."""
@@ -79,6 +81,7 @@ class NewEvent:
             "source": dict(self.source) if self.source else None,
             "metadata": dict(self.metadata) if self.metadata else None,
             "request": dict(self.request) if self.request else None,
+            "subject": None if self.subject is None else subject_to_wire(self.subject),
         }
         return {name: value for name, value in fields.items() if value is not None}
 

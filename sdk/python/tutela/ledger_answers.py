@@ -19,6 +19,11 @@ class StoredEvent:
     event: dict[str, Any]
     leaf: str
 
+    @property
+    def unreadable(self) -> bool:
+        """Whether its sealed fields could not be opened: they are left out, and the operator has to look."""
+        return self.event.get("unreadable") is True
+
 
 @dataclass(frozen=True)
 class Page:
@@ -90,29 +95,32 @@ class Hold:
 
 @dataclass(frozen=True)
 class RetentionClass:
-    """How long events of a class stay, and what says so."""
+    """How long events of a class stay, what says so, and before which position all of them are gone."""
 
     name: str
     days: int
     source: str
+    expired_up_to: int
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What is kept: the classes, the first position that is still there, how many have expired.
+    """What is kept: the classes, and the first position that is still there.
 
     `holds` counts the holds that keep events at this moment.
     """
 
     classes: tuple[RetentionClass, ...]
     first_position: int
-    expired: int
     holds: int
 
 
 @dataclass(frozen=True)
 class Sink:
-    """How far the ledger's copy in a search cluster is. `state`: `following`, `waiting` or `off`."""
+    """How far the ledger's copy in a search cluster is.
+
+    `state` is `following`, `waiting`, `restored` (after a restore, until it is tidied up) or `off`.
+    """
 
     name: str
     cursor: int
@@ -126,14 +134,27 @@ class Sink:
 
 @dataclass(frozen=True)
 class Report:
-    """Whether ledger and cluster hold the same up to a position, and the ids where they do not."""
+    """Whether ledger and cluster hold the same before a position, and the ids where they do not.
+
+    `missing` are not in the cluster, `extra` not in the ledger, and the documents of `changed` are not
+    those of the events; the server names up to 100 of each.
+    """
 
     up_to: int
     ledger: int
     cluster: int
     missing: tuple[str, ...] = field(repr=False)
     extra: tuple[str, ...] = field(repr=False)
+    changed: tuple[str, ...] = field(repr=False)
     equal: bool
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What became of dead letters that were sent again: how many were taken, how many refused."""
+
+    taken: int
+    refused: int
 
 
 # === From the wire ===
@@ -185,11 +206,15 @@ def hold(answer: Any) -> Hold:
 def retention(answer: Any) -> Retention:
     return Retention(
         classes=tuple(
-            RetentionClass(text(one, "class"), member(one, "days", int), member(one, "source", str))
+            RetentionClass(
+                name=text(one, "class"),
+                days=member(one, "days", int),
+                source=member(one, "source", str),
+                expired_up_to=member(one, "expired_up_to", int),
+            )
             for one in member(answer, "classes", list)
         ),
         first_position=member(answer, "first_position", int),
-        expired=member(answer, "expired", int),
         holds=member(answer, "holds", int),
     )
 
@@ -212,10 +237,15 @@ def report(answer: Any) -> Report:
         up_to=member(answer, "up_to", int),
         ledger=member(answer, "ledger", int),
         cluster=member(answer, "cluster", int),
-        missing=tuple(str(found) for found in member(answer, "missing", list)),
-        extra=tuple(str(found) for found in member(answer, "extra", list)),
+        missing=_ids(answer, "missing"),
+        extra=_ids(answer, "extra"),
+        changed=_ids(answer, "changed"),
         equal=member(answer, "equal", bool),
     )
+
+
+def retried(answer: Any) -> Retried:
+    return Retried(member(answer, "taken", int), member(answer, "refused", int))
 
 
 def text(answer: Any, name: str) -> str:
@@ -230,6 +260,10 @@ def optional(answer: Any, name: str) -> str | None:
     """A text that may be absent."""
     found = answer.get(name) if isinstance(answer, dict) else None
     return None if found is None else str(found)
+
+
+def _ids(answer: Any, name: str) -> tuple[str, ...]:
+    return tuple(str(found) for found in member(answer, name, list))
 
 
 def parsed(body: str) -> Any:

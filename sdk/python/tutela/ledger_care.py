@@ -1,4 +1,7 @@
-"""The ledger's care: declared types of events, holds against expiry, and the copies in search clusters."""
+"""The ledger's care: declared types of events, holds against expiry, and the copies in search clusters.
+
+Holds and copies are the operator's: only the admin address has these calls, so make the client with it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from . import ledger_answers as answers
 from .crypto_answers import member
 from .errors import Corrupt
 from .events import _time
-from .ledger_answers import EventType, Hold, Report, Sink
+from .ledger_answers import EventType, Hold, Report, Retried, Sink
 from .transport import segment
 
 if TYPE_CHECKING:
@@ -89,13 +92,13 @@ class Sinks:
         return answers.report(await self._client._post(f"{_of('sinks', name)}/reconcile", None))
 
     async def dead_letters(self, name: str) -> AsyncIterator[dict[str, Any]]:
-        """What the cluster refused, as the API has it."""
+        """What the cluster refused for good: `position`, `reason` and `refused_at` of each."""
         async for item in _items(self._client, f"{_of('sinks', name)}/dead-letters"):
             yield item
 
-    async def retry(self, name: str) -> None:
+    async def retry(self, name: str) -> Retried:
         """Send the dead letters again."""
-        await self._client._send("POST", f"{_of('sinks', name)}/retry", key=str(uuid.uuid4()))
+        return answers.retried(await self._client._post(f"{_of('sinks', name)}/retry", None))
 
 
 async def _items(client: Tutela, path: str) -> AsyncIterator[dict[str, Any]]:

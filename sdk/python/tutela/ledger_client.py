@@ -134,7 +134,7 @@ class LedgerClient:
         return lines(self._client, "/v1/events/export", params, accept="*/*")
 
     async def retention(self) -> Retention:
-        """How long events stay, and what is still there."""
+        """How long events stay, and what is still there. Only the admin address has this call."""
         return answers.retention(await self._client._get("/v1/retention"))
 
     async def settings(self) -> Mapping[str, Any]:

@@ -137,8 +137,23 @@ pub fn builtin_event_types() -> Vec<EventTypeBody> {
 
 /// Beginnings of names that only tutela gives, so that a later type of ours cannot have been forged before.
 const OWN_FAMILIES: &[&str] = &[
-    "access.", "account.", "audit.", "backup.", "client.", "event_type.", "field_policy.", "gateway.", "key.", "ledger.", "privacy.subject.", "role.", "server.",
-    "session.", "setup_link.", "sign_in.", "sink.",
+    "access.",
+    "account.",
+    "audit.",
+    "backup.",
+    "client.",
+    "event_type.",
+    "field_policy.",
+    "gateway.",
+    "key.",
+    "ledger.",
+    "privacy.subject.",
+    "role.",
+    "server.",
+    "session.",
+    "setup_link.",
+    "sign_in.",
+    "sink.",
 ];
 
 /// Whether a name belongs to tutela.

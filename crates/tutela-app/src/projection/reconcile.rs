@@ -101,7 +101,12 @@ async fn note_extra(app: &App, report: &mut api::Reconciliation, found: Option<F
 /// Whether a document is the one that the event gives. What comes from the declaration of its type may
 /// have changed since it was sent.
 async fn is_same(app: &App, row: &LogRow, source: &Value) -> Result<bool, Error> {
-    let made: Value = serde_json::from_slice(&document(app, row).await?.source).unwrap_or_default();
+    let made = match document(app, row).await {
+        Ok(made) => made,
+        Err(e) if e.kind() == tutela_core::ErrorKind::Corrupt => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    let made: Value = serde_json::from_slice(&made.source).unwrap_or_default();
     let bare = |mut document: Value| {
         for (outer, inner) in [("event", "category"), ("event", "type")] {
             document[outer].as_object_mut().and_then(|map| map.remove(inner));
@@ -146,7 +151,10 @@ impl Cluster<'_> {
         let hits = self.projection.cluster.search(&request).await?;
         self.ended = hits.len() < PAGE as usize;
         self.after = hits.last().map(|hit| hit.sort.clone());
-        let page: Vec<Found> = hits.into_iter().filter_map(|hit| Some(Found { at: position(&hit.sort).map(|p| (p.entry, p.item.unwrap_or(0)))?, id: hit.id, source: hit.source })).collect();
+        let page: Vec<Found> = hits
+            .into_iter()
+            .filter_map(|hit| Some(Found { at: position(&hit.sort).map(|p| (p.entry, p.item.unwrap_or(0)))?, id: hit.id, source: hit.source }))
+            .collect();
         self.page = page.into_iter();
         Ok(self.page.next())
     }

@@ -56,6 +56,8 @@ pub struct BackupHead {
     pub created_at: i64,
     /// What tells root keys apart, in hexadecimal.
     pub key_fingerprint: String,
+    /// Which tables it has, as a checksum.
+    pub schema: String,
     /// When the backup was made.
     pub made_at: Timestamp,
     /// The ledger's signed checkpoint shortly before; the backup holds at least its entries.
@@ -109,6 +111,7 @@ pub async fn begin(app: &App, ctx: &Ctx) -> Result<Backup, Error> {
         origin: instance.origin,
         created_at: instance.created_at.micros(),
         key_fingerprint: hex(&instance.key_fingerprint),
+        schema: tutela_store::schema(),
         made_at: ctx.now,
         checkpoint,
     };

@@ -31,9 +31,10 @@ pub(crate) fn append(folder: &Path, code: &[u8; 32], erased: &[(KeyId, Timestamp
         Err(e) => return Err(failed(e)),
     };
     let lines: String = erased.iter().filter(|(key, _)| !there.contains(key)).map(|(key, at)| line(code, *key, *at)).collect();
-    if lines.is_empty() {
+    if lines.is_empty() && folder.join(FILE).exists() {
         return Ok(());
     }
+    // Also where nobody was erased yet: a journal that is missing then means something.
     let mut file = OpenOptions::new().create(true).append(true).open(folder.join(FILE)).map_err(failed)?;
     file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -112,11 +112,11 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
             id.parse().map_err(|_| Error::invalid("actor", "an account id is a UUID; name an application's own user as {\"namespace\": …, \"value\": …}"))?,
         ),
         Some(api::SubjectRef::External(external)) => {
-            check_external(&external)?;
+            check_external(&external).map_err(|e| within("actor", e))?;
             Actor::External { namespace: external.namespace, value: Pii::new(external.value) }
         }
     };
-    event.about = new.subject.map(|subject| subject_of(&subject)).transpose()?;
+    event.about = new.subject.map(|subject| subject_of(&subject).map_err(|e| within("subject", e))).transpose()?;
     event.resource = match new.resource {
         None => None,
         Some(api::ResourceRef::Name(id)) => Some(Resource { kind: None, id: bounded("resource", Some(id), 512)?.unwrap_or_default() }),
@@ -157,6 +157,14 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
         event.set("reported_by", reporter(&ctx.principal));
     }
     Ok(event)
+}
+
+/// The same refusal of a member of `outer`.
+fn within(outer: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid { field, message } => Error::invalid(if field.starts_with(outer) { field } else { format!("{outer}.{field}") }, message),
+        other => other,
+    }
 }
 
 fn reporter(principal: &Principal) -> String {

@@ -4,9 +4,12 @@
 //! 2. Erasures made since are carried out again, from the journal.
 //! 3. The search index is built from the log; nothing of erased people enters it.
 //! 4. Projections are told to drop what the restored ledger does not hold.
-//! 5. The restore itself is recorded, and the database may be served.
+//! 5. The ledger is verified by whoever runs the restore.
+//! 6. The restore itself is recorded, and the database may be served.
 
-use tutela_core::{KeyId, Principal};
+use std::time::Duration;
+
+use tutela_core::{JobId, KeyId, Principal};
 use tutela_kms::{StreamOpener, event::SubjectErased};
 use tutela_store::{Changeset, Housekeeping, IndexChange, Record};
 
@@ -14,10 +17,13 @@ use super::{
     backup::{backup_key, context},
     unindex,
 };
-use crate::{App, Ctx, Error, Parts, occurrence::BackupRestored};
+use crate::{App, Ctx, Error, Parts, jobs, occurrence::BackupRestored};
 
 /// Entries that are indexed in one commit.
 const STEP: u64 = 512;
+
+/// How long retention waits after a restore.
+const GRACE: Duration = Duration::from_secs(86_400);
 
 /// What a restore did.
 #[derive(Debug, Clone)]
@@ -26,8 +32,10 @@ pub struct InstanceRestored {
     pub entries: u64,
     /// Erasures that were carried out again.
     pub erasures: u64,
-    /// API keys that work again; some may have been revoked since the backup.
+    /// API keys that work again (at most 100 are counted); some may have been revoked since the backup.
     pub clients: u64,
+    /// Entries that the backup held.
+    pub position: u64,
 }
 
 /// Opens the sealed part of a backup; `head` is its first line without the line feed.
@@ -35,22 +43,41 @@ pub fn opener(root: &tutela_kms::RootKey, head: &str, prefix: &[u8]) -> Result<S
     Ok(StreamOpener::new(&backup_key(root)?, &tutela_kms::Binding::Message(&context(head)), prefix)?)
 }
 
-/// Finishes a restore. `erased` are the keys of the journal; `rows` what was loaded; `pending` what has to be recorded.
-pub async fn finish(parts: Parts, erased: &[KeyId], rows: u64, pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
-    let (app, queues) = App::open_for_restore(parts).await?;
+/// Does what has to be done before the ledger is verified. `erased` are the keys of the journal; `pending` what has to be recorded.
+pub async fn finish(parts: Parts, erased: &[KeyId], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+    let (app, queues) = App::open_without_epochs(parts).await?;
     let ctx = Ctx::new(app.env(), Principal::System("restore"));
-    let done = run(&app, &ctx, erased, rows, pending, progress).await;
+    let done = run(&app, &ctx, erased, pending, progress).await;
     drop(queues);
     app.store.close().await;
     done
 }
 
-async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], rows: u64, pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+/// Records the restore and lets the database be served.
+pub async fn ready(parts: Parts, rows: u64, done: &InstanceRestored) -> Result<(), Error> {
+    let (app, queues) = App::open_without_epochs(parts).await?;
+    let ctx = Ctx::new(app.env(), Principal::System("restore"));
+    // Holds placed since the backup are gone with the rest: a day is left to place them again.
+    app.store.job_ensure(JobId::new(ctx.now, &mut { app.env() }), jobs::QUEUE, "retention", ctx.now + GRACE).await?;
+    let sinks = app.store.sink_list().await?;
+    let recorded = app
+        .commit(&ctx, BackupRestored::new(rows, done.position, done.erasures), |c| {
+            sinks.iter().fold(c, |c, sink| c.sink_state(&sink.name, "restored", None, ctx.now)).instance_ready()
+        })
+        .await;
+    app.store.settle().await?;
+    drop(queues);
+    app.store.close().await;
+    recorded
+}
+
+async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+    let position = app.store.log_head().await?.0;
     if let Some(changeset) = Changeset::of_all(pending) {
         app.store.commit(changeset).await?;
     }
-    let position = app.store.log_head().await?.0;
     let mut erasures = 0;
+    // Before the epochs are loaded: a provider need not have those that only erased people's keys are under.
     for key in erased {
         let alive = app.store.subject_key_get(*key).await?.is_some_and(|row| row.destroyed_at.is_none());
         if alive {
@@ -66,16 +93,10 @@ async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], rows: u64, pending: Vec<Rec
         }
     }
     app.store.settle().await?;
+    app.ring.load_epochs().await?;
     build_index(app, progress).await?;
-    let sinks = app.store.sink_list().await?;
     let clients = app.store.client_list(None, 100).await?.len() as u64;
-    app.commit(ctx, BackupRestored::new(rows, position, erasures), |c| {
-        let c = sinks.iter().fold(c, |c, sink| c.sink_state(&sink.name, "restored", None, ctx.now));
-        c.instance_ready()
-    })
-    .await?;
-    app.store.settle().await?;
-    Ok(InstanceRestored { entries: app.store.log_head().await?.0, erasures, clients })
+    Ok(InstanceRestored { entries: app.store.log_head().await?.0, erasures, clients, position })
 }
 
 /// Builds the index of every month from the log.
@@ -88,7 +109,7 @@ async fn build_index(app: &App, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<
         let mut build = Vec::new();
         for row in super::search::rows(app, at, to).await? {
             let month = row.id.time().month();
-            let mut tokens = app.sealer.tokens_again(month, &app.open_event(&row).await?)?;
+            let mut tokens = app.sealer.tokens_again(month, &super::search::shown_anyway(app, &row).await?.event)?;
             tokens.extend(unindex::living(app, &row, None).await);
             build.push(IndexChange { month, position: row.position, tokens });
         }

@@ -1,7 +1,7 @@
 //! Reading the ledger: search, one event, counts, and following it as it grows.
 
-use tutela_api as api;
 use serde_json::Value;
+use tutela_api as api;
 use tutela_core::{ErrorKind, EventId, Timestamp};
 use tutela_ledger::query::{Field, Query, Term};
 use tutela_store::{Bounds, LogRow, Match, Position};

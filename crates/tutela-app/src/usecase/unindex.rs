@@ -45,7 +45,7 @@ async fn clean(app: &App, key: KeyId) -> Result<Vec<i64>, Error> {
             let Some(row) = row else { continue };
             let month = row.id.time().month();
             months.insert(month);
-            let mut tokens = app.sealer.tokens_again(month, &app.open_event(row).await?)?;
+            let mut tokens = app.sealer.tokens_again(month, &super::search::shown_anyway(app, row).await?.event)?;
             tokens.extend(living(app, row, Some(key)).await);
             changes.push(IndexChange { month, position: *position, tokens });
         }

@@ -105,8 +105,9 @@ async fn a_body_that_somebody_else_took_out_is_not_taken_for_retention() {
     for world in engines().await.into_iter().filter(|w| w.engine == Engine::Sqlite) {
         let house = House::start(world, days(&[("views", 30)])).await;
         declare(&house, "photo.viewed", "views").await;
-        house.record(events("photo.viewed", 100, 1)).await;
+        house.record(events("photo.viewed", 50, 1)).await;
         house.record(events("photo.shared", 100, 1)).await;
+        house.record(events("photo.viewed", 50, 1)).await;
         house.world.env.pass(Duration::from_secs(31 * DAY));
         assert_eq!(apply(&house).await, 100);
         assert_eq!(house.verify(&[]).await.flaw, None);
@@ -115,8 +116,17 @@ async fn a_body_that_somebody_else_took_out_is_not_taken_for_retention() {
         let file = rusqlite::Connection::open(house.world.data().join("tutela.db")).unwrap();
         file.execute("UPDATE log SET body = NULL WHERE seq = ?1", [i64::try_from(last).unwrap()]).unwrap();
         assert_eq!(house.verify(&[]).await.flaw, Some(Flaw::Removed { from: last, to: last }));
+        // Not even within the span of what has expired: the event names each position.
+        let body: Vec<u8> = kept_body(&file, last - 180);
+        file.execute("UPDATE log SET body = NULL WHERE seq = ?1", [i64::try_from(last - 180).unwrap()]).unwrap();
+        assert_eq!(house.verify(&[]).await.flaw, Some(Flaw::Removed { from: last - 180, to: last - 180 }));
+        file.execute("UPDATE log SET body = ?2 WHERE seq = ?1", (i64::try_from(last - 180).unwrap(), body)).unwrap();
         house.app.stop().await;
     }
+}
+
+fn kept_body(file: &rusqlite::Connection, position: u64) -> Vec<u8> {
+    file.query_row("SELECT body FROM log WHERE seq = ?1", [i64::try_from(position).unwrap()], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]

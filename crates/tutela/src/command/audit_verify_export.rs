@@ -31,7 +31,8 @@ pub fn run(file: &Path, key: &VerifyingKey) -> Result<(), Error> {
             end = Some(Checkpoint::open(note, key).map_err(|e| wrong(number, &e.to_string()))?);
             continue;
         }
-        let checked = if json["body"].is_string() || json["leaf"].is_string() && json.get("event").is_none() && json.get("position").is_some_and(Value::is_u64) {
+        let checked = if json["body"].is_string() || json["leaf"].is_string() && json.get("event").is_none() && json.get("position").is_some_and(Value::is_u64)
+        {
             check.entry(&json)
         } else {
             check.event(&json, key)
@@ -107,11 +108,15 @@ impl Check {
             return Err("events stand under other checkpoints than the one at the end".into());
         }
         println!("ok: {} events stand in {} as they were sealed, under a signed checkpoint of {} entries", self.events, end.origin, end.size);
-        println!("compared was what stands in clear in the ledger; address, browser, personal fields and metadata were sealed, and whoever exported them vouches for them");
+        println!(
+            "compared was what stands in clear in the ledger; address, browser, personal fields and metadata were sealed, and whoever exported them vouches for them"
+        );
         if self.unread > 0 {
             println!("{} lines are in another schema: of them the member `sealed` was checked, not what the schema makes of it", self.unread);
         }
-        println!("that the file holds every event that fits a question only the whole log shows: `audit export --format sealed`, or `audit verify` on the storage");
+        println!(
+            "that the file holds every event that fits a question only the whole log shows: `audit export --format sealed`, or `audit verify` on the storage"
+        );
         Ok(())
     }
 }
@@ -151,13 +156,23 @@ mod tests {
 
     #[test]
     fn a_member_that_was_changed_added_or_taken_away_is_named() {
-        let sealed = json!({"id": "i", "type": "a.b", "outcome": "denied", "recorded_at": "t", "actor": {"type": "external", "namespace": "photos"}, "sealed": []});
+        let sealed =
+            json!({"id": "i", "type": "a.b", "outcome": "denied", "recorded_at": "t", "actor": {"type": "external", "namespace": "photos"}, "sealed": []});
         let good = json!({"id": "i", "type": "a.b", "outcome": "denied", "recorded_at": "t", "actor": {"type": "external", "namespace": "photos", "id": "7"}, "source": {"ip": "192.0.2.1"}});
         let check = |event: &Value| compare(event.as_object().unwrap(), sealed.as_object().unwrap());
         assert_eq!(check(&good), Ok(()));
-        for (name, value) in [("outcome", json!("success")), ("recorded_at", Value::Null), ("reason", json!("because")), ("actor", json!({"type": "external", "namespace": "other", "id": "7"}))] {
+        for (name, value) in [
+            ("outcome", json!("success")),
+            ("recorded_at", Value::Null),
+            ("reason", json!("because")),
+            ("actor", json!({"type": "external", "namespace": "other", "id": "7"})),
+        ] {
             let mut bad = good.clone();
-            if value.is_null() { drop(bad.as_object_mut().unwrap().remove(name)) } else { bad[name] = value }
+            if value.is_null() {
+                drop(bad.as_object_mut().unwrap().remove(name))
+            } else {
+                bad[name] = value
+            }
             assert!(check(&bad).unwrap_err().contains(name), "{name}");
         }
     }

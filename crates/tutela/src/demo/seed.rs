@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tutela_api::{FieldMode, FieldPolicy, FieldRule, KeyPurpose, NewAccount, NewClient, NewKey, Role};
-use tutela_app::{App, Ctx, Urls, account, client, key, policy, role};
+use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, key, policy, role};
 use tutela_core::{Principal, random_bytes};
 
 use crate::error::{Error, at};
@@ -52,6 +52,7 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
         people.push(Person { name: name.into(), email: email.into(), password, roles });
     }
     sealing(app, &ctx).await?;
+    auditing(app, &ctx).await?;
     let scopes =
         ["crypto:decrypt", "crypto:encrypt", "events:write", "keys:read", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
     let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, expires_at: None }).await?;
@@ -72,6 +73,30 @@ async fn sealing(app: &App, ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
+/// A declared event type of the photo app, and a few events of it.
+async fn auditing(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let declaration = json!({
+        "sentence": "Somebody let somebody else see an album.", "severity": 2, "class": "audit",
+        "fields": [{"name": "album", "example": "summer"}, {"name": "with", "personal": true, "example": "cem@example.com"}],
+        "ocsf": {"class_uid": 6003, "activity_id": 3}, "ecs": {"category": ["web"], "type": ["change"]},
+    });
+    let body = serde_json::from_value(declaration).map_err(|e| Error::Failed(e.to_string()))?;
+    event_type::set(app, ctx, "photo.shared", body).await?;
+    let shared = |person: u32, album: &str, with: &str, ip: &str, outcome: &str| {
+        json!({"type": "photo.shared", "action": "share", "outcome": outcome, "actor": {"namespace": "photos", "value": person}, "resource": {"type": "album", "id": album},
+            "metadata": {"album": album, "with": with, "ip": ip, "user_agent": "Mozilla/5.0", "note": "by link"}})
+    };
+    let events = vec![
+        shared(7, "summer", "cem@example.com", "192.0.2.7", "success"),
+        shared(7, "winter", "dan@example.com", "192.0.2.7", "success"),
+        shared(8, "private", "eve@example.com", "198.51.100.3", "denied"),
+    ];
+    for answer in event::record_batch(app, ctx, events, Wait::Durable).await? {
+        answer?;
+    }
+    Ok(())
+}
+
 impl Seeded {
     /// For scripts, on one line.
     pub fn json(&self, app_url: &str, urls: &Urls) -> String {
@@ -82,20 +107,22 @@ impl Seeded {
     pub fn welcome(&self, app_url: &str, urls: &Urls, data: &Path) -> String {
         let people: Vec<String> = self.people.iter().map(|p| format!("    {:<12} {:<18} {}   ({})", p.name, p.email, p.password, p.roles.join(", "))).collect();
         format!(
-            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  six things to try\n\
+            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  seven things to try\n\
              \x20   1. open {app_url}/profile, sign in as Ben, and land where you wanted to go\n\
              \x20   2. open {app_url}/admin as Ben and be refused; then look for it in the console's ledger\n\
              \x20   3. open {console}/ledger as Ada, start the live view, and sign in elsewhere\n\
              \x20   4. download the proof of an event from its page in the console\n\
              \x20   5. curl -s {own}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\": \"secure_access\", \"action\": \"read\"}}'\n\
              \x20   6. seal a customer's fields, then look at {console}/keys and for `key.used` in the ledger:\n\
-             \x20      curl -s {own}/v1/crypto/records/seal -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"policy\": \"customers\", \"record_id\": \"7\", \"record\": {{\"email\": \"ben@example.com\", \"plan\": \"free\"}}}}'\n\n\
+             \x20      curl -s {own}/v1/crypto/records/seal -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"policy\": \"customers\", \"record_id\": \"7\", \"record\": {{\"email\": \"ben@example.com\", \"plan\": \"free\"}}}}'\n\
+             \x20   7. ask who shared what: tutela audit search --data {ledger} 'type:photo.shared outcome:denied', then export it with --with-proofs and check it offline\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,
             people = people.join("\n"),
             key = self.api_key,
             data = data.display(),
+            ledger = data.join("tutela").display(),
         )
     }
 }

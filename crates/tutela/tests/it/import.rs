@@ -97,3 +97,69 @@ async fn events_of_others_are_imported_found_exported_and_every_tampering_is_nam
     let (code, text) = verify(&[]).await;
     assert!(code == Some(1) && text.contains("position 200: the entry is missing"), "{text}");
 }
+
+#[tokio::test]
+async fn an_export_with_proofs_is_checked_offline_and_every_forgery_in_it_is_named() {
+    let instance = Instance::start("sqlite", "").await;
+    for (person, outcome) in [(1, "denied"), (2, "success"), (1, "success")] {
+        let event = serde_json::json!({"type": "patient.viewed", "outcome": outcome, "reason": "round", "actor": {"namespace": "clinic", "value": person},
+            "resource": {"type": "patient", "id": "117"}, "source": {"ip": "192.0.2.1"}, "metadata": {"ward": "4"}});
+        let (status, _) = instance.operator(reqwest::Method::POST, "/v1/events", event).await;
+        assert_eq!(status, 201);
+    }
+    let (_, key) = instance.operator(reqwest::Method::GET, "/v1/ledger/key", Value::Null).await;
+    let key = key.as_str().unwrap().to_owned();
+    let folder = instance.dir.path().to_owned();
+    let export = async |format: &str, name: &str| {
+        let file = folder.join(name);
+        let out = instance.cli(&["audit", "export", "--format", format, "--with-proofs", "--to", file.to_str().unwrap(), "resource:patient/117"]).await;
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let verify = async |text: &str| {
+        let file = folder.join("check.jsonl");
+        std::fs::write(&file, text).unwrap();
+        let out = instance.cli(&["audit", "verify", "--export", file.to_str().unwrap(), "--key", &key]).await;
+        (out.status.success(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    };
+    for format in ["jsonl", "ocsf", "ecs"] {
+        let text = export(format, &format!("good.{format}")).await;
+        let (ok, said) = verify(&text).await;
+        assert!(ok && said.contains("3 events stand in"), "{format}: {said}");
+    }
+    let good = export("jsonl", "good.again").await;
+    let lines: Vec<&str> = good.lines().collect();
+    assert_eq!(lines.len(), 4);
+    let with = |line: usize, change: &dyn Fn(&mut Value)| {
+        let mut all: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+        let mut json: Value = serde_json::from_str(lines[line]).unwrap();
+        change(&mut json);
+        all[line] = json.to_string();
+        all.join("\n") + "\n"
+    };
+    let forgeries: Vec<(&str, String)> = vec![
+        ("outcome", with(0, &|j| j["event"]["outcome"] = "success".into())),
+        ("recorded_at", with(0, &|j| drop(j["event"].as_object_mut().unwrap().remove("recorded_at")))),
+        ("actor", with(0, &|j| j["event"]["actor"]["namespace"] = "others".into())),
+        ("severity2", with(0, &|j| j["event"]["severity2"] = 1.into())),
+        ("position or leaf", with(1, &|j| j["position"] = "9".into())),
+        ("position or leaf", with(1, &|j| j["leaf"] = "00".repeat(32).into())),
+        ("another root", with(1, &|j| j["sealed"] = j["sealed"].as_str().unwrap().replace("success", "denied").into())),
+        ("twice", [lines[0], lines[0], lines[3], ""].join("\n")),
+        ("cut off", [lines[0], lines[1], ""].join("\n")),
+        ("signature", with(3, &|j| j["checkpoint"] = j["checkpoint"].as_str().unwrap().replacen("\n", "\n1", 1).into())),
+    ];
+    for (named, text) in forgeries {
+        let (ok, said) = verify(&text).await;
+        assert!(!ok && said.contains(named), "{named}: {said}");
+    }
+    // The sealed form is the whole log: the tree is built again from it.
+    let sealed = folder.join("whole.jsonl");
+    assert!(instance.cli(&["audit", "export", "--format", "sealed", "--to", sealed.to_str().unwrap()]).await.status.success());
+    let text = std::fs::read_to_string(&sealed).unwrap();
+    let (ok, said) = verify(&text).await;
+    assert!(ok && said.contains("whole of"), "{said}");
+    let without: Vec<&str> = text.lines().enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
+    assert!(!verify(&(without.join("\n") + "\n")).await.0);
+    instance.stop("-INT").await;
+}

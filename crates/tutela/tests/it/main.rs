@@ -7,6 +7,8 @@ mod api;
 mod authorization;
 /// Backup of the whole instance, restore, drill.
 mod backup;
+/// PostgreSQL and sequencers that stop, pause and come back.
+mod chaos;
 /// Kills, full disks, tampering.
 mod crash;
 /// Configuration and start-up that cannot work.
@@ -27,3 +29,5 @@ mod reference;
 mod server;
 /// The first administrator, passwords, sessions.
 mod sign_in;
+/// The layer of Rust applications, against a real server.
+mod tower;

@@ -1,13 +1,18 @@
-"""One instance that seals, for all tests here that need one. `TUTELA_BIN` names the program."""
+"""One instance that seals, for all tests here that need one, and what tests of the audit log begin with.
+
+`TUTELA_BIN` names the program.
+"""
 
 from __future__ import annotations
 
 import os
+import uuid
 
 import pytest
 from stage import Stage
 
-from tutela import Tutela
+from tutela import Tutela, User
+from tutela.context import CURRENT, RequestContext
 from tutela.crypto import KeyManager
 from tutela.security import Encryption
 
@@ -53,3 +58,21 @@ def key_manager(sealer):
 @pytest.fixture
 def exported(sealer):
     return KeyManager(client=sealer, key="exported")
+
+
+# === The audit log ===
+
+
+@pytest.fixture
+def kind():
+    """A type of events that nobody else records."""
+    return f"sdk.audit.{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def visit():
+    """A request as `Guard` tells of it."""
+    context = RequestContext(User(id=""), "198.51.100.7", "kiosk/2", "GET", "/x")
+    token = CURRENT.set(context)
+    yield context
+    CURRENT.reset(token)

@@ -27,6 +27,8 @@ class Stage:
         port, admin_port, self.app_port = free_ports(3)
         self.own = f"http://tutela.localhost:{port}"
         self.app = f"http://app.localhost:{port}"
+        # Has what the operator does besides; not everything of the API is on the own host.
+        self.admin = f"http://console.tutela.localhost:{admin_port}"
         self.tutela: Process | None = None
         self.nexios: Process | None = None
         self._keys = 0
@@ -41,7 +43,7 @@ class Stage:
             f'data = "data"\n'
             f'[server]\nlisten = "127.0.0.1:{port}"\npublic_url = "{self.own}"\n'
             f'[admin]\nlisten = "127.0.0.1:{admin_port}"\n'
-            f'admin_url = "http://console.tutela.localhost:{admin_port}"\n'
+            f'admin_url = "{self.admin}"\n'
             f'[log]\nlevel = "warn"\n'
             # The cheapest hashing there is: these passwords guard nothing.
             f"[identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n"
@@ -118,16 +120,23 @@ class Stage:
 class Process:
     """A process that was started here, its output in a file."""
 
-    def __init__(self, command: list[str], log: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: list[str], log: Path, env: dict[str, str], *, group: bool = False) -> None:
         self._log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0 if group else None,
             )
+        # With `group` it leads one of its own, and what it starts itself is stopped with it.
+        self._group = self._child.pid if group else None
 
-    def wait_until(self, ready) -> None:
+    def wait_until(self, ready, within: float = 60.0) -> None:
         """Ask `ready` again and again until it says yes; ends the process where that takes too long."""
-        end = time.monotonic() + START_S
+        end = time.monotonic() + within
         while time.monotonic() < end and self._child.poll() is None:
             try:
                 if ready():
@@ -140,13 +149,23 @@ class Process:
 
     def stop(self) -> int:
         """Ask it to end, make it end if it does not; returns the exit code."""
-        if self._child.poll() is None:
-            self._child.send_signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         try:
-            return self._child.wait(STOP_S)
+            code = self._child.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._child.kill()
-            return self._child.wait(STOP_S)
+            code = self._child.wait(STOP_S)
+        self._signal(signal.SIGKILL)
+        return code
+
+    def _signal(self, number: int) -> None:
+        if self._group is None:
+            self._child.send_signal(number)  # Nothing, where it has ended.
+            return
+        try:
+            os.killpg(self._group, number)
+        except ProcessLookupError:
+            pass
 
 
 def free_ports(count: int) -> list[int]:
@@ -184,6 +203,5 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 AUDIENCE = "app"
 # What the application needs.
 SCOPES = ("permissions:check", "events:write")
-START_S = 60.0
 STOP_S = 20.0
 POLL_S = 0.05

@@ -1,7 +1,7 @@
 """The audit log of an application against the real program. `TUTELA_BIN` names it.
 
 The instance copies its ledger to a search cluster that is never there: what is recorded is durable, found
-and proven all the same.
+and proven all the same. With one that is there, see `test_audit_cluster.py`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import uuid
 from contextlib import aclosing
-from datetime import datetime
-from types import SimpleNamespace
-from typing import Optional
 
 import anyio
 import pytest
-from documents import DOCUMENTS, described
+from audit_stage import SCOPES, SIX, environment_of, found, security_events, sensitive_operation, settings
+from documents import DOCUMENTS
 from stage import Stage, free_ports
 from tlog_verify import verify
 
 from tutela import (
-    AuditLog,
     AuditLogger,
     AuditMismatch,
     EventType,
@@ -34,12 +30,7 @@ from tutela import (
     Tutela,
     User,
 )
-from tutela.context import CURRENT, RequestContext
 from tutela.query import query, term
-
-SIX = ["timestamp", "user_id", "action", "resource", "ip_address", "user_agent"]
-KEPT = [*SIX, "reason", "outcome", "session", "metadata"]
-SCOPES = ("events:write", "ledger:read", "ledger:export")
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +38,8 @@ def stage(tmp_path_factory):
     if not os.environ.get("TUTELA_BIN"):
         pytest.skip("no program: set TUTELA_BIN to the file of `tutela`")
     [nobody] = free_ports(1)
-    settings = (
-        f'[audit]\nstorage = "elasticsearch"\nretention_days = 365\nfields = {json.dumps(KEPT)}\n'
-        f'[audit.cluster]\nurl = "http://127.0.0.1:{nobody}"\nindex = "tutela-audit"\n'
-    )
-    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), tmp_path_factory.mktemp("audit"), settings)
+    audit = settings(f"http://127.0.0.1:{nobody}")
+    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), tmp_path_factory.mktemp("audit"), audit)
     try:
         made.start_tutela()
         made.api_key, made.person = made.key(*SCOPES), made.account("ada@example.com")
@@ -62,30 +50,9 @@ def stage(tmp_path_factory):
 
 @pytest.fixture
 async def client(stage, monkeypatch):
-    # Code that makes its own client finds the same server.
-    monkeypatch.setenv("TUTELA_URL", stage.own)
-    monkeypatch.setenv("TUTELA_API_KEY", stage.api_key)
-    monkeypatch.setenv("TUTELA_NAMESPACE", "photos")
+    environment_of(stage, monkeypatch)
     async with Tutela(stage.own, stage.api_key, timeout=20, deadline=60) as made:
         yield made
-
-
-@pytest.fixture
-def kind():
-    return f"sdk.audit.{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def visit():
-    """A request as `Guard` tells of it."""
-    context = RequestContext(User(id=""), "198.51.100.7", "kiosk/2", "GET", "/x")
-    token = CURRENT.set(context)
-    yield context
-    CURRENT.reset(token)
-
-
-async def found(client, q):
-    return [stored.event async for stored in client.ledger.search(q)]
 
 
 # === What an application writes ===
@@ -154,41 +121,10 @@ async def test_whoever_counts_on_more_is_told(client, kind):
 if DOCUMENTS:
 
     async def test_the_logger_in_the_documents_runs_as_it_stands(client, stage):
-        about = described("AuditLogger(", "storage=", known={}, without=("SecurityMonitor",))
-        address = SimpleNamespace(host="203.0.113.77")
-        headers = {"User-Agent": "kiosk/3"}
-        await about["sensitive_operation"](
-            SimpleNamespace(user=User(id=stage.person), client=address, headers=headers)
-        )
-        await about["audit"].client.aclose()
-        own, around = sorted(
-            await found(client, "ip:203.0.113.77"), key=lambda event: event["type"] != "data_access"
-        )
-        assert own["type"] == "data_access"
-        assert (own["action"], own["resource"]) == ("read", {"id": "sensitive_data"})
-        assert (around["type"], around["action"]) == ("app.sensitive_operation", "sensitive_operation")
-        for event in (own, around):
-            assert event["source"] == {"ip": "203.0.113.77", "user_agent": "kiosk/3"}
-            assert event["actor"]["id"] == stage.person
-            assert event["outcome"] == "success"
+        await sensitive_operation(client, stage.person, "203.0.113.77")
 
     async def test_the_logger_with_a_database_in_the_documents_runs_as_it_stands(client, kind, visit):
-        known = {"Optional": Optional, "datetime": datetime, "AuditLog": AuditLog}
-        own = described("class AuditLogger", "log_security_event", known=known)["AuditLogger"]
-
-        class Logger(own, AuditLogger):
-            """The documents leave open where address and user agent come from."""
-
-            def __init__(self, db):
-                own.__init__(self, db)
-                AuditLogger.__init__(self, db)
-
-        await Logger(client).log_security_event(event_type=kind, user_id=7, details={"n": 1})
-        await Logger(client).log_security_event(kind, None, {})
-        nobody, seven = await found(client, term("type", kind))
-        assert seven["actor"]["namespace"] == "photos" and seven["actor"]["id"] == "7"
-        assert nobody["actor"]["type"] == "client"
-        assert seven["source"] == nobody["source"] == {"ip": "198.51.100.7", "user_agent": "kiosk/2"}
+        await security_events(client, kind)
 
 
 # === What the package offers ===
@@ -256,7 +192,7 @@ async def test_an_export_proves_each_line(client, kind):
 
 async def test_types_holds_and_sinks(client, stage, kind):
     key = stage.key(*SCOPES, "event_types:write", "ledger:hold", "sinks:write")
-    async with Tutela(stage.own, key, timeout=20) as keeper:
+    async with Tutela(stage.admin, key, timeout=20) as keeper:
         ledger = keeper.ledger
         fields = ({"name": "album", "personal": False, "example": "holidays"},)
         await ledger.event_types.put(EventType(kind, "an album was shared", 2, fields=fields))
