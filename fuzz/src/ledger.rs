@@ -3,10 +3,22 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use tutela_ledger::{Checkpoint, Signer, TilePath, TlogProof, VerifyingKey, canonical};
+use tutela_ledger::{Checkpoint, Query, Signer, TilePath, TlogProof, VerifyingKey, canonical};
 use tutela_store::Position;
 
 use crate::{SEED, text};
+
+/// A query that was read is written so that it reads as the same; an error points into it.
+pub fn query(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    match Query::parse(text) {
+        Ok(query) => assert_eq!(Query::parse(&query.to_string()), Ok(query), "`{text}` does not read back"),
+        Err(e) => {
+            assert!(e.at.start <= e.at.end && e.at.end <= text.chars().count(), "{e} points beyond `{text}`");
+            let _ = e.pointing_into(text);
+        }
+    }
+}
 
 /// Canonical bytes are JSON, and their own canonical bytes.
 pub fn canonical_json(data: &[u8]) {

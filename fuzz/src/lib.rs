@@ -11,7 +11,7 @@ mod ledger;
 mod people;
 
 pub use keys::{key_backup, message, root_key_file, sealed_record};
-pub use ledger::{canonical_json, checkpoint, position, tile_path, tlog_proof};
+pub use ledger::{canonical_json, checkpoint, position, query, tile_path, tlog_proof};
 pub use people::{email, identity_token, password_phc, sealed_token};
 
 /// A target: any bytes in, a panic where something is wrong.
@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message", message),
     ("password_phc", password_phc),
     ("position", position),
+    ("query", query),
     ("root_key_file", root_key_file),
     ("sealed_record", sealed_record),
     ("sealed_token", sealed_token),

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     Config, Error, Record,
     append::BLOCK_BITS,
-    engine::{postgres, sqlite},
+    engine::{postgres, postgres_value, sqlite},
     table::outbox,
     value::{Row, Type, Value},
 };
@@ -132,7 +132,7 @@ pub(crate) async fn dump_postgres(mut client: deadpool_postgres::Object, out: Ou
         loop {
             let rows = tx.query_typed(&format!("FETCH FORWARD {STEP} FROM backup"), &[]).await?;
             for row in &rows {
-                let row = postgres::row(row)?;
+                let row = postgres_value::row(row)?;
                 let values: Vec<Json> = table.columns.iter().zip(&row.0).map(|((_, of), value)| encode(*of, value)).collect();
                 out.send(Json::from(values).to_string()).await.map_err(gone)?;
                 count += 1;
@@ -250,7 +250,7 @@ impl Loading {
 
     async fn query(&self, text: &str) -> Result<Vec<Row>, Error> {
         match &self.target {
-            Target::Postgres(client) => client.query_typed(text, &[]).await?.iter().map(postgres::row).collect(),
+            Target::Postgres(client) => client.query_typed(text, &[]).await?.iter().map(postgres_value::row).collect(),
             Target::Sqlite(conn) => {
                 let mut statement = conn.prepare(text)?;
                 let columns = statement.column_count();
@@ -270,7 +270,7 @@ impl Loading {
             Target::Postgres(client) => {
                 let tx = client.transaction().await?;
                 for row in &rows {
-                    tx.execute_typed(text, &postgres::typed_as(types, row)).await?;
+                    tx.execute_typed(text, &postgres_value::typed_as(types, row)).await?;
                 }
                 Ok(tx.commit().await?)
             }

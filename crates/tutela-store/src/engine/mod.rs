@@ -1,7 +1,9 @@
 //! What truly differs between the two engines: connecting, locking, committing, searching.
 
 pub(crate) mod postgres;
+pub(crate) mod postgres_index;
 pub(crate) mod postgres_tls;
+pub(crate) mod postgres_value;
 pub(crate) mod sequencer;
 pub(crate) mod sqlite;
 pub(crate) mod sqlite_writer;

@@ -11,26 +11,32 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::{
     Transaction,
     config::{Host, SslMode},
-    types::{FromSql, IsNull, ToSql, Type as PgType, to_sql_checked},
+    types::Type as PgType,
 };
-use tutela_core::{Env, Timestamp, seam::CommitGuard};
+use tutela_core::{Env, seam::CommitGuard};
 use tutela_ledger::Signer;
 use uuid::Uuid;
 
-use super::{lock, postgres_tls, sequencer};
+use super::{
+    lock,
+    postgres_index::{build_index, change_index},
+    postgres_tls,
+    postgres_value::{pg_type, row, typed},
+    sequencer,
+};
 use crate::{
-    Changeset, Config, Error, Expect, IndexChange, MigrationState, On, Record,
-    append::{BLOCK_BITS, row_id},
+    Changeset, Config, Error, Expect, MigrationState, On, Record,
+    append::BLOCK_BITS,
     changeset::Op,
     db::Signals,
     migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
     sql::Sql,
     table::{
         counter::effect_ops,
-        ledger, outbox,
+        outbox,
         search::{self, Match},
     },
-    value::{Row, Type, Value},
+    value::{Row, Value},
 };
 
 /// How often a transaction that lost a race is run again before the caller hears of it.
@@ -224,43 +230,6 @@ async fn insert(pool: &Pool, records: &[Record]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds rows to indexes that are built anew.
-async fn build_index(tx: &Transaction<'_>, rows: &[IndexChange]) -> Result<(), Error> {
-    let mut months: std::collections::BTreeMap<i64, (i64, i64)> = std::collections::BTreeMap::new();
-    for change in rows {
-        let row = row_id(change.position.entry, change.position.item.unwrap_or(0));
-        let (lowest, highest) = months.entry(change.month).or_insert((row, row));
-        (*lowest, *highest) = ((*lowest).min(row), (*highest).max(row));
-    }
-    for (month, (lowest, highest)) in months {
-        tx.batch_execute(&format!("CREATE TABLE IF NOT EXISTS event_index_{month} PARTITION OF event_index FOR VALUES IN ({month})")).await?;
-        execute_tx(tx, &ledger::INDEX_MONTH_UPSERT, &[Value::Int(month), Value::Int(lowest), Value::Int(highest)]).await?;
-    }
-    insert_index(tx, rows.iter()).await
-}
-
-async fn insert_index(tx: &Transaction<'_>, rows: impl Iterator<Item = &IndexChange>) -> Result<(), Error> {
-    let (mut months, mut ids, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
-    for change in rows {
-        months.push(change.month);
-        ids.push(row_id(change.position.entry, change.position.item.unwrap_or(0)));
-        tokens.push(change.tokens.join(" "));
-    }
-    if !ids.is_empty() {
-        execute_tx(tx, &ledger::INDEX_INSERT_MANY, &[Value::Ints(months), Value::Ints(ids), Value::Texts(tokens)]).await?;
-    }
-    Ok(())
-}
-
-/// Changes rows of the search index.
-async fn change_index(tx: &Transaction<'_>, changes: &[IndexChange]) -> Result<(), Error> {
-    let row = |change: &IndexChange| row_id(change.position.entry, change.position.item.unwrap_or(0));
-    for change in changes {
-        execute_tx(tx, &search::INDEX_DELETE, &[Value::Int(change.month), Value::Ints(vec![row(change)])]).await?;
-    }
-    insert_index(tx, changes.iter().filter(|change| !change.tokens.is_empty())).await
-}
-
 /// A pool from `[storage]`.
 pub(crate) fn pool(config: &Config) -> Result<Pool, Error> {
     let mut pg: tokio_postgres::Config = config.url.parse().map_err(|e| Error::Unavailable(format!("`storage.url` is not a PostgreSQL URL: {e}")))?;
@@ -333,93 +302,4 @@ pub(crate) fn log_partition(block: i64) -> String {
         "CREATE TABLE IF NOT EXISTS log_{block} PARTITION OF log FOR VALUES FROM ({from}) TO ({to});
          CREATE TABLE IF NOT EXISTS log_item_{block} PARTITION OF log_item FOR VALUES FROM ({from_row}) TO ({to_row})"
     )
-}
-
-pub(crate) fn typed_as<'a>(types: &[Type], params: &'a [Value]) -> Vec<(&'a (dyn ToSql + Sync), PgType)> {
-    params.iter().zip(types).map(|(value, of)| (value as &(dyn ToSql + Sync), pg_type(*of))).collect()
-}
-
-fn typed<'a>(sql: &Sql, params: &'a [Value]) -> Vec<(&'a (dyn ToSql + Sync), PgType)> {
-    typed_as(sql.params, params)
-}
-
-fn pg_type(of: Type) -> PgType {
-    match of {
-        Type::Blobs => PgType::BYTEA_ARRAY,
-        Type::Bytes => PgType::BYTEA,
-        Type::Id => PgType::UUID,
-        Type::Ids => PgType::UUID_ARRAY,
-        Type::Int => PgType::INT8,
-        Type::Ints => PgType::INT8_ARRAY,
-        Type::Json => PgType::JSONB,
-        Type::Text => PgType::TEXT,
-        Type::Texts => PgType::TEXT_ARRAY,
-        Type::Time => PgType::TIMESTAMPTZ,
-        Type::Times => PgType::TIMESTAMPTZ_ARRAY,
-    }
-}
-
-pub(crate) fn row(row: &tokio_postgres::Row) -> Result<Row, Error> {
-    let value = |index: usize| -> Result<Value, tokio_postgres::Error> {
-        let of = row.columns()[index].type_();
-        Ok(match *of {
-            PgType::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
-            PgType::UUID => row.try_get::<_, Option<Uuid>>(index)?.into(),
-            PgType::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
-            PgType::JSONB => row.try_get::<_, Option<serde_json::Value>>(index)?.into(),
-            PgType::TIMESTAMPTZ => row.try_get::<_, Option<Micros>>(index)?.map(|m| m.0).into(),
-            _ => row.try_get::<_, Option<String>>(index)?.into(),
-        })
-    };
-    let values: Result<Vec<Value>, tokio_postgres::Error> = (0..row.len()).map(value).collect();
-    values.map(Row).map_err(|e| Error::Decode(e.to_string()))
-}
-
-/// A `timestamptz` as PostgreSQL sends it: microseconds since 2000-01-01.
-#[derive(Debug)]
-struct Micros(Timestamp);
-
-const Y2000: i64 = 946_684_800_000_000;
-
-impl<'a> FromSql<'a> for Micros {
-    fn from_sql(_: &PgType, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(Timestamp::from_micros(i64::from_be_bytes(raw.try_into()?).saturating_add(Y2000))))
-    }
-    fn accepts(of: &PgType) -> bool {
-        *of == PgType::TIMESTAMPTZ
-    }
-}
-
-impl ToSql for Micros {
-    fn to_sql(&self, _: &PgType, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        out.extend_from_slice(&self.0.micros().saturating_sub(Y2000).to_be_bytes());
-        Ok(IsNull::No)
-    }
-    fn accepts(of: &PgType) -> bool {
-        *of == PgType::TIMESTAMPTZ
-    }
-    to_sql_checked!();
-}
-
-impl ToSql for Value {
-    fn to_sql(&self, of: &PgType, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Blobs(list) => list.to_sql(of, out),
-            Self::Bytes(bytes) => bytes.to_sql(of, out),
-            Self::Id(id) => id.to_sql(of, out),
-            Self::Ids(list) => list.to_sql(of, out),
-            Self::Int(n) => n.to_sql(of, out),
-            Self::Ints(list) => list.to_sql(of, out),
-            Self::Json(json) => json.to_sql(of, out),
-            Self::Text(text) => text.to_sql(of, out),
-            Self::Texts(list) => list.to_sql(of, out),
-            Self::Time(time) => Micros(*time).to_sql(of, out),
-            Self::Times(list) => list.iter().map(|t| Micros(*t)).collect::<Vec<_>>().to_sql(of, out),
-        }
-    }
-    fn accepts(_: &PgType) -> bool {
-        true
-    }
-    to_sql_checked!();
 }

@@ -151,3 +151,17 @@ async fn a_head_that_was_changed_outside_is_never_signed() {
         assert!(world.open().await.is_err(), "a missing head is not an empty log");
     }
 }
+
+#[tokio::test]
+async fn on_postgresql_a_partition_that_lies_wholly_before_the_beginning_is_dropped() {
+    for world in engines().await.into_iter().filter(|w| w.engine == Engine::Postgres) {
+        let store = world.open().await.unwrap();
+        fill(&world, &store, 10).await;
+        assert!(store.log_drop_partitions(1_000).await.unwrap().is_empty(), "its last position is still kept");
+        let mut dropped = store.log_drop_partitions(1 << 20).await.unwrap();
+        dropped.sort();
+        assert_eq!(dropped, ["log_0", "log_item_0"]);
+        assert_eq!(store.log_oldest().await.unwrap(), None);
+        store.close().await;
+    }
+}
