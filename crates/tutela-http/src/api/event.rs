@@ -140,8 +140,12 @@ pub(crate) struct Followed {
 #[utoipa::path(get, path = "/v1/events/stream", params(Followed), responses((status = 200, body = StoredEvent, content_type = "text/event-stream"), (status = "default", body = Problem)))]
 pub(crate) async fn stream(State(web): State<Web>, caller: Caller, headers: HeaderMap, Query(followed): Query<Followed>) -> Answer<Response> {
     let query = search::query(&followed.q)?;
-    let events = follow(&web, &caller, query, followed.from, &headers).await?.map(|event| SseEvent::default().id(event.position.clone()).json_data(&event));
-    Ok(Sse::new(events.map(|e| Ok::<_, Infallible>(e.unwrap_or_default()))).keep_alive(KeepAlive::default()).into_response())
+    // Where it begins is said at once, so that a stream that breaks before its first event goes on without a gap.
+    let begins = if headers.contains_key("last-event-id") { None } else { followed.from.unwrap_or_else(|| search::size(&web.app)).checked_sub(1) };
+    let from = begins.map(|last| last + 1).or(followed.from);
+    let first = stream::iter(begins.map(|last| Ok(SseEvent::default().id(last.to_string()))));
+    let events = follow(&web, &caller, query, from, &headers).await?.map(|event| SseEvent::default().id(event.position.clone()).json_data(&event));
+    Ok(Sse::new(first.chain(events.map(|e| Ok::<_, Infallible>(e.unwrap_or_default())))).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// Events that fit, from a position, from after `Last-Event-ID`, or from now on. Ends when the server stops or the caller's session or key does.
