@@ -152,8 +152,7 @@ impl Postgres {
 
     pub(crate) async fn index_page(&self, month: i64, wanted: Match, lo: i64, hi: i64, limit: i64) -> Result<Vec<i64>, Error> {
         // A GIN index gives all matches, unordered. So the months is searched in slices of row
-        // ids from the newest down, each eight times as wide as the one before, until the page is full:
-        // common tokens fill it in the first slice, rare ones are few in all.
+        // ids from the newest down, each twice as wide as the one before, until the page is full.
         let (mut out, mut top, mut width) = (Vec::new(), hi, 1_i64 << 22);
         while top > lo && (out.len() as i64) < limit {
             let bottom = top.saturating_sub(width).max(lo);
@@ -164,7 +163,7 @@ impl Postgres {
                 out.push(row.get(0)?);
             }
             top = bottom;
-            width = width.saturating_mul(8);
+            width = width.saturating_mul(2);
         }
         Ok(out)
     }
