@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tutela_core::{Random, Secret, Timestamp};
-use tutela_identity::{Cost, Email, Error, IdentitySigner, PasswordHash};
+use tutela_identity::{Cost, Email, Error, IdentityClaims, PasswordHash, TokenSigner};
 use tutela_kms::{RootKey, open_token, seal_token};
 
 use crate::{SEED, text};
@@ -19,7 +19,7 @@ pub fn email(data: &[u8]) {
 /// A token that verifies is, byte for byte, the one that its claims are signed into.
 pub fn identity_token(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    let Ok(claims) = IDENTITY.verify(text, ISSUER, NOW) else { return };
+    let Ok(claims) = IDENTITY.verify::<IdentityClaims>(text, ISSUER, &[], NOW) else { return };
     assert_eq!(claims.iss, ISSUER);
     assert!(claims.iat <= NOW.secs() + 5 && NOW.secs() < claims.exp, "a token outside of its time");
     assert_eq!(IDENTITY.sign(&claims).as_deref(), Ok(text), "a token has one text");
@@ -59,7 +59,7 @@ const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, allow_weak_for_tests: true
 
 /// The signer of the corpus.
 #[expect(clippy::expect_used, reason = "the seed is a constant of 32 bytes")]
-static IDENTITY: LazyLock<IdentitySigner> = LazyLock::new(|| IdentitySigner::new(&SEED).expect("a signer"));
+static IDENTITY: LazyLock<TokenSigner> = LazyLock::new(|| TokenSigner::new(&SEED).expect("a signer"));
 
 /// The root key of the corpus.
 #[expect(clippy::expect_used, reason = "64 hexadecimal digits are a root key")]
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn the_good_inputs_of_the_corpus_are_good() {
         let token = corpus(include_bytes!("../corpus/identity_token/signed"));
-        assert_eq!(IDENTITY.verify(token, ISSUER, NOW).unwrap().email, "ada@example.com");
+        assert_eq!(IDENTITY.verify::<IdentityClaims>(token, ISSUER, &[], NOW).unwrap().email, "ada@example.com");
         let sealed = corpus(include_bytes!("../corpus/sealed_token/sealed"));
         assert_eq!(open_token(&ROOT, PURPOSE, sealed).unwrap(), b"http://photos.localhost:8080/albums?page=2");
         let hash = PasswordHash::from_stored(corpus(include_bytes!("../corpus/password_phc/test_cost")).to_owned());

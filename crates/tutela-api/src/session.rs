@@ -18,6 +18,15 @@ pub struct Session {
     pub expires_at: String,
     /// Whether it is the session of this request.
     pub current: bool,
+    /// How strongly its holder proved who they are: `aal1`, `aal2` or `aal3`.
+    pub acr: String,
+    /// By which methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// When last (RFC 3339).
+    pub auth_time: String,
+    /// The device it was begun with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device_id: Option<String>,
 }
 
 /// Ask what a session token of the gateway means.
@@ -50,4 +59,20 @@ pub struct TokenAnswer {
     /// Session id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sid: Option<String>,
+    /// How strongly the person proved who they are: `aal1`, `aal2` or `aal3`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acr: Option<String>,
+    /// By which methods (RFC 8176).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub amr: Vec<String>,
+    /// When last, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub auth_time: Option<i64>,
+}
+
+impl TokenAnswer {
+    /// The answer for a token that is not good, whatever the reason (RFC 7662 §2.2).
+    pub fn inactive() -> Self {
+        Self { active: false, sub: None, name: None, email: None, roles: Vec::new(), sid: None, acr: None, amr: Vec::new(), auth_time: None }
+    }
 }

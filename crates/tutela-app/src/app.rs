@@ -5,18 +5,19 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
-use tutela_identity::{Denied, IdentitySigner, Permit, authorize};
+use tutela_identity::{AuthenticatorKind, Denied, Permit, TokenSigner, authenticator::Passkeys, authorize, cookie::Cookies};
 use tutela_kms::RootKey;
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, Error, IdentityConfig, RequestSink, Rules,
+    AuditConfig, Ctx, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
     audit::Types,
-    hasher::Hasher,
+    breaches::Breaches,
+    hasher::{self, Hasher},
     jobs,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
-    port::{KeyProvider, SearchCluster},
+    port::{KeyProvider, MailSender, SearchCluster, SmsSender},
     projection::{self, Projection},
     record::Sealer,
     request_policy::Sessions,
@@ -24,7 +25,9 @@ use crate::{
     sink,
     usecase::{
         backup::{self, BackupPlan},
-        epoch, event_type, key,
+        epoch, event_type,
+        handover::host_of,
+        key, message,
     },
     uses::{self, Uses},
 };
@@ -39,6 +42,15 @@ pub struct Inner {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) urls: Urls,
     pub(crate) identity: IdentityConfig,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) cookies: Cookies,
+    pub(crate) mail: Option<Arc<dyn MailSender>>,
+    pub(crate) sms: Option<Arc<dyn SmsSender>>,
+    pub(crate) messages_due: Notify,
+    pub(crate) passkeys: Option<Passkeys>,
+    pub(crate) breaches: Breaches,
+    /// What marks attempts, codes and successors of refresh tokens as ours.
+    pub(crate) sign_in_key: Secret<[u8; 32]>,
     pub(crate) audit: AuditConfig,
     pub(crate) rules: Rules,
     pub(crate) types: Types,
@@ -60,7 +72,7 @@ pub struct Inner {
     pub(crate) key_material: tokio::sync::Mutex<()>,
     note_signer: Signer,
     pub(crate) hasher: Hasher,
-    pub(crate) signer: IdentitySigner,
+    pub(crate) signer: TokenSigner,
     pub(crate) sessions: Sessions,
     pub(crate) sink: RequestSink,
     pub(crate) started_at: Timestamp,
@@ -93,6 +105,12 @@ pub struct Parts {
     pub urls: Urls,
     /// `[identity]`.
     pub identity: IdentityConfig,
+    /// `[limits]`.
+    pub limits: LimitsConfig,
+    /// Sends mail, where a server is configured.
+    pub mail: Option<Arc<dyn MailSender>>,
+    /// Sends text messages, where a carrier is configured.
+    pub sms: Option<Arc<dyn SmsSender>>,
     /// `[audit]`.
     pub audit: AuditConfig,
     /// How long which events are kept.
@@ -149,7 +167,11 @@ impl App {
     /// As [`App::open`], for a restore: earlier epochs may be lost.
     pub(crate) async fn open_without_epochs(parts: Parts) -> Result<(Self, Queues), Error> {
         let note_signer = Signer::new(&parts.store.instance().origin, &parts.root.derive(&[b"ledger signing"])?)?;
-        let signer = IdentitySigner::new(&parts.root.derive(&[b"identity token"])?)?;
+        let signer = TokenSigner::new(&parts.root.derive(&[b"identity token"])?)?;
+        let sign_in_key = Secret::new(parts.root.derive(&[b"sign-in"])?);
+        let cost = hasher::cost(&parts.store, &parts.identity.password, &*parts.env).await?;
+        let own_host = host_of(&parts.urls.public);
+        let passkeys = parts.identity.passkeys.then(|| Passkeys::new(own_host, &[parts.urls.public.as_str()], own_host)).transpose()?;
         let secrets = RingSecrets {
             subject_tag: tutela_core::Secret::new(parts.root.derive(&[b"subject tag"])?),
             epoch_check: tutela_core::Secret::new(parts.root.derive(&[b"epoch check"])?),
@@ -171,7 +193,15 @@ impl App {
         let projection = parts.cluster.map(|cluster| Projection { cluster, retention_days, woken: Notify::new() });
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),
-            hasher: Hasher::new(parts.identity.password),
+            hasher: Hasher::new(cost),
+            cookies: Cookies { secure: parts.identity.session.secure, http_only: parts.identity.session.http_only },
+            breaches: Breaches::new(&parts.identity.password),
+            limits: parts.limits,
+            mail: parts.mail,
+            sms: parts.sms,
+            messages_due: Notify::new(),
+            passkeys,
+            sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,
             uses,
@@ -206,6 +236,7 @@ impl App {
         self.tasks.spawn(uses::run(self.clone(), queues.used));
         self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
+        self.tasks.spawn(message::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }
 
@@ -246,6 +277,41 @@ impl App {
     /// Where people reach this instance.
     pub fn urls(&self) -> &Urls {
         &self.urls
+    }
+
+    /// How our cookies are written.
+    pub fn cookies(&self) -> Cookies {
+        self.cookies
+    }
+
+    /// Whether this server sends mail.
+    pub fn can_mail(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    /// Whether people can set up a kind of authenticator here.
+    pub fn offers(&self, kind: AuthenticatorKind) -> bool {
+        match kind {
+            AuthenticatorKind::Passkey => self.passkeys.is_some(),
+            AuthenticatorKind::Sms => self.identity.mfa.offers(kind) && self.sms.is_some(),
+            AuthenticatorKind::Email => self.identity.mfa.offers(kind) && self.mail.is_some(),
+            AuthenticatorKind::Password | AuthenticatorKind::Recovery | AuthenticatorKind::Totp => self.identity.mfa.offers(kind),
+        }
+    }
+
+    /// What an event type means, in its declaration's sentence; its name where none is declared.
+    pub fn sentence_of(&self, kind: &str) -> String {
+        crate::event_types().find(|t| t.name == kind).map_or_else(|| kind.to_owned(), |t| t.sentence.to_owned())
+    }
+
+    /// Name of the own host.
+    pub(crate) fn own_host(&self) -> &str {
+        host_of(&self.urls.public)
+    }
+
+    /// HMAC-SHA-256 under the key of signing in; `use_of` keeps one use apart from another.
+    pub(crate) fn keyed_hash(&self, use_of: &[u8], text: &[u8]) -> [u8; 32] {
+        tutela_identity::keyed_hash(&self.sign_in_key, &[use_of, text])
     }
 
     /// Where the gateway hands its request records.

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use tutela_core::{AuthStrength, Env, Grants, Pii, Principal, RequestId, Source, Timestamp};
+use tutela_core::{AccountId, AuthStrength, Env, Grants, Pii, Principal, RequestId, SessionId, Source, Timestamp};
 
 /// Who asks, when, and from where. Made once per request; one request has one `now`.
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ impl Ctx {
     }
 
     /// The same request, asked by somebody who has just proven who they are.
-    pub fn as_account(&self, id: tutela_core::AccountId, session: tutela_core::SessionId, grants: Grants) -> Self {
-        Self { principal: Principal::Account { id, session, strength: AuthStrength::Aal1, grants }, ..self.clone() }
+    pub fn as_account(&self, id: AccountId, session: SessionId, strength: AuthStrength, grants: Grants) -> Self {
+        Self { principal: Principal::Account { id, session, strength, grants }, ..self.clone() }
     }
 
     pub(crate) fn source(&self) -> Source {

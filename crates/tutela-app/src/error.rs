@@ -33,9 +33,28 @@ pub enum Error {
     /// It cannot be done as things are.
     #[error("{0}")]
     Conflict(String),
+    /// The filter of breached passwords is required and cannot be read.
+    #[error("the list of breached passwords cannot be read, and this server is told to let nobody in without it")]
+    BreachList,
     /// Too many at once.
     #[error("too many sign-ins at once; try again in {} seconds", .0.as_secs())]
     Busy(Duration),
+    /// The person has to prove anew who they are.
+    #[error("this needs a fresh sign-in; go through `{challenge}` and try again")]
+    NotFresh {
+        /// Where that is done.
+        challenge: String,
+        /// What has to be reached: `aal1`, `aal2` or `aal3`.
+        acr: &'static str,
+        /// How old the proof may be, in seconds.
+        max_age: u64,
+    },
+    /// A limit of attempts or messages is used up.
+    #[error("too many attempts; try again in {} minutes", .after.as_secs().div_ceil(60))]
+    TooMany {
+        /// When there are attempts again.
+        after: Duration,
+    },
     /// From the search cluster.
     #[error(transparent)]
     Cluster(#[from] crate::port::ClusterError),
@@ -69,7 +88,9 @@ impl Error {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy(_) => ErrorKind::RateLimited,
-            Self::Cluster(_) => ErrorKind::Unavailable,
+            Self::BreachList | Self::Cluster(_) => ErrorKind::Unavailable,
+            Self::TooMany { .. } => ErrorKind::RateLimited,
+            Self::NotFresh { .. } => ErrorKind::Unauthenticated,
             Self::Identity(e) => e.kind(),
             Self::Key(e) => e.kind(),
             Self::Kms(e) => e.kind(),

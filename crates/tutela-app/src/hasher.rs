@@ -6,17 +6,56 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Semaphore;
-use tutela_core::{Env, Secret};
-use tutela_identity::{Cost, PasswordHash};
+use tutela_core::{Env, Random, Secret, random_bytes};
+use tutela_identity::{
+    Cost, PasswordHash,
+    password::tune::{self, Tuning},
+};
+use tutela_store::Store;
 
-use crate::Error;
+use crate::{Error, PasswordConfig};
 
 /// Sign-ins that may wait, per worker.
 const QUEUE_PER_WORKER: usize = 32;
+
+/// The cost of this instance: as configured, as measured once, or measured now and kept.
+pub(crate) async fn cost(store: &Store, config: &PasswordConfig, env: &dyn Env) -> Result<Cost, Error> {
+    const NAME: &str = "password_cost";
+    if let Some(cost) = config.cost() {
+        return Ok(cost);
+    }
+    if let Some(kept) = store.setting_get(NAME).await?.and_then(|value| serde_json::from_value::<Cost>(value).ok()).filter(|cost| cost.check().is_ok()) {
+        return Ok(kept);
+    }
+    let salt_of = random_bytes::<16>(&mut { env });
+    let cost = tokio::task::spawn_blocking(move || measure(&salt_of)).await.map_err(|_| Error::Internal("a password worker died"))??;
+    tracing::info!(memory_kib = cost.memory_kib, passes = cost.passes, "the cost of a password hash was measured and is kept");
+    store.setting_keep(NAME, serde_json::to_value(cost).unwrap_or_default()).await?;
+    Ok(cost)
+}
+
+fn measure(seed: &[u8; 16]) -> Result<Cost, Error> {
+    struct Fixed([u8; 16]);
+    impl Random for Fixed {
+        fn fill(&mut self, out: &mut [u8]) {
+            out.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
+        }
+    }
+    let password = Secret::new("a password to measure with".to_owned());
+    let mut trial = tune::first();
+    loop {
+        let began = Instant::now();
+        PasswordHash::create(&password, trial, &mut Fixed(*seed))?;
+        match tune::next(trial, began.elapsed(), tune::TARGET) {
+            Tuning::Try(next) => trial = next,
+            Tuning::Chosen(cost) => return Ok(cost),
+        }
+    }
+}
 
 pub(crate) struct Hasher {
     cost: Cost,
@@ -51,7 +90,7 @@ impl Hasher {
         self.run(move || PasswordHash::create(&password, cost, &mut { &*env })).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, tutela_identity::Error> + Send + 'static) -> Result<T, Error> {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, tutela_identity::Error> + Send + 'static) -> Result<T, Error> {
         let place = Place::take(&self.waiting, self.queue).ok_or(Error::Busy(Duration::from_secs(2)))?;
         let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Error::Internal("the password workers are gone"))?;
         metrics::gauge!("tutela_password_queue").set(self.waiting.load(Ordering::Relaxed) as f64);

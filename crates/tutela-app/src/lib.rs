@@ -6,6 +6,7 @@
 
 mod app;
 mod audit;
+mod breaches;
 mod config;
 mod ctx;
 mod error;
@@ -21,24 +22,26 @@ mod registry;
 mod request_policy;
 mod ring;
 mod sink;
+mod text;
 mod usecase;
 mod uses;
 
 pub use app::{App, Parts, Urls};
 pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
-pub use config::{ComplianceConfig, IdentityConfig};
+pub use config::{ComplianceConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, SignUp};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
 pub use registry::{PERMISSIONS, Permission, event_types};
-pub use request_policy::{Live, Sessions};
+pub use request_policy::{Bearer, Live, Sessions};
 pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};
 pub use sink::RequestSink;
 pub use tutela_ledger::{Query, TilePath};
 pub use tutela_store::{LogRow, Position, SessionView};
 pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
-    account, backup, client, crypto, crypto_record, epoch, erasure_journal, event, event_type, export as event_export, handover, health, hold, idempotency,
-    instance_restore, key, key_backup, ledger, permission, policy, provider, restore, retention, rewrap, role, search, session, setup, stream, subject,
+    account, authenticator, backup, client, crypto, crypto_record, device, epoch, erasure_journal, event, event_type, export as event_export, handover, health,
+    hold, idempotency, instance_restore, key, key_backup, ledger, password, permission, policy, profile, provider, restore, retention, rewrap, role, search,
+    session, setup, sign_in, sign_up, stream, subject, token, unlock,
 };

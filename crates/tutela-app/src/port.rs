@@ -132,3 +132,50 @@ pub enum ClusterError {
     #[error("the search cluster does not answer: {0}")]
     Unavailable(String),
 }
+
+/// Sends mail. A mail may be sent twice, after a crash; its id is the same then.
+pub trait MailSender: Send + Sync {
+    /// Hands a mail over to the next server; `Ok` means that it is there for good.
+    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), SendError>>;
+}
+
+/// A mail in plain text.
+#[derive(Clone)]
+pub struct Mail {
+    /// The same however often it is sent.
+    pub id: String,
+    /// To whom.
+    pub to: String,
+    /// In one line.
+    pub subject: String,
+    /// Lines of text.
+    pub body: Secret<String>,
+}
+
+/// Sends text messages.
+pub trait SmsSender: Send + Sync {
+    /// Hands a message over to the carrier.
+    fn send<'a>(&'a self, message: &'a TextMessage) -> BoxFuture<'a, Result<(), SendError>>;
+}
+
+/// A text message.
+#[derive(Clone)]
+pub struct TextMessage {
+    /// The same however often it is sent.
+    pub id: String,
+    /// Phone number (E.164).
+    pub to: String,
+    /// The text.
+    pub body: Secret<String>,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It is refused for good: another try would be refused too.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// It does not answer, or asks to wait.
+    #[error("no answer: {0}")]
+    Unavailable(String),
+}

@@ -15,6 +15,7 @@ pub struct Permission {
 pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "accounts:read", sentence: "List accounts and their roles." },
     Permission { name: "accounts:write", sentence: "Create and disable accounts, set their roles and identifiers." },
+    Permission { name: "authenticators:write", sentence: "Remove ways to sign in of others, after they were identified anew." },
     Permission { name: "backups:write", sentence: "Back up the whole instance." },
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
@@ -48,7 +49,7 @@ pub const PERMISSIONS: &[Permission] = &[
 
 /// Every declared event type of this build.
 pub fn event_types() -> impl Iterator<Item = &'static EventType> {
-    tutela_identity::event::TYPES.iter().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(TYPES)
+    tutela_identity::event::types().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(TYPES)
 }
 
 /// Names that applications use from the start, without a dot.

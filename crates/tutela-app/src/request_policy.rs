@@ -8,9 +8,9 @@ use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{
     Principal, SessionId, Timestamp,
-    seam::{BoxFuture, Identity, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart},
+    seam::{BoxFuture, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart, Wanted},
 };
-use tutela_identity::{Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
+use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
 use tutela_store::Changeset;
 use uuid::Uuid;
 
@@ -29,6 +29,17 @@ pub struct Live {
     pub session: Session,
     /// Its holder.
     pub identity: Arc<Identity>,
+}
+
+/// What a bearer token is worth.
+#[derive(Debug, Clone)]
+pub enum Bearer {
+    /// None of ours.
+    Foreign,
+    /// Good; the session it belongs to lives.
+    Live(Live),
+    /// Ours, and not good.
+    Refused,
 }
 
 /// Caches of sessions, clients and identity tokens.
@@ -84,6 +95,29 @@ impl App {
         Ok(Some(live))
     }
 
+    /// The live session behind an access token for `audience`. The signature is checked each time; whether the session
+    /// lives comes from the cache, so that a token of an ended session is refused within a second though it is good for minutes.
+    pub async fn live_token(&self, token: &str, audience: &str, now: Timestamp) -> Result<Bearer, Error> {
+        let claims: AccessClaims = match self.signer.verify(token, &self.urls.public, &[audience], now) {
+            Ok(claims) => claims,
+            Err(e) if e.is_about_another_signer() => return Ok(Bearer::Foreign),
+            Err(_) => return Ok(Bearer::Refused),
+        };
+        let Ok(login) = claims.sid.parse::<SessionId>() else { return Ok(Bearer::Refused) };
+        let key = self.keyed_hash(b"token session", login.0.as_bytes());
+        if let Some((live, read_at)) = self.sessions.live.get(&key)
+            && self.sessions.is_fresh(read_at, now, &[login.0, live.session.account.0])
+        {
+            return Ok(if live.session.is_live(now) { Bearer::Live(live) } else { Bearer::Refused });
+        }
+        let read_at = self.env.now();
+        let Some(session) = self.store.session_get(login).await?.filter(|s| s.is_live(now)) else { return Ok(Bearer::Refused) };
+        let Some(identity) = session::identity_of(self, session.account, login, &session.assurance).await? else { return Ok(Bearer::Refused) };
+        let live = Live { session, identity: Arc::new(identity) };
+        self.sessions.live.insert(key, (live.clone(), read_at));
+        Ok(Bearer::Live(live))
+    }
+
     /// The client behind an API key.
     pub async fn live_client(&self, key: &str, now: Timestamp) -> Result<Option<Client>, Error> {
         let Some(token) = Token::parse(TokenKind::ApiKey, key) else { return Ok(None) };
@@ -101,7 +135,7 @@ impl App {
 
     /// Writes that a session was used; whoever asks does not wait for it.
     pub(crate) fn touch_later(&self, session: &Session, now: Timestamp) {
-        if let Some(touched) = session.touch(session::lifetimes_on(self, &session.host), now) {
+        if let Some(touched) = session.touch(session::life_on(self, &session.host), now) {
             let store = self.store.clone();
             tokio::spawn(async move {
                 if let Err(e) = store.commit(Changeset::session_touch(&touched)).await {
@@ -121,6 +155,9 @@ impl App {
             email: identity.email.clone(),
             roles: identity.roles.clone(),
             permissions: identity.grants.iter().map(str::to_owned).collect(),
+            acr: identity.strength.acr().to_owned(),
+            amr: identity.methods.clone(),
+            auth_time: identity.auth_time.secs(),
             iat: now.secs(),
             exp: now.secs() + IDENTITY_LIFE,
         }
@@ -136,8 +173,18 @@ impl RequestPolicy for App {
         Box::pin(async move { self.live_session(host, token, now).await.map(|live| live.map(|l| l.identity)).map_err(refusal) })
     }
 
-    fn begin_sign_in(&self, origin: &str, return_to: &str, now: Timestamp) -> SignInStart {
-        handover::begin(self, origin, return_to, now)
+    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
+        Box::pin(async move {
+            Ok(match self.live_token(token, audience, now).await.map_err(refusal)? {
+                Bearer::Foreign => Proof::Foreign,
+                Bearer::Live(live) => Proof::Identity(live.identity),
+                Bearer::Refused => Proof::Refused,
+            })
+        })
+    }
+
+    fn begin_sign_in(&self, origin: &str, return_to: &str, wanted: Wanted, now: Timestamp) -> SignInStart {
+        handover::begin(self, origin, return_to, wanted, now)
     }
 
     fn finish_sign_in<'a>(&'a self, answer: SignInAnswer<'a>, now: Timestamp) -> BoxFuture<'a, Result<SignInEnd, Refusal>> {
@@ -149,7 +196,7 @@ impl RequestPolicy for App {
         Box::pin(async move {
             let Some(live) = self.live_session(host, token, now).await.map_err(refusal)? else { return Ok(()) };
             let ctx = Ctx { now, ..Ctx::new(self.env(), Principal::Anonymous) };
-            let ctx = ctx.as_account(live.identity.account, live.identity.session, live.identity.grants.clone());
+            let ctx = ctx.as_account(live.identity.account, live.identity.session, live.identity.strength, live.identity.grants.clone());
             session::sign_out(self, &ctx).await.map_err(refusal)
         })
     }

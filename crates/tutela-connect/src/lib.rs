@@ -1,4 +1,4 @@
-//! Other people's systems, behind the ports of `tutela-app`: key providers and search clusters.
+//! Other people's systems, behind the ports of `tutela-app`: key providers, search clusters, mail servers and carriers.
 //!
 //! Thin clients of our own over one HTTP stack: a vendor's kit costs two hundred crates for six calls.
 //! Every call is bounded in time and in what it reads; TLS is verified always, with the system's roots
@@ -6,7 +6,9 @@
 
 mod cluster;
 mod http;
+mod message;
 mod provider;
 
 pub use cluster::{Cluster, ClusterSettings};
+pub use message::{ChannelsConfig, LogFile, Senders, SmtpConfig, SmtpTls, TwilioConfig, WebhookConfig};
 pub use provider::{AzureConfig, LocalConfig, VaultConfig, azure::AzureKeyVault, local::Local, vault::Vault};

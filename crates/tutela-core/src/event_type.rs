@@ -95,6 +95,7 @@ macro_rules! occurrences {
 
         impl<'a> $name<'a> {
             /// What happened.
+            #[allow(clippy::too_many_arguments, reason = "one for each field that the event has")]
             pub fn new($($field: $type),*) -> Self {
                 Self { $($field,)* lifetime: std::marker::PhantomData }
             }

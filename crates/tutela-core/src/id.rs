@@ -39,20 +39,30 @@ macro_rules! ids {
 ids! {
     /// A login record.
     AccountId,
+    /// A way to sign in that an account has.
+    AuthenticatorId,
     /// A program that calls the API.
     ClientId,
+    /// A browser that an account has signed in with.
+    DeviceId,
     /// An event of the ledger.
     EventId,
+    /// A permission given to somebody beside their roles.
+    GrantId,
     /// A hold on events of the ledger.
     HoldId,
     /// A unit of background work.
     JobId,
     /// A one-time link.
     LinkId,
+    /// A mail or a text message.
+    MessageId,
     /// One HTTP request.
     RequestId,
     /// A session, or the part of it on one host.
     SessionId,
+    /// A sign-in under way.
+    SignInId,
 }
 
 /// A key: `tky_` and 32 hexadecimal digits. No context may begin so, which tells the two apart.

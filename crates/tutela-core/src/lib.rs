@@ -15,14 +15,16 @@ pub mod mapping;
 mod principal;
 pub mod seam;
 mod secret;
+mod span;
 mod time;
 
 pub use env::{Env, Random, SystemEnv, random_bytes};
 pub use error::ErrorKind;
 pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};
 pub use event_type::{Class, EventType, Field};
-pub use id::{AccountId, ClientId, EventId, HoldId, JobId, KeyId, LinkId, RequestId, SessionId};
+pub use id::{AccountId, AuthenticatorId, ClientId, DeviceId, EventId, GrantId, HoldId, JobId, KeyId, LinkId, MessageId, RequestId, SessionId, SignInId};
 pub use mapping::Mapping;
 pub use principal::{AuthStrength, Grants, Principal};
 pub use secret::{Pii, Secret};
+pub use span::Span;
 pub use time::Timestamp;

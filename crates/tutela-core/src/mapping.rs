@@ -32,14 +32,31 @@ pub const TICKET: Mapping = to(3002, 4, "authentication", &["start"]);
 // === Accounts (3001): deprecated by 1.9.0-dev in favour of 3007, which is not final ===
 /// An account was made.
 pub const ACCOUNT_CREATE: Mapping = to(3001, 1, "iam", &["user", "creation"]);
+/// An account was switched on again.
+pub const ACCOUNT_ENABLE: Mapping = to(3001, 2, "iam", &["user", "change"]);
+/// An account was deleted.
+pub const ACCOUNT_DELETE: Mapping = to(3001, 6, "iam", &["user", "deletion"]);
+/// Attempts at an account were locked.
+pub const ACCOUNT_LOCK: Mapping = to(3001, 9, "iam", &["user", "change"]);
+/// The locks of an account were lifted.
+pub const ACCOUNT_UNLOCK: Mapping = to(3001, 12, "iam", &["user", "change"]);
 /// An account was switched off.
 pub const ACCOUNT_DISABLE: Mapping = to(3001, 5, "iam", &["user", "change"]);
+/// The owner changed a password.
+pub const PASSWORD_CHANGE: Mapping = to(3001, 3, "iam", &["user", "change"]);
+/// A second factor was set up.
+pub const MFA_ENABLE: Mapping = to(3001, 10, "iam", &["user", "change"]);
+/// A second factor was removed.
+pub const MFA_DISABLE: Mapping = to(3001, 11, "iam", &["user", "change"]);
 /// A password was set.
 pub const PASSWORD_RESET: Mapping = to(3001, 4, "iam", &["user", "change"]);
 /// Something else about an account was set.
 pub const ACCOUNT_CHANGE: Mapping = to(3001, OTHER, "iam", &["user", "change"]);
 /// What an account may do was changed.
 pub const ROLES_ASSIGN: Mapping = to(3005, 3, "iam", &["user", "change"]);
+
+/// What an account may do was taken back.
+pub const ROLES_REVOKE: Mapping = to(3005, 2, "iam", &["user", "change"]);
 
 // === Entities (3004): keys, policies, clients, settings ===
 /// A thing was made.

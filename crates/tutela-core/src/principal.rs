@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AccountId, ClientId, SessionId};
 
 /// Who asks. Every use case runs as one.
@@ -62,7 +64,8 @@ impl Principal {
 }
 
 /// How strongly a person proved who they are (SP 800-63B-4 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AuthStrength {
     /// One factor.
     Aal1,
@@ -70,6 +73,26 @@ pub enum AuthStrength {
     Aal2,
     /// Two factors, one of them a hardware key that resists phishing.
     Aal3,
+}
+
+impl AuthStrength {
+    /// As stored, and as `acr` in tokens.
+    pub fn acr(self) -> &'static str {
+        match self {
+            Self::Aal1 => "aal1",
+            Self::Aal2 => "aal2",
+            Self::Aal3 => "aal3",
+        }
+    }
+
+    /// From its word; anything unknown is the lowest.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "aal3" => Self::Aal3,
+            "aal2" => Self::Aal2,
+            _ => Self::Aal1,
+        }
+    }
 }
 
 /// A set of permissions such as `ledger:read`; `ledger:*` covers a room, `*` covers everything.

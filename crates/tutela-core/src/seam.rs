@@ -3,7 +3,9 @@
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use crate::{AccountId, Grants, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, AuthStrength, Grants, SessionId, Timestamp};
 
 /// A boxed future, so that the seams can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -61,8 +63,11 @@ pub trait RequestPolicy: Send + Sync {
     /// Who the holder of a guarded host's session token is. `Ok(None)`: nobody, or no longer.
     fn session<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<Identity>>, Refusal>>;
 
-    /// Where a browser without a session is sent, and the transaction cookie it must bring back.
-    fn begin_sign_in(&self, origin: &str, return_to: &str, now: Timestamp) -> SignInStart;
+    /// Who the holder of an access token for `audience` is.
+    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>>;
+
+    /// Where a browser is sent that has no session, or none that is `wanted`, and the transaction cookie it must bring back.
+    fn begin_sign_in(&self, origin: &str, return_to: &str, wanted: Wanted, now: Timestamp) -> SignInStart;
 
     /// Exchanges the single-use code of the own host for a session on this host.
     fn finish_sign_in<'a>(&'a self, answer: SignInAnswer<'a>, now: Timestamp) -> BoxFuture<'a, Result<SignInEnd, Refusal>>;
@@ -72,6 +77,42 @@ pub trait RequestPolicy: Send + Sync {
 
     /// A signed statement for the upstream of `route` who this is; at most 60 s of life.
     fn identity_token(&self, identity: &Arc<Identity>, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
+}
+
+/// What an access token is worth.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// It is none of ours; somebody else may know it.
+    Foreign,
+    /// It is good, and this is its holder.
+    Identity(Arc<Identity>),
+    /// It is ours, and expired, revoked or for somebody else.
+    Refused,
+}
+
+/// How strong and how fresh a sign-in has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// At least this strong.
+    pub strength: AuthStrength,
+    /// At least so many distinct factors; mail counts here, and for the strength it does not.
+    pub factors: u8,
+    /// Not older than this.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { strength: AuthStrength::Aal1, factors: 1, max_age: None }
+    }
+}
+
+impl Wanted {
+    /// Whether somebody's sign-in is enough at `now`.
+    pub fn is_met(&self, identity: &Identity, now: Timestamp) -> bool {
+        let fresh = self.max_age.is_none_or(|age| now >= identity.auth_time && now.since(identity.auth_time) < age);
+        fresh && identity.strength >= self.strength && (self.factors < 2 || identity.methods.iter().any(|method| method == "mfa"))
+    }
 }
 
 /// A signed-in person as the gateway sees them.
@@ -89,6 +130,12 @@ pub struct Identity {
     pub roles: Vec<String>,
     /// What the roles allow.
     pub grants: Grants,
+    /// How strongly the person proved who they are.
+    pub strength: AuthStrength,
+    /// By which methods (RFC 8176).
+    pub methods: Vec<String>,
+    /// When last.
+    pub auth_time: Timestamp,
 }
 
 /// The first step of signing in on a guarded host.

@@ -1,5 +1,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tutela_core::{AuthStrength, Span, seam::Wanted};
 
 /// `[gateway]`: the applications behind the public listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,9 +53,33 @@ pub struct RouteConfig {
     /// Who may pass: `"public"`, `"signed-in"`, or `{ permission = "photos:read" }`.
     #[serde(default)]
     pub require: Require,
+    /// How strong the sign-in has to be: `aal1` (one factor), `aal2` (two). Whoever is weaker proves more and comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Acr>,
+    /// How long ago the person may have proven who they are, for example `5m`; as long as the session lives where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
     /// Most bytes of a request body; 1 GiB where absent.
     #[serde(default = "gibibyte")]
     pub max_body_bytes: u64,
+}
+
+/// How strong a sign-in has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Acr {
+    /// One factor.
+    Aal1,
+    /// Two factors.
+    Aal2,
+}
+
+impl RouteConfig {
+    /// What the route asks of a sign-in.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let strength = if self.acr == Some(Acr::Aal2) { AuthStrength::Aal2 } else { AuthStrength::Aal1 };
+        Wanted { strength, max_age: self.max_age.map(Span::duration), ..Wanted::default() }
+    }
 }
 
 /// Who may pass a route.

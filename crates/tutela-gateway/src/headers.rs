@@ -51,8 +51,9 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 }
 
 fn names_our_cookie(set_cookie: &[u8]) -> bool {
-    let name = set_cookie.trim_ascii_start();
-    name.get(..cookie::PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(cookie::PREFIX.as_bytes()))
+    let name = set_cookie.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+    // Browsers tell prefixes apart by letters of any case.
+    cookie::is_ours(&String::from_utf8_lossy(name).to_ascii_lowercase().replace("__host-", "__Host-").replace("__secure-", "__Secure-"))
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -91,9 +92,9 @@ fn strip_own_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The value of one cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    cookie::find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), name)
+/// The value of one of our cookies.
+pub(crate) fn own_cookie(headers: &HeaderMap, cookies: cookie::Cookies, cookie: cookie::Cookie) -> Option<&str> {
+    cookies.find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), cookie)
 }
 
 #[cfg(test)]

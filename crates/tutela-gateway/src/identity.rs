@@ -1,19 +1,19 @@
 //! Signing in on a guarded host, and telling the upstream who asks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use tutela_core::{
-    Timestamp,
-    seam::{Identity, Refusal, RequestPolicy, SignInAnswer},
+    AuthStrength, Timestamp,
+    seam::{Identity, Proof, Refusal, RequestPolicy, SignInAnswer, Wanted},
 };
-use tutela_identity::cookie::{GUARDED_SESSION, TRANSACTION};
+use tutela_identity::cookie::{Cookie, Cookies};
 
 use crate::{
     body::Body,
     config::Require,
-    headers::cookie,
+    headers::own_cookie,
     pages::{answer, see_other, set_cookie, wants_page},
     routes::Route,
 };
@@ -21,18 +21,49 @@ use crate::{
 /// Paths that are ours on a guarded host.
 pub(crate) const OWN_PREFIX: &str = "/_tutela/";
 
-/// Who asks; `Err` is the answer to send where that cannot be told.
-pub(crate) async fn caller(policy: &dyn RequestPolicy, headers: &HeaderMap, host: &str, now: Timestamp) -> Result<Option<Arc<Identity>>, Response<Body>> {
-    let Some(token) = cookie(headers, GUARDED_SESSION) else { return Ok(None) };
-    policy.session(host, token, now).await.map_err(|_| unavailable(headers))
+/// What answers about callers, and how our cookies are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Door<'a> {
+    pub policy: &'a dyn RequestPolicy,
+    pub cookies: Cookies,
+}
+
+/// Who asks, by session cookie or by an access token of ours; `Err` is the answer to send where that cannot be told.
+pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, route: &str, now: Timestamp) -> Result<Option<Arc<Identity>>, Response<Body>> {
+    if let Some(token) = bearer(headers) {
+        match door.policy.access_token(token, route, now).await {
+            Ok(Proof::Identity(identity)) => {
+                // The application learns who asks from us; the token would let it ask in the person's name.
+                headers.remove(header::AUTHORIZATION);
+                return Ok(Some(identity));
+            }
+            Ok(Proof::Refused) => {
+                let detail = "The access token is expired, revoked, or for another application. Get a new one.";
+                return Err(answer(wants_page(headers), StatusCode::UNAUTHORIZED, "unauthenticated", "The access token is not good", detail));
+            }
+            Ok(Proof::Foreign) => {}
+            Err(_) => return Err(unavailable(headers)),
+        }
+    }
+    let Some(token) = own_cookie(headers, door.cookies, Cookie::GuardedSession) else { return Ok(None) };
+    door.policy.session(host, token, now).await.map_err(|_| unavailable(headers))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Whether the caller may pass; `Err` is the answer to send.
-pub(crate) fn check(policy: &dyn RequestPolicy, route: &Route, caller: Option<&Identity>, request: &Seen<'_>) -> Result<(), Response<Body>> {
+pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Identity>, request: &Seen<'_>) -> Result<(), Response<Body>> {
     let page = wants_page(request.headers);
     match (&route.require, caller) {
-        (Require::Public, _) | (Require::SignedIn, Some(_)) => Ok(()),
-        (Require::Permission(permission), Some(identity)) if identity.grants.allow(permission) || identity.roles.contains(permission) => Ok(()),
+        (Require::Public, None) => Ok(()),
+        (Require::Public | Require::SignedIn, Some(identity)) => check_strength(door, route, identity, request),
+        (Require::Permission(permission), Some(identity)) if identity.grants.allow(permission) || identity.roles.contains(permission) => {
+            check_strength(door, route, identity, request)
+        }
         (Require::Permission(_), Some(_)) => Err(answer(
             page,
             StatusCode::FORBIDDEN,
@@ -41,17 +72,38 @@ pub(crate) fn check(policy: &dyn RequestPolicy, route: &Route, caller: Option<&I
             "Ask an administrator of this application for access. That you asked is on record.",
         )),
         (Require::Permission(_) | Require::SignedIn, None) => {
-            let navigates = page && matches!(*request.method, Method::GET | Method::HEAD);
-            Err(if navigates {
-                let start = policy.begin_sign_in(request.origin, request.path_and_query, request.now);
-                let mut response = see_other(&start.location);
-                set_cookie(&mut response, TRANSACTION, &start.cookie);
-                response
-            } else {
-                answer(page, StatusCode::UNAUTHORIZED, "unauthenticated", "Sign-in is needed", "Open this application in a browser and sign in.")
-            })
+            Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in."))
         }
     }
+}
+
+/// Whether the sign-in is as strong and as fresh as the route asks for.
+fn check_strength(door: Door<'_>, route: &Route, identity: &Identity, request: &Seen<'_>) -> Result<(), Response<Body>> {
+    if route.wanted.is_met(identity, request.now) {
+        return Ok(());
+    }
+    let mut refused = sign_in(door, route, request, "A stronger sign-in is needed", "Open this application in a browser and prove again who you are.");
+    if refused.status() == StatusCode::UNAUTHORIZED {
+        // RFC 9470 §3: what would be enough.
+        let age = route.wanted.max_age.map(|age| format!(", max_age=\"{}\"", age.as_secs())).unwrap_or_default();
+        let text = format!("Bearer realm=\"tutela\", error=\"insufficient_user_authentication\", acr_values=\"{}\"{age}", route.wanted.strength.acr());
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+    }
+    Err(refused)
+}
+
+/// The way to the sign-in page for whoever navigates, 401 for everybody else.
+fn sign_in(door: Door<'_>, route: &Route, request: &Seen<'_>, title: &str, detail: &str) -> Response<Body> {
+    let page = wants_page(request.headers);
+    if !(page && matches!(*request.method, Method::GET | Method::HEAD)) {
+        return answer(page, StatusCode::UNAUTHORIZED, "unauthenticated", title, detail);
+    }
+    let start = door.policy.begin_sign_in(request.origin, request.path_and_query, route.wanted, request.now);
+    let mut response = see_other(&start.location);
+    set_cookie(&mut response, door.cookies, Cookie::Transaction, &start.cookie);
+    response
 }
 
 /// What of a request the checks look at.
@@ -92,18 +144,12 @@ pub(crate) fn name_to_upstream(
 }
 
 /// Our own paths on a guarded host: the way back from signing in, and signing out.
-pub(crate) async fn own_path<B>(
-    policy: &dyn RequestPolicy,
-    request: &Request<B>,
-    host: &str,
-    origin: &str,
-    own_origin: &str,
-    now: Timestamp,
-) -> Response<Body> {
+pub(crate) async fn own_path<B>(door: Door<'_>, request: &Request<B>, host: &str, origin: &str, own_origin: &str, now: Timestamp) -> Response<Body> {
     let page = wants_page(request.headers());
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/_tutela/callback") => callback(policy, request, origin, now).await,
-        (&Method::POST, "/_tutela/sign-out") if same_origin(request.headers(), origin) => sign_out(policy, request.headers(), host, own_origin, now).await,
+        (&Method::GET, "/_tutela/callback") => callback(door, request, origin, now).await,
+        (&Method::GET, "/_tutela/step-up") => step_up(door, request, origin, now),
+        (&Method::POST, "/_tutela/sign-out") if same_origin(request.headers(), origin) => sign_out(door, request.headers(), host, own_origin, now).await,
         (&Method::POST, "/_tutela/sign-out") => {
             answer(page, StatusCode::FORBIDDEN, "forbidden", "This form was sent from another site", "Sign out from the application itself.")
         }
@@ -116,19 +162,36 @@ pub(crate) async fn own_path<B>(
     }
 }
 
-async fn callback<B>(policy: &dyn RequestPolicy, request: &Request<B>, origin: &str, now: Timestamp) -> Response<Body> {
-    let query = request.uri().query().unwrap_or_default();
-    let field = |name: &str| {
-        let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        pair.and_then(|value| percent_decode_str(value).decode_utf8().ok()).unwrap_or_default().into_owned()
+/// Where an application sends whoever has to prove more; they come back to `return_to`.
+fn step_up<B>(door: Door<'_>, request: &Request<B>, origin: &str, now: Timestamp) -> Response<Body> {
+    let field = |name: &str| query_field(request, name);
+    let wanted = Wanted {
+        strength: AuthStrength::parse(&field("acr")),
+        factors: if field("factors") == "2" { 2 } else { 1 },
+        max_age: field("max_age").parse().ok().map(|seconds: u64| Duration::from_secs(seconds.clamp(30, 86_400))),
     };
-    let (code, state) = (field("code"), field("state"));
-    let answered = SignInAnswer { origin, code: &code, state: &state, cookie: cookie(request.headers(), TRANSACTION).unwrap_or_default() };
-    match policy.finish_sign_in(answered, now).await {
+    let start = door.policy.begin_sign_in(origin, &field("return_to"), wanted, now);
+    let mut response = see_other(&start.location);
+    set_cookie(&mut response, door.cookies, Cookie::Transaction, &start.cookie);
+    response
+}
+
+/// A field of the query, decoded; empty where it is not there.
+fn query_field<B>(request: &Request<B>, name: &str) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    pair.and_then(|value| percent_decode_str(value).decode_utf8().ok()).unwrap_or_default().into_owned()
+}
+
+async fn callback<B>(door: Door<'_>, request: &Request<B>, origin: &str, now: Timestamp) -> Response<Body> {
+    let (code, state) = (query_field(request, "code"), query_field(request, "state"));
+    let answered =
+        SignInAnswer { origin, code: &code, state: &state, cookie: own_cookie(request.headers(), door.cookies, Cookie::Transaction).unwrap_or_default() };
+    match door.policy.finish_sign_in(answered, now).await {
         Ok(end) => {
             let mut response = see_other(&end.return_to);
-            set_cookie(&mut response, GUARDED_SESSION, &end.token);
-            set_cookie(&mut response, TRANSACTION, "");
+            set_cookie(&mut response, door.cookies, Cookie::GuardedSession, &end.token);
+            set_cookie(&mut response, door.cookies, Cookie::Transaction, "");
             response
         }
         Err(Refusal::Invalid) => answer(
@@ -142,14 +205,14 @@ async fn callback<B>(policy: &dyn RequestPolicy, request: &Request<B>, origin: &
     }
 }
 
-async fn sign_out(policy: &dyn RequestPolicy, headers: &HeaderMap, host: &str, own_origin: &str, now: Timestamp) -> Response<Body> {
-    if let Some(token) = cookie(headers, GUARDED_SESSION)
-        && let Err(Refusal::Unavailable) = policy.sign_out(host, token, now).await
+async fn sign_out(door: Door<'_>, headers: &HeaderMap, host: &str, own_origin: &str, now: Timestamp) -> Response<Body> {
+    if let Some(token) = own_cookie(headers, door.cookies, Cookie::GuardedSession)
+        && let Err(Refusal::Unavailable) = door.policy.sign_out(host, token, now).await
     {
         return unavailable(headers);
     }
     let mut response = see_other(&format!("{own_origin}/signed-out"));
-    set_cookie(&mut response, GUARDED_SESSION, "");
+    set_cookie(&mut response, door.cookies, Cookie::GuardedSession, "");
     response
 }
 

@@ -18,7 +18,7 @@ mod routes;
 mod serve;
 
 pub use body::Body;
-pub use config::{Config, Require, RouteConfig};
+pub use config::{Acr, Config, Require, RouteConfig};
 pub use error::Error;
 pub use routes::Routes;
 pub use serve::{Gateway, OwnPages, Parts};

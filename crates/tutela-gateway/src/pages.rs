@@ -1,7 +1,7 @@
 //! The few answers the gateway gives by itself on guarded hosts: plain, short, without scripts.
 
 use http::{HeaderValue, Response, StatusCode, header};
-use tutela_identity::cookie;
+use tutela_identity::cookie::{Cookie, Cookies};
 
 use crate::body::{Body, full};
 
@@ -60,8 +60,8 @@ pub(crate) fn see_other(location: &str) -> Response<Body> {
 }
 
 /// Sets one of our cookies, or (with an empty value) drops it.
-pub(crate) fn set_cookie(response: &mut Response<Body>, name: &str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(&cookie::set(name, value)) {
+pub(crate) fn set_cookie(response: &mut Response<Body>, cookies: Cookies, cookie: Cookie, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(&cookies.set(cookie, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }

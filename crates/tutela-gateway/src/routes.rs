@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderValue, Uri, uri::Authority};
 
+use tutela_core::seam::Wanted;
+
 use crate::config::{Require, RouteConfig};
 
 /// The routing table; a snapshot.
@@ -21,6 +23,7 @@ pub(crate) struct Route {
     pub upstream_host: HeaderValue,
     upstream_path: String,
     pub require: Require,
+    pub wanted: Wanted,
     pub max_body_bytes: u64,
 }
 
@@ -96,6 +99,7 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
         upstream_host,
         upstream_path,
         require: config.require.clone(),
+        wanted: config.wanted(),
         max_body_bytes: config.max_body_bytes,
     };
     Ok((host, route))
@@ -119,7 +123,16 @@ mod tests {
     use super::*;
 
     fn route(host: &str, path: &str, upstream: &str) -> RouteConfig {
-        RouteConfig { name: None, host: host.into(), path: path.into(), upstream: upstream.into(), require: Require::Public, max_body_bytes: 1 }
+        RouteConfig {
+            name: None,
+            host: host.into(),
+            path: path.into(),
+            upstream: upstream.into(),
+            require: Require::Public,
+            acr: None,
+            max_age: None,
+            max_body_bytes: 1,
+        }
     }
 
     #[test]

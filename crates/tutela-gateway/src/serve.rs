@@ -14,12 +14,13 @@ use tutela_core::{
     Env,
     seam::{EventSink, Identity, RequestPolicy, RequestRecord},
 };
+use tutela_identity::cookie::Cookies;
 
 use crate::{
     Body, Config, Error, Routes,
     forward::Forward,
     headers,
-    identity::{self, OWN_PREFIX, Seen},
+    identity::{self, Door, OWN_PREFIX, Seen},
     pages::{answer, wants_page},
     path,
     routes::Route,
@@ -45,6 +46,8 @@ pub struct Parts {
     pub env: Arc<dyn Env>,
     /// Serves the own host.
     pub pages: OwnPages,
+    /// How our cookies are written.
+    pub cookies: Cookies,
 }
 
 /// A gateway, ready to serve. Cheap to clone.
@@ -64,6 +67,7 @@ struct Inner {
     sink: Arc<dyn EventSink>,
     env: Arc<dyn Env>,
     pages: OwnPages,
+    cookies: Cookies,
 }
 
 impl Gateway {
@@ -90,6 +94,7 @@ impl Gateway {
             sink: parts.sink,
             env: parts.env,
             pages: parts.pages,
+            cookies: parts.cookies,
         })))
     }
 
@@ -191,6 +196,7 @@ impl Gateway {
             return answer(page, StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address.");
         }
         let origin = format!("{}://{host}{}", inner.scheme, inner.port);
+        let door = Door { policy: &*inner.policy, cookies: inner.cookies };
         let Some(path) = path::canonical(request.uri().path()) else {
             return answer(
                 page,
@@ -202,20 +208,20 @@ impl Gateway {
         };
         if path.starts_with(OWN_PREFIX) {
             record.route = Some("tutela".into());
-            return identity::own_path(&*inner.policy, &request, &host, &origin, &inner.own_origin, now).await;
+            return identity::own_path(door, &request, &host, &origin, &inner.own_origin, now).await;
         }
         let Some(route) = inner.routes.find(&host, &path).cloned() else {
             return answer(page, StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.");
         };
         record.route = Some(Arc::clone(&route.name));
-        let caller = match identity::caller(&*inner.policy, request.headers(), &host, now).await {
+        let caller = match identity::caller(door, request.headers_mut(), &host, &route.name, now).await {
             Ok(caller) => caller,
             Err(refused) => return refused,
         };
         record.account = caller.as_ref().map(|c| c.account);
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
-        if let Err(refused) = identity::check(&*inner.policy, &route, caller.as_deref(), &seen) {
+        if let Err(refused) = identity::check(door, &route, caller.as_deref(), &seen) {
             return refused;
         }
         self.pass_on(request, peer, &host, &route, caller.as_ref(), now).await
@@ -295,7 +301,8 @@ fn host_of<B>(request: &Request<B>) -> Option<String> {
 
 /// The path of an own page without what must not be kept.
 fn own_page_path(path: &str) -> String {
-    if path.starts_with("/set-up/") { "/set-up/…".to_owned() } else { path.to_owned() }
+    const LINKS: [&str; 6] = ["/change-email/", "/not-me/", "/reset/", "/set-up/", "/unlock/", "/verify-email/"];
+    LINKS.iter().find(|link| path.starts_with(**link)).map_or_else(|| path.to_owned(), |link| format!("{link}…"))
 }
 
 fn class_of(status: u16) -> &'static str {

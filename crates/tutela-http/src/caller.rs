@@ -6,9 +6,9 @@ use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use tutela_app::Ctx;
+use tutela_app::{Bearer, Ctx, sign_in::Visitor};
 use tutela_core::{ErrorKind, Pii, Principal, RequestId, seam::Identity};
-use tutela_identity::cookie;
+use tutela_identity::{Token, TokenKind, cookie::Cookie, device::Hints};
 
 use crate::{
     problem::Failure,
@@ -50,17 +50,25 @@ impl Caller {
             return Ok(Self { ctx, identity: None });
         }
         if let Some(authorization) = parts.headers.get(header::AUTHORIZATION) {
-            let bad =
-                || Failure::new(ErrorKind::Unauthenticated, "the API key is not known, was revoked or has expired; expected `Authorization: Bearer tck_…`");
+            let bad = || {
+                Failure::new(
+                    ErrorKind::Unauthenticated,
+                    "the API key or access token is not known, was revoked or has expired; expected `Authorization: Bearer tck_…`",
+                )
+            };
             let key = authorization.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(bad)?;
+            if let Bearer::Live(live) = web.app.live_token(key.trim(), &web.app.urls().public, ctx.now).await? {
+                ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.strength, live.identity.grants.clone());
+                return Ok(Self { ctx, identity: Some(live.identity) });
+            }
             let client = web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?;
             let grants = client.grants(ctx.now).ok_or_else(bad)?;
             ctx.principal = Principal::Client { id: client.id, grants };
             return Ok(Self { ctx, identity: None });
         }
-        let Some(token) = cookie(&parts.headers, cookie::OWN_SESSION) else { return Ok(Self { ctx, identity: None }) };
+        let Some(token) = own_cookie(&parts.headers, web, Cookie::OwnSession) else { return Ok(Self { ctx, identity: None }) };
         let Some(live) = web.app.live_session(web.host(), token, ctx.now).await? else { return Ok(Self { ctx, identity: None }) };
-        ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.grants.clone());
+        ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.strength, live.identity.grants.clone());
         Ok(Self { ctx, identity: Some(live.identity) })
     }
 }
@@ -73,7 +81,21 @@ impl OptionalFromRequestParts<Web> for Caller {
     }
 }
 
-/// The value of one cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    cookie::find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), name)
+/// The value of one of our cookies.
+pub(crate) fn own_cookie<'a>(headers: &'a HeaderMap, web: &Web, cookie: Cookie) -> Option<&'a str> {
+    web.app.cookies().find(headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()), cookie)
+}
+
+/// The browser of a request: the device it says it is, and what it says of itself.
+pub(crate) struct Browser(pub Visitor);
+
+impl FromRequestParts<Web> for Browser {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
+        let hints = Hints::read(text("user-agent"), text("sec-ch-ua-platform"), text("accept-language"));
+        let device = own_cookie(&parts.headers, web, Cookie::Device).and_then(|text| Token::parse(TokenKind::Device, text));
+        Ok(Self(Visitor { host: web.host().to_owned(), device: device.map(Arc::new), hints }))
+    }
 }

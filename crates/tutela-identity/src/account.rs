@@ -15,6 +15,12 @@ pub struct Account {
     pub state: AccountState,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When mail was seen to arrive at the address.
+    pub email_verified_at: Option<Timestamp>,
+    /// Phone number (E.164).
+    pub phone: Option<String>,
+    /// When a code sent to the phone came back.
+    pub phone_verified_at: Option<Timestamp>,
 }
 
 /// Whether an account may sign in.
@@ -72,12 +78,23 @@ impl Email {
 impl Account {
     /// A new account that may sign in.
     pub fn new(id: AccountId, email: Email, name: &str, now: Timestamp) -> Result<Self, Error> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", "a name has 1 to 128 characters and no control characters"));
-        }
-        Ok(Self { id, email, name: name.to_owned(), state: AccountState::Active, created_at: now })
+        let name = display_name(name)?;
+        let (email_verified_at, phone, phone_verified_at) = (None, None, None);
+        Ok(Self { id, email, name, state: AccountState::Active, created_at: now, email_verified_at, phone, phone_verified_at })
     }
+}
+
+/// A name as people see it: trimmed, 1 to 128 characters, nothing that hides, reverses or breaks the text around it.
+pub fn display_name(text: &str) -> Result<String, Error> {
+    let name = text.trim();
+    let tricky = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    };
+    if name.is_empty() || name.chars().count() > 128 || name.chars().any(tricky) {
+        return Err(Error::invalid("name", "a name has 1 to 128 characters, and none that is invisible or changes the direction of the text"));
+    }
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ pub enum Error {
     Token(&'static str),
 }
 
+/// A token that is not in three parts that can be read.
+pub(crate) const NOT_A_TOKEN: &str = "it is not a signed token";
+/// A token under another algorithm, type or key.
+pub(crate) const NOT_OURS: &str = "its algorithm, type or key is not ours";
+
 impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
@@ -31,6 +36,11 @@ impl Error {
             Self::Library => ErrorKind::Internal,
             Self::Token(_) => ErrorKind::Unauthenticated,
         }
+    }
+
+    /// Whether a token was refused before its signature was looked at, as one of somebody else's would be.
+    pub fn is_about_another_signer(&self) -> bool {
+        matches!(self, Self::Token(why) if *why == NOT_OURS || *why == NOT_A_TOKEN)
     }
 
     pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {

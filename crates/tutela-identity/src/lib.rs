@@ -5,21 +5,30 @@
 //! arguments, decisions and reasons come out. Start with [`Session`] and [`Roles`].
 
 mod account;
+pub mod authenticator;
 mod client;
 pub mod cookie;
+pub mod device;
 mod error;
 pub mod event;
 mod jwt;
-mod password;
+pub mod password;
+mod proof;
+mod refresh;
 mod role;
 mod session;
+pub mod sign_in;
 mod token;
 
-pub use account::{Account, AccountState, Email};
+pub use account::{Account, AccountState, Email, display_name};
 pub use client::Client;
 pub use error::Error;
-pub use jwt::{IdentityClaims, IdentitySigner, LIFE as IDENTITY_LIFE};
-pub use password::{Cost, MAX_LENGTH as PASSWORD_MAX, MIN_LENGTH as PASSWORD_MIN, PasswordHash, check_strength};
+pub use jwt::{AccessClaims, Claims, IDENTITY_LIFE, IdentityClaims, TokenSigner};
+pub use password::{
+    Breached, Cost, MAX_LENGTH as PASSWORD_MAX, MIN_LENGTH as PASSWORD_MIN, PasswordAge, PasswordHash, PasswordPolicy, Profile, Strength, check_strength,
+};
+pub use proof::{Assurance, AuthenticatorKind, Proof};
+pub use refresh::{Presented, REPEAT, Refresh, successor};
 pub use role::{ADMIN, Denied, Permit, Role, Roles, authorize};
-pub use session::{Ended, InvalidTransition, Lifetimes, Session, SessionEndReason};
-pub use token::{Token, TokenHash, TokenKind};
+pub use session::{Ended, InvalidTransition, Life, Session, SessionConfig, SessionEndReason, TOKENS};
+pub use token::{Token, TokenHash, TokenKind, keyed_hash};

@@ -1,6 +1,9 @@
 //! Bearer tokens: 32 random bytes behind a typed prefix, stored only as their hash.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use tutela_core::{Random, Secret, random_bytes};
 
@@ -11,10 +14,16 @@ pub enum TokenKind {
     ApiKey,
     /// Single-use code from the own host to another one.
     Code,
+    /// Which browser or application somebody signs in with.
+    Device,
+    /// One-time link.
+    Link,
+    /// What an application gets its next access token with.
+    Refresh,
     /// Browser session.
     Session,
-    /// One-time link.
-    Setup,
+    /// A sign-in under way.
+    SignIn,
     /// Ties a sign-in to the browser that began it.
     Transaction,
 }
@@ -24,8 +33,11 @@ impl TokenKind {
         match self {
             Self::ApiKey => "tck_",
             Self::Code => "tco_",
+            Self::Device => "tde_",
+            Self::Link => "tli_",
+            Self::Refresh => "tre_",
             Self::Session => "tse_",
-            Self::Setup => "tsu_",
+            Self::SignIn => "tsi_",
             Self::Transaction => "ttx_",
         }
     }
@@ -41,6 +53,11 @@ impl Token {
     /// A new token with 256 bits of randomness.
     pub fn new(kind: TokenKind, rng: &mut dyn Random) -> Self {
         let bytes: [u8; 32] = random_bytes(rng);
+        Self(Secret::new(format!("{}{}", kind.prefix(), BASE64.encode(bytes))))
+    }
+
+    /// The token of this kind that a keyed hash made; whoever has no key cannot tell it from a random one.
+    pub fn derived(kind: TokenKind, bytes: [u8; 32]) -> Self {
         Self(Secret::new(format!("{}{}", kind.prefix(), BASE64.encode(bytes))))
     }
 
@@ -62,6 +79,18 @@ impl Token {
         out.copy_from_slice(digest(&SHA256, self.0.open().as_bytes()).as_ref());
         out
     }
+}
+
+/// HMAC-SHA-256 over `parts`, each behind its length.
+pub fn keyed_hash(key: &Secret<[u8; 32]>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.open()));
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(mac.sign().as_ref());
+    out
 }
 
 #[cfg(test)]

@@ -14,6 +14,16 @@ CREATE TABLE account (
   name {text} NOT NULL,
   state {text} NOT NULL CHECK (state IN ('active', 'disabled')),
   password_hash {text},
+  password_changed_at {time},
+  -- Why the next sign-in has to choose a new password.
+  password_must_change {text},
+  -- When the reminder to change it was put off.
+  reminded_at {time},
+  -- Set by a reset through the mailbox: until a stronger proof, mail is no second factor.
+  mail_reset_at {time},
+  email_verified_at {time},
+  phone {text},
+  phone_verified_at {time},
   created_at {time} NOT NULL
 ) {strict};
 
@@ -41,6 +51,10 @@ CREATE TABLE session (
   login {id} NOT NULL,
   account_id {id} NOT NULL REFERENCES account (id),
   host {text} NOT NULL,
+  device_id {id},
+  aal {text} NOT NULL,
+  amr {json} NOT NULL,
+  auth_time {time} NOT NULL,
   token_hash {bytes} NOT NULL UNIQUE,
   created_at {time} NOT NULL,
   last_seen_at {time} NOT NULL,
@@ -60,13 +74,18 @@ CREATE TABLE sign_in_code (
   expires_at {time} NOT NULL
 ) {strict};
 
-CREATE TABLE setup_link (
+-- One-time links: what each is for, and for whom.
+CREATE TABLE link (
   id {id} NOT NULL PRIMARY KEY,
+  purpose {text} NOT NULL,
   token_hash {bytes} NOT NULL UNIQUE,
   account_id {id} REFERENCES account (id),
+  -- What the link confirms, sealed: a new address, a device.
+  sealed {text},
   expires_at {time} NOT NULL,
   used_at {time}
 ) {strict};
+CREATE INDEX link_by_account ON link (account_id);
 
 CREATE TABLE client (
   id {id} NOT NULL PRIMARY KEY,

@@ -94,6 +94,8 @@ impl IndexRow {
 /// The closed list of writes that need no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Housekeeping {
+    /// An attempt was counted before it is verified; what becomes of it is an event.
+    AttemptReservation,
     /// A cursor or cache moved on.
     Cursor,
     /// An idempotency key was reserved, filled or dropped.
@@ -110,7 +112,7 @@ pub enum Housekeeping {
     Projection,
     /// A session was used.
     SessionTouch,
-    /// A single-use code of a sign-in was made; using it up is an event.
+    /// A single-use code of a sign-in was made, or a sign-in came a step further; its end is an event.
     SignInTransaction,
     /// A data subject who was not known got a key; the event that needs it follows.
     SubjectKey,

@@ -30,6 +30,9 @@ pub use migrate::{Migration, MigrationState, schema};
 pub use registry::registered;
 pub use sql::{On, Sql};
 pub use table::{
+    account::PasswordRow,
+    attempt::AttemptRow,
+    authenticator::AuthenticatorRow,
     change::Change,
     client::ClientRow,
     epoch::EpochRow,
@@ -41,9 +44,11 @@ pub use table::{
     key_job::KeyJobRow,
     key_version::{KeyVersionRow, Sealed},
     ledger::{HourTotal, LogRow, Position},
+    link::{LinkRow, NewLink},
+    message::MessageRow,
     search::{Bounds, Match, TokensOf},
     session::SessionView,
-    setup::SetupRow,
+    sign_in::SignInRow,
     sink::{DeadLetterRow, SinkRow},
     subject_key::{SubjectKeyRow, SubjectTagRow},
 };

@@ -15,7 +15,10 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "the house", text: include_str!("../migrations/0001_the_house.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "the house", text: include_str!("../migrations/0001_the_house.sql") },
+    Migration { version: 2, name: "signing in", text: include_str!("../migrations/0002_signing_in.sql") },
+];
 
 statements! {
     MIGRATION_LIST () = "SELECT version, checksum FROM schema_migration ORDER BY version";

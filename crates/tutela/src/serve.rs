@@ -100,6 +100,7 @@ pub async fn start(mut config: Config) -> Result<Running, Error> {
         sink: Arc::new(app.request_sink()),
         env,
         pages: own_pages(router(Front::Own)),
+        cookies: app.cookies(),
     })
     .map_err(Error::Usage)?;
 
@@ -146,11 +147,16 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
     let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
     let providers = keys::providers(config, &root, &env)?;
+    let senders = config.channels.senders().map_err(Error::Usage)?;
+    warn_of_weakened(config);
     Ok(Parts {
         store,
         env,
         urls,
         identity: config.identity.clone(),
+        limits: config.limits.clone(),
+        mail: senders.mail,
+        sms: senders.sms,
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,
@@ -161,6 +167,16 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         ledger_key,
         version: VERSION,
     })
+}
+
+/// What the configuration allows that it should not, said at every start.
+fn warn_of_weakened(config: &Config) {
+    for fact in config.identity.weakened() {
+        tracing::warn!(profile = config.identity.profile.as_str(), "weakened: {fact}");
+    }
+    if let Some(file) = &config.channels.log {
+        tracing::warn!(file = %file.display(), "weakened: channels.log: messages without a sender are written to a file, codes and links included");
+    }
 }
 
 /// The search cluster that `audit.storage` names.

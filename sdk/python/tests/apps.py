@@ -5,6 +5,12 @@
 /admin     asks the server, records, and answers with a dict
 /plain     a handler that is not async
 /delete/7  needs a permission, has a path parameter
+
+/vault         whoever proved enough: signing in outside, as is usual
+/vault/turned  the same, the other way round
+/vault/alone   without `authenticate`
+/vault/plain   a handler that is not async
+/vault/7       needs a permission besides, has a path parameter
 """
 
 from __future__ import annotations
@@ -21,8 +27,11 @@ from tutela import Guard, PermissionDenied, current_user
 FRAMEWORKS = ["nexios", "starlette", "fastapi"]
 
 
-def make_app(framework, security):
-    return {"nexios": nexios, "starlette": starlette, "fastapi": fastapi}[framework](security)
+VAULTS = ["/vault", "/vault/turned", "/vault/alone", "/vault/plain"]
+
+
+def make_app(framework, security, mfa):
+    return {"nexios": nexios, "starlette": starlette, "fastapi": fastapi}[framework](security, mfa)
 
 
 def described(user):
@@ -38,7 +47,7 @@ async def administer(security, user):
     return {"status": "success"}
 
 
-def nexios(security):
+def nexios(security, mfa):
     app = NexiosApp()
     app.wrap_asgi(Guard, security=security)
 
@@ -66,10 +75,39 @@ def nexios(security):
     async def delete(request, photo):
         return {"deleted": photo}
 
+    @app.route("/vault", methods=["GET", "POST"])
+    @security.authenticate
+    @mfa.require
+    async def vault(request):
+        return {"open": request.user.id}
+
+    @app.get("/vault/turned")
+    @mfa.require
+    @security.authenticate
+    async def turned(request):
+        return {"open": request.user.id}
+
+    @app.get("/vault/alone")
+    @mfa.require
+    async def alone(request, response):
+        return response.json({"open": request.user.id})
+
+    @app.get("/vault/plain")
+    @security.authenticate
+    @mfa.require
+    def plain_vault(request):
+        return {"open": current_user().id}
+
+    @app.get("/vault/{drawer}")
+    @mfa.require
+    @security.require("photos:delete")
+    async def drawer(request, drawer):
+        return {"open": drawer}
+
     return app
 
 
-def starlette(security):
+def starlette(security, mfa):
     async def index(request):
         return JSONResponse(described(request.user))
 
@@ -89,12 +127,30 @@ def starlette(security):
     async def delete(request):
         return JSONResponse({"deleted": request.path_params["photo"]})
 
+    async def opened(request):
+        return JSONResponse({"open": request.user.id})
+
+    def plainly_opened(request):
+        return JSONResponse({"open": current_user().id})
+
+    @mfa.require
+    @security.require("photos:delete")
+    async def drawer(request):
+        return JSONResponse({"open": request.path_params["drawer"]})
+
     routes = [Route("/", index), Route("/me", me), Route("/admin", admin), Route("/plain", plain)]
     routes.append(Route("/delete/{photo}", delete))
+    routes += [
+        Route("/vault", security.authenticate(mfa.require(opened)), methods=["GET", "POST"]),
+        Route("/vault/turned", mfa.require(security.authenticate(opened))),
+        Route("/vault/alone", mfa.require(opened)),
+        Route("/vault/plain", security.authenticate(mfa.require(plainly_opened))),
+        Route("/vault/{drawer}", drawer),
+    ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, security=security)])
 
 
-def fastapi(security):
+def fastapi(security, mfa):
     app = FastAPI()
     app.add_middleware(Guard, security=security)
 
@@ -121,5 +177,34 @@ def fastapi(security):
     @security.require("photos:delete")
     async def delete(photo: str):
         return {"deleted": photo}
+
+    @app.api_route("/vault", methods=["GET", "HEAD", "POST"])
+    @security.authenticate
+    @mfa.require
+    async def vault(request: Request):
+        return {"open": request.user.id}
+
+    @app.get("/vault/turned")
+    @mfa.require
+    @security.authenticate
+    async def turned(request: Request):
+        return {"open": request.user.id}
+
+    @app.get("/vault/alone")
+    @mfa.require
+    async def alone():
+        return {"open": current_user().id}
+
+    @app.get("/vault/plain")
+    @security.authenticate
+    @mfa.require
+    def plain_vault(request: Request):
+        return {"open": request.user.id}
+
+    @app.get("/vault/{drawer}")
+    @mfa.require
+    @security.require("photos:delete")
+    async def drawer(drawer: str):
+        return {"open": drawer}
 
     return app

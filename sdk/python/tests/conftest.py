@@ -7,7 +7,7 @@ import pytest
 from apps import FRAMEWORKS, make_app
 from fake import FakeTutela
 
-from tutela import SecurityManager, Tutela
+from tutela import MFA, SecurityManager, Tutela
 
 
 @pytest.fixture
@@ -23,13 +23,30 @@ def client(fake):
 
 
 @pytest.fixture
-def security(client):
-    return SecurityManager(client=client, audience="photos")
+def session_config():
+    """What the application states; tests put other things in its place."""
+    return {}
+
+
+@pytest.fixture
+def declared():
+    """The arguments of `MFA`; tests put others in their place."""
+    return {"providers": ["totp", "sms"]}
+
+
+@pytest.fixture
+def security(client, session_config):
+    return SecurityManager(client=client, audience="photos", session_config=session_config)
+
+
+@pytest.fixture
+def mfa(client, declared):
+    return MFA(client=client, **declared)
 
 
 @pytest.fixture(params=FRAMEWORKS)
-def app(request, security):
-    return make_app(request.param, security)
+def app(request, security, mfa):
+    return make_app(request.param, security, mfa)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class FakeTutela:
         self.requests = []  # (method, path, headers)
         self.questions = []
         self.grants = {(ACCOUNT, "admin", None)}
+        self.identity = identity_settings()
         self.crypto = FakeCrypto()
         self.ledger = FakeLedger(self.events)
         self.app = Starlette(
@@ -48,6 +49,7 @@ class FakeTutela:
                 Route("/v1/events/{id}", self._event),
                 Route("/v1/ledger/{what}", self._ledger),
                 Route("/v1/permissions/check", self._check, methods=["POST"]),
+                Route("/v1/identity/settings", self._identity),
                 Route("/v1/tokens/introspect", self._introspect, methods=["POST"]),
                 *self.crypto.routes,
             ]
@@ -80,6 +82,9 @@ class FakeTutela:
             "email": "ada@example.org",
             "roles": ["admin"],
             "permissions": ["photos:*"],
+            "acr": "aal1",
+            "amr": ["pwd"],
+            "auth_time": now,
             "iat": now,
             "exp": now + 60,
             **claims,
@@ -130,11 +135,37 @@ class FakeTutela:
         allowed = (who, question["permission"], question.get("resource")) in self.grants
         return JSONResponse({"allowed": allowed, "reason": "the test says so"})
 
+    async def _identity(self, request):
+        return JSONResponse(self.identity)
+
     async def _introspect(self, request):
         good = (await request.json())["token"] == "good"
         return JSONResponse(
             {"active": True, "sub": ACCOUNT, "roles": ["admin"]} if good else {"active": False}
         )
+
+
+def identity_settings():
+    login = {"attempts": 5, "window": "1h", "lockout": "1d"}
+    return {
+        "profile": "nist",
+        "public_url": ISSUER,
+        "providers": [],
+        "session": {
+            "timeout": 3600,
+            "refresh_enabled": True,
+            "secure": True,
+            "http_only": True,
+            "access_token": "15m",
+        },
+        "mfa": {
+            "providers": ["totp", "sms", "email"],
+            "required_factors": 2,
+            "remember_device": True,
+            "passkeys": True,
+        },
+        "limits": {"login": login},
+    }
 
 
 def document(status, detail, errors=()):

@@ -6,7 +6,7 @@ answer raises: unknown is no.
 """
 
 from .audit import AuditLog, AuditLogger, AuditMismatch
-from .auth import Anonymous, AuthProvider, User
+from .auth import MFA, Anonymous, AuthProvider, User
 from .client import Batch, Permission, Token, Tutela
 from .context import current_user
 from .encryption import Encryption
@@ -17,6 +17,7 @@ from .errors import (
     Exhausted,
     Internal,
     Invalid,
+    MFARequired,
     NotFound,
     PermissionDenied,
     RateLimited,
@@ -25,6 +26,8 @@ from .errors import (
     Unavailable,
 )
 from .events import ExternalId, NewEvent, Resource
+from .identity_answers import IdentitySettings
+from .identity_settings import IdentityMismatch
 from .keys import KeyManager
 from .ledger_answers import EventType, Hold, Recorded, StoredEvent
 from .middleware import Guard
@@ -34,6 +37,7 @@ from .security import SecurityManager
 __version__ = "0.0.1"
 
 __all__ = [
+    "MFA",
     "Anonymous",
     "AuditLog",
     "AuditLogger",
@@ -49,9 +53,12 @@ __all__ = [
     "ExternalId",
     "Guard",
     "Hold",
+    "IdentityMismatch",
+    "IdentitySettings",
     "Internal",
     "Invalid",
     "KeyManager",
+    "MFARequired",
     "NewEvent",
     "NotFound",
     "Permission",

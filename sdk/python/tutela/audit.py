@@ -19,7 +19,7 @@ from .audit_call import About
 from .audit_exit import audited
 from .audit_record import AuditLog, AuditLogs, Person, source_of, subject_of
 from .audit_request import Seen, from_context
-from .audit_settings import AuditMismatch, AuditSettings, Comparison
+from .audit_settings import AuditComparison, AuditMismatch, AuditSettings
 from .client import Tutela
 from .events import NewEvent, Resource
 
@@ -53,7 +53,7 @@ class AuditLogger:
             raise ValueError("pass the client once: as the first argument, or as `client`")
         self.client = _client(client if db is None else db)
         self.namespace = namespace
-        self.comparison = Comparison(self.settings)
+        self.comparison = AuditComparison(self.settings)
 
     async def record(
         self,

@@ -8,35 +8,24 @@ records must not learn after a month that they are gone.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import Conflict, Corrupt, Internal, NotFound, PermissionDenied, TutelaError
+from .comparison import Comparison, Mismatch
 from .settings import is_seconds, members, unknown
 
 if TYPE_CHECKING:
     from .client import Tutela
 
-LOG = logging.getLogger("tutela.audit")
 
-
-class AuditMismatch(Conflict):
+class AuditMismatch(Mismatch):
     """The server keeps less than the application counts on. `differences` has a sentence for each.
 
     Change the server's `[audit]` section, or what the application states.
     """
 
-    def __init__(self, differences: Iterable[str]) -> None:
-        self.differences = tuple(differences)
-        super().__init__(
-            "the server keeps less than this application counts on: " + "; ".join(self.differences)
-        )
-
-    def for_visitor(self) -> TutelaError:
-        """How an instance is configured is nobody's business outside."""
-        return Internal()
+    says = "the server keeps less than this application counts on"
 
 
 @dataclass(frozen=True)
@@ -91,40 +80,22 @@ class AuditSettings:
         return found
 
 
-class Comparison:
-    """Compares once with the server, and remembers what came out."""
+class AuditComparison(Comparison):
+    """Compares once with the server's `[audit]` section, and remembers what came out."""
 
-    def __init__(self, settings: AuditSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+    what = "audit"
+    log = logging.getLogger("tutela.audit")
+    mismatch = AuditMismatch
+
+    def __init__(self, settings: AuditSettings) -> None:
+        super().__init__(settings.stated)
         self._settings = settings
-        self._clock = clock
-        self.done = not settings.stated
-        self._mismatch: tuple[str, ...] = ()
-        self._asked = 0.0
 
-    async def check(self, client: Tutela) -> None:
-        """Raises `AuditMismatch` where the server keeps less, `Unavailable` where it gives no answer.
+    async def ask(self, client: Tutela) -> Mapping[str, Any]:
+        return await client.ledger.settings()
 
-        A mismatch is asked about again after a minute, so that it ends when the server's file is right.
-        """
-        if self.done:
-            return
-        if self._mismatch and self._clock() - self._asked < AGAIN_S:
-            raise AuditMismatch(self._mismatch)
-        try:
-            server = await client.ledger.settings()
-        except (NotFound, PermissionDenied) as error:
-            # Whoever may only record still records; that nothing was compared is said, once.
-            LOG.warning("the audit settings were not compared with the server: %s", type(error).__name__)
-            self.done = True
-            return
-        try:
-            self._mismatch = tuple(self._settings.shortfalls(server))
-        except (TypeError, ValueError) as error:
-            raise Corrupt("the server's audit settings are not what they must be", remote=True) from error
-        self._asked = self._clock()
-        if self._mismatch:
-            raise AuditMismatch(self._mismatch)
-        self.done = True
+    def differences(self, server: Mapping[str, Any]) -> list[str]:
+        return self._settings.shortfalls(server)
 
 
 def _fields(given: Iterable[str | Mapping[str, Any]], *, of_server: bool = False) -> dict[str, str | None]:
@@ -164,4 +135,3 @@ FIELDS = (
     "session",
     "metadata",
 )
-AGAIN_S = 60.0

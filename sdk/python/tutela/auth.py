@@ -1,11 +1,12 @@
-"""Names for who signs in and how."""
+"""Who signs in and how: the names, and `MFA` for handlers that ask for more than one factor."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-from .errors import PermissionDenied, Unauthenticated
+from .errors import MFARequired, PermissionDenied, Unauthenticated
 from .identity import Anonymous, User
+from .mfa import MFA
 
 
 class AuthProvider(str, Enum):
@@ -16,4 +17,4 @@ class AuthProvider(str, Enum):
     SAML = "saml"
 
 
-__all__ = ["Anonymous", "AuthProvider", "PermissionDenied", "Unauthenticated", "User"]
+__all__ = ["MFA", "Anonymous", "AuthProvider", "MFARequired", "PermissionDenied", "Unauthenticated", "User"]

@@ -26,6 +26,7 @@ from .audit_record import AuditLogs
 from .crypto_client import CryptoClient
 from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
 from .events import NewEvent, Resource, Subject, subject_to_wire
+from .identity_answers import IdentitySettings, identity_settings
 from .ledger_answers import StoredEvent, parsed, stored, text
 from .ledger_client import LedgerClient
 from .query import search_terms
@@ -218,6 +219,10 @@ class Tutela:
             roles=tuple(str(role) for role in answer.get("roles") or ()),
             sid=answer.get("sid"),
         )
+
+    async def identity_settings(self) -> IdentitySettings:
+        """How people sign in there, as the server's `[identity]` says it. Needs `permissions:check`."""
+        return identity_settings(await self._get("/v1/identity/settings"))
 
     async def checkpoint(self) -> str:
         """The newest signed checkpoint of the ledger (C2SP tlog-checkpoint), as text."""

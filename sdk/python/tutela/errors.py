@@ -73,9 +73,42 @@ class Invalid(TutelaError):
 
 
 class Unauthenticated(TutelaError):
-    """Nobody is signed in, or the identity presented is not good."""
+    """Nobody is signed in, or the identity presented is not good.
+
+    `www_authenticate` is the header that RFC 9110 §15.5.2 asks for beside the status.
+    """
 
     kind, status, title = "unauthenticated", 401, "sign-in required"
+    # Signing in is the gateway's business.
+    www_authenticate: str = "tutela-identity"
+
+
+class MFARequired(Unauthenticated):
+    """It is known who asks, but they have proved too little of it, or too long ago.
+
+    `challenge`, which `problem` holds too, is where a browser goes to prove more: a path on the host of the
+    application that brings the person back. `acr` and `max_age` (seconds) are told to other clients
+    (RFC 9470 §3). Where `leads` is false, a browser is told as well, in place of being sent there.
+    """
+
+    kind, title = "mfa-required", "more proof is required"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        challenge: str,
+        acr: str | None = None,
+        max_age: int | None = None,
+        leads: bool = True,
+    ) -> None:
+        super().__init__(detail, problem={"challenge": challenge})
+        self.challenge = challenge
+        self.leads = leads
+        wanted = {"error": "insufficient_user_authentication", "acr_values": acr, "max_age": max_age}
+        self.www_authenticate = "Bearer " + ", ".join(
+            f'{name}="{value}"' for name, value in wanted.items() if value is not None
+        )
 
 
 class PermissionDenied(TutelaError):

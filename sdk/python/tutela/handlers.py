@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import anyio.to_thread
 
 Handler = Callable[..., Any]
 
@@ -17,6 +20,20 @@ def positional(handler: Handler) -> Callable[[Mapping[str, Any]], int] | None:
         return None
     names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     return lambda given: sum(1 for name in names if name not in given)
+
+
+async def run(
+    handler: Handler,
+    takes: Callable[[Mapping[str, Any]], int] | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Any:
+    """Call a handler with as many arguments as `takes`, of `positional`, says; plain ones run in a thread."""
+    given = args if takes is None else args[: takes(kwargs)]
+    if inspect.iscoroutinefunction(handler):
+        return await handler(*given, **kwargs)
+    result = await anyio.to_thread.run_sync(functools.partial(handler, *given, **kwargs))
+    return await result if inspect.isawaitable(result) else result
 
 
 def scopes(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -48,3 +65,7 @@ def attribute(value: Any, name: str) -> Any:
         return getattr(value, name, None)
     except Exception:
         return None
+
+
+# A handler behind `authenticate` has under this name what reads the request, for decorators further out.
+READS = "tutela_reads"

@@ -5,6 +5,7 @@ and names one route. A request without it comes from nobody. What is checked, in
 
     form (three parts, canonical base64url) -> typ, alg, kid -> key of that kid -> signature
     -> iss, aud -> iat and exp, 5 s of clock skew, life of at most 60 s -> subject and session
+    -> the types of what else it says
 
 Whatever fails is `Unauthenticated`, with the reason. If the keys cannot be fetched, it is `Unavailable`.
 """
@@ -31,6 +32,12 @@ class User:
 
     `roles` and `permissions` are as of the token, so up to 60 seconds old; for a decision that must be
     current, ask `SecurityManager.has_permission`.
+
+    `acr`, `amr` and `auth_time` say how surely it is this person. `acr` is `aal1`, `aal2` or `aal3`
+    (SP 800-63B-4 §2), `aal1` where the token has none. `amr` are the methods they proved it by (RFC 8176):
+    `pwd`, `otp` (an app's code), `sms`, `hwk` or `swk` (a passkey), `user`, `mfa` (two distinct factors),
+    and tutela's own `email`, `recovery`, and `remembered` (the device spared the second factor).
+    `auth_time` is when they last did, in seconds since 1970; 0 where nobody knows.
     """
 
     id: str
@@ -39,6 +46,9 @@ class User:
     roles: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     session_id: str = ""
+    acr: str = "aal1"
+    amr: tuple[str, ...] = ()
+    auth_time: int = 0
 
     @property
     def identity(self) -> str:
@@ -73,6 +83,9 @@ class Anonymous:
     roles: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     session_id: None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    auth_time: int = 0
 
     @property
     def identity(self) -> str:
@@ -158,6 +171,10 @@ class Verifier:
             roles=_names(claims, "roles"),
             permissions=_names(claims, "permissions"),
             session_id=session,
+            # Gateways of before these claims say nothing of it: then the least is true.
+            acr="aal2",
+            amr=_names(claims, "amr"),
+            auth_time=_time(claims, "auth_time"),
         )
 
 
@@ -197,6 +214,13 @@ def _seconds(claims: dict[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _refused(f"it has no `{name}`")
+    return value
+
+
+def _time(claims: dict[str, Any], name: str) -> int:
+    value = claims.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _refused(f"its `{name}` is not a time in whole seconds")
     return value
 
 

@@ -6,7 +6,8 @@ Mount it inside the framework's own error handler, so that our errors reach it f
     Nexios               app.wrap_asgi(Guard, security=security)
 
 A request without an identity passes as `Anonymous`; a route that needs a person says so with
-`@security.authenticate`. A bad identity is refused here with 401, missing keys with 503.
+`@security.authenticate`. A bad identity is refused here with 401, missing keys with 503. Where a person has
+to prove more, a browser that opens a page is led to where they do (303), and everybody else is told (401).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from .context import CURRENT, Scope, bind, read_request
-from .errors import TutelaError, Unauthenticated
+from .context import CURRENT, Scope, bind, navigates, read_request
+from .errors import MFARequired, TutelaError, Unauthenticated
+from .identity import User
 
 if TYPE_CHECKING:
     from .security import SecurityManager
@@ -34,6 +36,7 @@ class Guard:
 
     def __init__(self, app: Callable[..., Awaitable[None]], *, security: SecurityManager) -> None:
         self.app = app
+        self._security = security
         self._verifier = security.verifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +54,8 @@ class Guard:
         token = None
         try:
             context = await read_request(scope, self._verifier)
+            if isinstance(context.user, User):
+                await self._security.ready()
             bind(scope, context)
             token = CURRENT.set(context)
             await self.app(scope, receive, watch)
@@ -58,10 +63,25 @@ class Guard:
             # Half an answer cannot be taken back; the framework's error handler cuts the connection.
             if answered:
                 raise
-            await refuse(scope, receive, send, error.for_visitor())
+            shown = error.for_visitor()
+            if isinstance(shown, MFARequired) and shown.leads and navigates(scope):
+                await lead(send, shown.challenge)
+            else:
+                await refuse(scope, receive, send, shown)
         finally:
             if token is not None:
                 CURRENT.reset(token)
+
+
+async def lead(send: Send, location: str) -> None:
+    """Answer with a redirect that is followed by a GET and kept by nobody (RFC 9110 §15.4.4)."""
+    headers = [
+        (b"location", location.encode()),
+        (b"content-length", b"0"),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, error: TutelaError) -> None:
@@ -77,8 +97,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: TutelaError)
         (b"cache-control", b"no-store"),
     ]
     if isinstance(error, Unauthenticated):
-        # RFC 9110 §15.5.2 asks for a challenge; signing in is the gateway's business.
-        headers.append((b"www-authenticate", b"tutela-identity"))
+        headers.append((b"www-authenticate", error.www_authenticate.encode()))
     if error.retry_after is not None:
         headers.append((b"retry-after", str(int(error.retry_after)).encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

@@ -11,30 +11,29 @@
 
 Signing in, sessions and cookies belong to tutela, which stands in front of the application. So
 `auth_providers` and `session_config` state what the application counts on, in the words of the server's
-`[identity]` configuration; they are checked for typos, and it is the server's file that decides.
+`[identity]` configuration. They are checked for typos, and it is the server's file that decides; what
+`session_config` names is compared with it before anybody who is signed in is let through.
 `Encryption`, which seals what the application stores, can be imported from here too.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-import anyio.to_thread
-
 from .audit import AuditLogger
 from .auth import AuthProvider
 from .client import Tutela
-from .context import CURRENT, RequestContext, Visitor, bind, read_request
+from .context import CURRENT, RequestContext, Visitor, guarantee_user, read_request
 from .encryption import Encryption
 from .errors import PermissionDenied, Unauthenticated
 from .events import ExternalId
-from .handlers import Handler, as_response, positional, scopes
+from .handlers import READS, Handler, as_response, positional, run, scopes
 from .identity import Anonymous, Verifier
-from .settings import is_bool, is_seconds, is_span, members, unknown
+from .identity_settings import IdentityComparison
+from .settings import is_bool, is_seconds, is_span, listed, members
 
 __all__ = ["Encryption", "SecurityManager"]
 
@@ -43,7 +42,8 @@ class SecurityManager:
     """Authentication, permissions and the audit log of one application.
 
     `auth_providers`: any of `oauth2`, `openid`, `saml`, each once. `session_config`: `timeout`
-    (seconds), `refresh_enabled`, `secure`, `http_only` (booleans), `access_token` (`"15m"`).
+    (seconds), `refresh_enabled`, `secure`, `http_only` (booleans), `access_token` (`"15m"`). Where the
+    server has another value, `IdentityMismatch` names both; what is not named is not compared.
     `client` defaults to `Tutela()`. `audience` is the name of the gateway's route to this
     application, by default `TUTELA_AUDIENCE`. `issuer` is tutela's public URL, by default
     `TUTELA_ISSUER`, else the client's URL. Raises ValueError that names what is wrong.
@@ -60,6 +60,7 @@ class SecurityManager:
     ) -> None:
         self.auth_providers = _providers(auth_providers)
         self.session_config = members("session_config", session_config or {}, _SESSION)
+        self.comparison = IdentityComparison("session", self.session_config)
         self.client = client or Tutela()
         self.audit_log = AuditLogger(self.client)
         self._audience = audience or os.environ.get("TUTELA_AUDIENCE") or ""
@@ -92,20 +93,16 @@ class SecurityManager:
             context = CURRENT.get() or await self._read(args, kwargs)
             if isinstance(context.user, Anonymous):
                 raise Unauthenticated("sign in first")
-            _guarantee_user(args, kwargs, context)
+            await self.ready()
+            guarantee_user(args, kwargs, context)
             token = CURRENT.set(context)
             try:
-                given = args if takes is None else args[: takes(kwargs)]
-                if inspect.iscoroutinefunction(handler):
-                    result = await handler(*given, **kwargs)
-                else:
-                    result = await anyio.to_thread.run_sync(functools.partial(handler, *given, **kwargs))
-                    if inspect.isawaitable(result):
-                        result = await result
+                result = await run(handler, takes, args, kwargs)
             finally:
                 CURRENT.reset(token)
             return as_response(args, result)
 
+        setattr(guarded, READS, self._read)
         return guarded
 
     async def has_permission(
@@ -135,14 +132,19 @@ class SecurityManager:
                 user = None if context is None else context.user
                 if not await self.has_permission(user, permission, resource):
                     raise PermissionDenied(f"this needs `{permission}`")
-                given = args if takes is None else args[: takes(kwargs)]
-                if inspect.iscoroutinefunction(handler):
-                    return await handler(*given, **kwargs)
-                return await anyio.to_thread.run_sync(functools.partial(handler, *given, **kwargs))
+                return await run(handler, takes, args, kwargs)
 
             return self.authenticate(permitted)
 
         return decorate
+
+    async def ready(self) -> None:
+        """Raise where the server is not set up as `session_config` says; asks only until that is known.
+
+        `IdentityMismatch` where it differs, `Unavailable` where the server gives no answer. `Guard` and
+        `authenticate` call it before they let somebody through who is signed in.
+        """
+        await self.comparison.check(self.client)
 
     async def aclose(self) -> None:
         """Close the client's connections."""
@@ -154,26 +156,10 @@ class SecurityManager:
         raise Unauthenticated("sign in first")
 
 
-def _guarantee_user(args: tuple[Any, ...], kwargs: Mapping[str, Any], context: RequestContext) -> None:
-    """Make `request.user` the verified person, whatever another middleware put there."""
-    for scope in scopes(args, kwargs):
-        if scope.get("user") is not context.user:
-            bind(scope, context)
-
-
 def _providers(given: Iterable[str | AuthProvider]) -> tuple[AuthProvider, ...]:
-    if isinstance(given, str):
-        raise ValueError('`auth_providers` is a list, for example ["oauth2"]')
     valid = [provider.value for provider in AuthProvider]
-    found: list[AuthProvider] = []
-    for name in given:
-        value = name.value if isinstance(name, AuthProvider) else name
-        if value not in valid:
-            raise ValueError(unknown("auth_providers", value, valid))
-        if AuthProvider(value) in found:
-            raise ValueError(f"`auth_providers`: `{value}` stands there twice")
-        found.append(AuthProvider(value))
-    return tuple(found)
+    names = listed("auth_providers", given, valid)
+    return tuple(AuthProvider(name) for name in names)
 
 
 _SESSION: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -36,6 +36,22 @@ def members(
     return dict(given)
 
 
+def listed(field: str, given: Any, valid: Sequence[str]) -> tuple[str, ...]:
+    """The names of a list, each one of `valid` and each once. Raises ValueError that names what is wrong."""
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+        raise ValueError(f'`{field}` is a list, for example ["{valid[0]}"]')
+    found: list[str] = []
+    for name in given:
+        if name not in valid:
+            raise ValueError(unknown(field, name, valid))
+        # A member of a text enum equals its text, and prints as something else.
+        known = valid[valid.index(name)]
+        if known in found:
+            raise ValueError(f"`{field}`: `{known}` stands there twice")
+        found.append(known)
+    return tuple(found)
+
+
 def is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -46,6 +62,13 @@ def is_seconds(value: Any) -> bool:
 
 def is_span(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,8} ?(s|m|h|d)", value) is not None
+
+
+def span_seconds(text: str) -> int:
+    """How long a span is: `60m` is `1h`. Raises ValueError where it is none."""
+    if not is_span(text):
+        raise ValueError(f"{text!r} is no length of time")
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[text[-1]]
 
 
 def is_schedule(value: Any) -> bool:

@@ -1,11 +1,9 @@
 //! Accounts: make, list, disable, give roles, name by outside identifiers.
 
-use std::sync::Arc;
-
 use tutela_api as api;
 use tutela_core::{AccountId, Secret};
 use tutela_identity::{
-    Account, AccountState, Email, check_strength,
+    Account, AccountState, Email,
     event::{AccountCreated, AccountDisabled, AccountIdentifierSet, AccountRolesChanged, SetupLinkCreated},
 };
 use tutela_store::Changeset;
@@ -13,7 +11,8 @@ use tutela_store::Changeset;
 use crate::{
     App, Ctx, Error,
     guard::failed_before,
-    usecase::{role, setup},
+    text,
+    usecase::{message, password, role, setup},
 };
 
 /// Makes an account. Without a password the answer holds a one-time link for choosing one.
@@ -22,10 +21,7 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::A
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&new.email)?, &new.name, ctx.now)?;
     role::must_be_giveable(app, ctx, &new.roles).await?;
     let hash = match new.password {
-        Some(password) => {
-            check_strength(&password, &[account.email.as_str(), &account.name])?;
-            Some(app.hasher.create(Secret::new(password), Arc::clone(&app.env)).await?)
-        }
+        Some(chosen) => Some(password::accept(app, &account, Secret::new(chosen)).await?),
         None => None,
     };
     let email = account.email.as_str();
@@ -33,8 +29,9 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::A
     let mut changeset = Changeset::of(created).account_insert(&account, hash.as_ref()).account_set_roles(account.id, &new.roles);
     let mut setup_link = None;
     if hash.is_none() {
-        let (link, change) = setup::link(app, ctx, Some(account.id));
-        changeset = change(changeset.and(app.record(ctx, SetupLinkCreated { who: Some((account.id, email)) }).await?));
+        let (link, url, row) = setup::for_account(app, ctx, account.id)?;
+        let mail = message::mail(app, ctx, email, &text::Mail::Invited { name: &account.name, url: &url }, Some(row.row.expires_at))?;
+        changeset = mail(changeset.and(app.record(ctx, SetupLinkCreated { who: Some((account.id, email)) }).await?).link_insert(&row));
         setup_link = Some(link.url);
     }
     app.store.commit(changeset).await?;
@@ -102,6 +99,15 @@ pub async fn set_identifier(app: &App, ctx: &Ctx, id: AccountId, external: &api:
 pub async fn failed_before_sign_in(app: &App, ctx: &Ctx) -> Result<u64, Error> {
     let id = ctx.principal.account().ok_or(Error::Unauthenticated("nobody is signed in"))?;
     Ok(app.store.counter_get(&failed_before(id)).await?)
+}
+
+/// A reason as it goes to the ledger: 1 to 500 characters.
+pub(crate) fn reason(why: &str) -> Result<String, Error> {
+    let why = why.trim();
+    if why.is_empty() || why.chars().count() > 500 || why.chars().any(char::is_control) {
+        return Err(Error::invalid("reason", "write why, in 1 to 500 characters; the reason goes to the ledger"));
+    }
+    Ok(why.to_owned())
 }
 
 /// Refuses an identifier that is empty or too long.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tutela_core::{
     SessionId, Timestamp,
-    seam::{SignInAnswer, SignInEnd, SignInStart},
+    seam::{SignInAnswer, SignInEnd, SignInStart, Wanted},
 };
 use tutela_identity::{Token, TokenKind, event::SessionExtended};
 use tutela_kms::{open_token, seal_token};
@@ -34,15 +34,18 @@ pub struct Transaction {
     pub origin: String,
     /// Path and query the browser wanted.
     pub return_to: String,
+    /// How strong and fresh the sign-in has to be.
+    #[serde(default)]
+    pub wanted: Wanted,
     cookie_hash: [u8; 32],
     ends: i64,
 }
 
 /// Step 1: where the browser goes, and the cookie it keeps.
-pub fn begin(app: &App, origin: &str, return_to: &str, now: Timestamp) -> SignInStart {
+pub fn begin(app: &App, origin: &str, return_to: &str, wanted: Wanted, now: Timestamp) -> SignInStart {
     let cookie = Token::new(TokenKind::Transaction, &mut { app.env() });
-    let transaction =
-        Transaction { origin: origin.to_owned(), return_to: local_path(return_to).to_owned(), cookie_hash: cookie.hash(), ends: (now + TRANSACTION).micros() };
+    let (origin, return_to) = (origin.to_owned(), local_path(return_to).to_owned());
+    let transaction = Transaction { origin, return_to, wanted, cookie_hash: cookie.hash(), ends: (now + TRANSACTION).micros() };
     let sealed =
         serde_json::to_vec(&transaction).map_err(|_| ()).and_then(|bytes| seal_token(app.sealer.root(), PURPOSE, &bytes, &mut { app.env() }).map_err(|_| ()));
     // Without a sealed transaction the person still signs in, and lands on the account page.
@@ -75,10 +78,10 @@ pub async fn finish(app: &App, ctx: &Ctx, answer: SignInAnswer<'_>) -> Result<Si
     let login = app.store.session_get(login).await?.ok_or_else(stale)?;
     let host = host_of(answer.origin);
     let rng = &mut { app.env() };
-    let life = session::lifetimes_on(app, host);
+    let life = session::life_on(app, host);
     let part = login.extend_to(SessionId::new(ctx.now, rng), host, life, ctx.now).map_err(|_| stale())?;
     let token = Token::new(TokenKind::Session, rng);
-    let as_account = ctx.as_account(login.account, login.id, Default::default());
+    let as_account = ctx.as_account(login.account, login.id, login.assurance.aal, Default::default());
     let done = app
         .commit(&as_account, SessionExtended { session: login.id, host }, |c| {
             c.code_use(code, answer.origin, cookie, ctx.now).session_insert(&part, token.hash())

@@ -112,7 +112,11 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         store,
         env: Arc::clone(&app.env),
         urls: app.urls.clone(),
-        identity: app.identity.clone(),
+        limits: Default::default(),
+        mail: None,
+        sms: None,
+        // At the cost that is in use: none is measured for a scratch instance.
+        identity: app.identity.at_cost(app.hasher.cost()),
         audit: app.audit.clone(),
         rules: app.rules.clone(),
         backup: crate::backup::BackupPlan { folder: data.to_owned(), ..Default::default() },

@@ -1,11 +1,13 @@
 //! One file per family of use cases; each is a function of the app, the context and its input.
 
 pub mod account;
+pub mod authenticator;
 pub mod backup;
 pub mod client;
 pub mod crypto;
 pub mod crypto_record;
 mod crypto_tally;
+pub mod device;
 pub mod epoch;
 pub mod erasure_journal;
 pub mod event;
@@ -20,8 +22,12 @@ pub mod key;
 pub mod key_backup;
 mod key_restore;
 pub mod ledger;
+pub(crate) mod link;
+pub(crate) mod message;
+pub mod password;
 pub mod permission;
 pub mod policy;
+pub mod profile;
 pub mod provider;
 pub mod retention;
 pub mod rewrap;
@@ -29,8 +35,12 @@ pub mod role;
 pub mod search;
 pub mod session;
 pub mod setup;
+pub mod sign_in;
+pub mod sign_up;
 pub mod stream;
 pub mod subject;
+pub mod token;
 pub(crate) mod unindex;
+pub mod unlock;
 
 pub use key_restore::restore;

@@ -2,7 +2,7 @@
 
 use tutela_api as api;
 use tutela_core::{AccountId, SessionId};
-use tutela_identity::AccountState;
+use tutela_identity::{AccessClaims, AccountState, IdentityClaims};
 
 use crate::{
     App, Ctx, Error,
@@ -38,18 +38,28 @@ pub async fn check(app: &App, ctx: &Ctx, question: api::PermissionQuestion) -> R
 /// What an identity token of the gateway means, and whether its session still lives.
 pub async fn introspect(app: &App, ctx: &Ctx, token: &str) -> Result<api::TokenAnswer, Error> {
     app.permit(ctx, "tokens:introspect").await?;
-    let inactive = api::TokenAnswer { active: false, sub: None, name: None, email: None, roles: Vec::new(), sid: None };
-    let Ok(claims) = app.signer.verify(token, &app.urls.public, ctx.now) else { return Ok(inactive) };
-    let (Ok(account), Ok(login)) = (claims.sub.parse::<AccountId>(), claims.sid.parse::<SessionId>()) else { return Ok(inactive) };
-    let live = app.store.session_get(login).await?.is_some_and(|s| s.ended_at.is_none() && ctx.now < s.expires_at);
-    let Some(identity) = session::identity_of(app, account, login).await?.filter(|_| live) else { return Ok(inactive) };
+    // Of the gateway's identity tokens and of access tokens alike.
+    let parties = app
+        .signer
+        .verify::<IdentityClaims>(token, &app.urls.public, &[], ctx.now)
+        .map(|c| (c.sub, c.sid))
+        .or_else(|_| app.signer.verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now).map(|c| (c.sub, c.sid)));
+    let Ok((sub, sid)) = parties else { return Ok(api::TokenAnswer::inactive()) };
+    let (Ok(account), Ok(login)) = (sub.parse::<AccountId>(), sid.parse::<SessionId>()) else { return Ok(api::TokenAnswer::inactive()) };
+    let Some(session) = app.store.session_get(login).await?.filter(|s| s.ended_at.is_none() && ctx.now < s.expires_at) else {
+        return Ok(api::TokenAnswer::inactive());
+    };
+    let Some(identity) = session::identity_of(app, account, login, &session.assurance).await? else { return Ok(api::TokenAnswer::inactive()) };
     Ok(api::TokenAnswer {
         active: true,
-        sub: Some(claims.sub),
+        sub: Some(sub),
         name: Some(identity.name),
         email: Some(identity.email),
         roles: identity.roles,
-        sid: Some(claims.sid),
+        sid: Some(sid),
+        acr: Some(identity.strength.acr().to_owned()),
+        amr: identity.methods,
+        auth_time: Some(identity.auth_time.secs()),
     })
 }
 

@@ -32,6 +32,27 @@ pub fn query(text: &str) -> Result<Query, Error> {
 /// Searches the ledger. Times are compared with when an event happened, not with when it was recorded.
 pub async fn search(app: &App, ctx: &Ctx, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
     app.permit(ctx, "ledger:read").await?;
+    page(app, query, before, limit).await
+}
+
+/// What the caller did and what was done to their account, newest first, without their single requests.
+pub async fn own(app: &App, ctx: &Ctx, before: Option<&str>) -> Result<Found, Error> {
+    const PAGE: usize = 50;
+    let id = super::session::own_account(ctx)?;
+    let before = before.map(|text| text.parse::<Position>().map_err(|_| Error::invalid("cursor", "this is not a cursor of this list"))).transpose()?;
+    let mut items = Vec::new();
+    for text in [format!("actor:{id} -type:gateway.*"), format!("resource:account/{id}")] {
+        items.extend(page(app, &query(&text)?, before, PAGE as u32).await?.items);
+    }
+    let place = |event: &api::StoredEvent| event.position.parse::<Position>().ok();
+    items.sort_by_key(|event| std::cmp::Reverse(place(event)));
+    items.dedup_by(|a, b| a.position == b.position);
+    items.truncate(PAGE);
+    let next = if items.len() == PAGE { items.last().and_then(place) } else { None };
+    Ok(Found { items, next })
+}
+
+async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
     let limit = limit.clamp(1, MAX_PAGE) as usize;
     let mut found = Found { items: Vec::new(), next: None };
     if let Some(ids) = query.terms.iter().find(|term| term.field == Field::Id && !term.excluded) {

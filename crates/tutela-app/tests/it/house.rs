@@ -7,7 +7,7 @@ use std::{
 use serde_json::Value;
 use testkit::{World, root_key};
 use tutela_app::{
-    App, AuditConfig, Ctx, IdentityConfig, KmsSettings, Parts, RetentionConfig, Rules, Urls, event,
+    App, AuditConfig, Ctx, IdentityConfig, KmsSettings, Parts, PasswordConfig, RetentionConfig, Rules, Urls, event,
     event::Wait,
     port::{KeyProvider, ProviderError},
     search,
@@ -52,6 +52,12 @@ impl KeyProvider for Memory {
     }
 }
 
+/// Password hashes that cost nothing.
+fn cheap() -> IdentityConfig {
+    let password = PasswordConfig { memory_kib: Some(64), passes: Some(1), allow_weak_for_tests: true, ..PasswordConfig::default() };
+    IdentityConfig { password, ..IdentityConfig::default() }
+}
+
 impl House {
     /// Starts the application; `retention` as `[audit.retention]`.
     pub async fn start(world: World, retention: RetentionConfig) -> Self {
@@ -72,7 +78,10 @@ impl House {
             store,
             env,
             urls: Urls { public: "http://tutela.localhost:8080".into(), admin: "http://console.tutela.localhost:8081".into() },
-            identity: IdentityConfig::default(),
+            identity: cheap(),
+            limits: Default::default(),
+            mail: None,
+            sms: None,
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

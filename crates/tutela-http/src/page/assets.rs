@@ -19,6 +19,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "htmx.min.js", kind: "text/javascript; charset=utf-8", bytes: include_bytes!("../../assets/htmx.min.js") },
     Asset { name: "hx-csp.min.js", kind: "text/javascript; charset=utf-8", bytes: include_bytes!("../../assets/hx-csp.min.js") },
     Asset { name: "mark.svg", kind: "image/svg+xml", bytes: include_bytes!("../../assets/mark.svg") },
+    Asset { name: "passkey.js", kind: "text/javascript; charset=utf-8", bytes: include_bytes!("../../assets/passkey.js") },
     Asset { name: "tutela.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("../../assets/tutela.css") },
 ];
 
@@ -28,7 +29,14 @@ pub(crate) fn addresses() -> Assets {
         let bytes = ASSETS.iter().find(|a| a.name == name).map_or(&b""[..], |a| a.bytes);
         format!("/_tutela/assets/{name}?{:016x}", fnv1a(bytes))
     };
-    Assets { css: address("tutela.css"), mark: address("mark.svg"), htmx: address("htmx.min.js"), hx_csp: address("hx-csp.min.js"), app_js: address("app.js") }
+    Assets {
+        css: address("tutela.css"),
+        mark: address("mark.svg"),
+        htmx: address("htmx.min.js"),
+        hx_csp: address("hx-csp.min.js"),
+        app_js: address("app.js"),
+        passkey_js: address("passkey.js"),
+    }
 }
 
 /// FNV-1a, 64 bits: tells versions of a file apart, nothing more.

@@ -8,12 +8,15 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
 use tutela_app::{Error, handover, session};
-use tutela_core::{ErrorKind, random_bytes, seam::SignInAnswer};
-use tutela_identity::cookie;
+use tutela_core::{
+    ErrorKind, random_bytes,
+    seam::{SignInAnswer, Wanted},
+};
+use tutela_identity::cookie::Cookie;
 
 use super::{html, see_other, set_cookie};
 use crate::{
-    caller::{Caller, cookie as find_cookie},
+    caller::{Caller, own_cookie},
     problem::status_of,
     view::{
         console::{ConsoleFrame, ConsoleMessagePage, Room},
@@ -100,13 +103,13 @@ impl Desk {
 /// Leads to the own host's sign-in page and back here.
 fn begin(web: &Web, caller: &Caller, uri: &Uri, fragment: bool) -> Response {
     let return_to = uri.path_and_query().map_or("/", |p| p.as_str());
-    let start = handover::begin(&web.app, web.origin(), return_to, caller.ctx.now);
+    let start = handover::begin(&web.app, web.origin(), return_to, Wanted::default(), caller.ctx.now);
     // A fetch cannot follow a redirect to another origin; htmx is told to navigate instead.
     let mut response = match HeaderValue::from_str(&start.location) {
         Ok(location) if fragment => (StatusCode::OK, [("hx-redirect", location)]).into_response(),
         _ => see_other(&start.location),
     };
-    set_cookie(&mut response, cookie::TRANSACTION, &start.cookie);
+    set_cookie(&mut response, web, Cookie::Transaction, &start.cookie);
     response
 }
 
@@ -118,13 +121,17 @@ pub(crate) struct Back {
 
 /// The way back from the own host.
 pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: HeaderMap, Query(back): Query<Back>) -> Response {
-    let answer =
-        SignInAnswer { origin: web.origin(), code: &back.code, state: &back.state, cookie: find_cookie(&headers, cookie::TRANSACTION).unwrap_or_default() };
+    let answer = SignInAnswer {
+        origin: web.origin(),
+        code: &back.code,
+        state: &back.state,
+        cookie: own_cookie(&headers, &web, Cookie::Transaction).unwrap_or_default(),
+    };
     match handover::finish(&web.app, &caller.ctx, answer).await {
         Ok(end) => {
             let mut response = see_other(&end.return_to);
-            set_cookie(&mut response, cookie::OWN_SESSION, &end.token);
-            set_cookie(&mut response, cookie::TRANSACTION, "");
+            set_cookie(&mut response, &web, Cookie::OwnSession, &end.token);
+            set_cookie(&mut response, &web, Cookie::Transaction, "");
             response
         }
         Err(e) if e.kind() == ErrorKind::Unauthenticated => {
@@ -135,7 +142,7 @@ pub(crate) async fn callback(State(web): State<Web>, caller: Caller, headers: He
                 "It was used already, is too old, or belongs to another browser.",
                 "Open the console again.",
             );
-            set_cookie(&mut failed, cookie::TRANSACTION, "");
+            set_cookie(&mut failed, &web, Cookie::Transaction, "");
             failed
         }
         Err(e) => super::message(
@@ -157,6 +164,6 @@ pub(crate) async fn sign_out(State(web): State<Web>, caller: Caller) -> Response
         return super::message(&web, status_of(e.kind()), "You are still signed in", "The session could not be ended.", "Try again in a moment.");
     }
     let mut response = see_other(&format!("{}/signed-out", web.app.urls().public));
-    set_cookie(&mut response, cookie::OWN_SESSION, "");
+    set_cookie(&mut response, &web, Cookie::OwnSession, "");
     response
 }

@@ -1,7 +1,9 @@
 //! Pages for people: hosted pages on the own host, the console on the admin listener, and the
 //! probes for machines.
 
+mod account;
 pub(crate) mod assets;
+mod change;
 mod console;
 mod console_frame;
 mod console_key_care;
@@ -10,10 +12,13 @@ mod console_ledger;
 mod console_ledger_care;
 mod console_ledger_read;
 mod console_ledger_sinks;
+mod links;
 mod own;
 mod probe;
 mod setup;
 mod show;
+mod sign_in;
+mod sign_up;
 
 use axum::{
     Router,
@@ -22,13 +27,17 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use tutela_app::Error;
 use tutela_core::ErrorKind;
-use tutela_identity::cookie;
+use tutela_identity::cookie::Cookie;
 
 use crate::{
-    problem::Failure,
+    problem::{Failure, status_of},
     security,
-    view::hosted::{HostedFrame, MessagePage},
+    view::{
+        hosted::{HostedFrame, MessagePage},
+        words::{EN, Words},
+    },
     web::{Front, Web},
 };
 
@@ -36,15 +45,63 @@ use crate::{
 pub(crate) fn own_host() -> Router<Web> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/account") }))
-        .route("/sign-in", get(own::sign_in_form).post(own::sign_in))
+        .merge(sign_in())
+        .merge(account())
         .route("/signed-out", get(own::signed_out))
         .route("/sign-out", get(own::sign_out_form).post(own::sign_out))
-        .route("/account", get(own::account))
-        .route("/account/sessions/end-others", post(own::end_others))
-        .route("/account/sessions/{id}/end", post(own::end_session))
         .route("/set-up/{token}", get(setup::form).post(setup::complete))
         .route("/.well-known/jwks.json", get(own::jwks))
         .route("/_tutela/assets/{name}", get(assets::serve))
+}
+
+/// Ways in: signing in step by step, making an account, and the pages behind mailed links. Every address that
+/// takes a post also leads somewhere with a GET, for whoever reloads.
+fn sign_in() -> Router<Web> {
+    let again = || get(|| async { Redirect::to("/sign-in/next") });
+    Router::new()
+        .route("/sign-in", get(sign_in::form).post(sign_in::password))
+        .route("/sign-in/next", get(sign_in::next))
+        .route("/sign-in/code", again().post(sign_in::code))
+        .route("/sign-in/enrol-app", again().post(sign_in::enrol_app))
+        .route("/sign-in/enrol-passkey", again().post(sign_in::enrol_passkey))
+        .route("/sign-in/new-password", again().post(sign_in::new_password))
+        .route("/sign-in/passkey", again().post(sign_in::passkey))
+        .route("/sign-in/password", again().post(sign_in::password_again))
+        .route("/sign-in/recovery", again().post(sign_in::recovery))
+        .route("/sign-in/send", again().post(sign_in::send))
+        .route("/step-up", get(sign_in::step_up))
+        .route("/sign-up", get(sign_up::form).post(sign_up::sign_up))
+        .route("/recover", get(links::recover_form).post(links::recover))
+        .route("/reset/{token}", get(links::reset_form).post(links::reset))
+        .route("/unlock/{token}", get(links::unlock_form).post(links::unlock))
+        .route("/not-me/{token}", get(links::not_me_form).post(links::not_me))
+        .route("/verify-email/{token}", get(links::verify_form).post(links::verify))
+        .route("/change-email/{token}", get(links::change_email_form).post(links::change_email))
+}
+
+/// The own account.
+fn account() -> Router<Web> {
+    let security = || get(|| async { Redirect::to("/account/security") });
+    Router::new()
+        .route("/account", get(account::overview))
+        .route("/account/activity", get(account::activity))
+        .route("/account/devices", get(account::devices))
+        .route("/account/devices/{id}/forget", get(|| async { Redirect::to("/account/devices") }).post(account::forget_device))
+        .route("/account/sessions/end-others", get(|| async { Redirect::to("/account") }).post(account::end_others))
+        .route("/account/sessions/{id}/end", get(|| async { Redirect::to("/account") }).post(account::end_session))
+        .route("/account/security", get(account::security))
+        .route("/account/name", get(change::name_form).post(change::name))
+        .route("/account/email", get(change::email_form).post(change::email))
+        .route("/account/email/verify", get(|| async { Redirect::to("/account") }).post(change::verify_email))
+        .route("/account/password", get(change::password_form).post(change::password))
+        .route("/account/password/dismiss", get(|| async { Redirect::to("/account") }).post(change::dismiss))
+        .route("/account/app", get(change::app_form).post(change::app))
+        .route("/account/passkey", get(change::passkey_form).post(change::passkey))
+        .route("/account/recovery", security().post(change::recovery))
+        .route("/account/authenticators/{id}/remove", security().post(change::remove))
+        .route("/account/phone", get(change::phone_form).post(change::phone))
+        .route("/account/phone/verify", security().post(change::verify_phone))
+        .route("/account/phone/remove", security().post(change::remove_phone))
 }
 
 /// Pages of the console.
@@ -107,9 +164,30 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
 }
 
+/// What the hosted pages say.
+pub(crate) const T: &Words = &EN;
+
+/// The page that sends somebody to sign in again, and back to where they were.
+pub(crate) fn prove_again(error: &Error, back: &str) -> Option<Response> {
+    let Error::NotFresh { acr, .. } = error else { return None };
+    Some(see_other(&format!("/step-up?acr={acr}&back={back}")))
+}
+
+/// A page after something that did not work, for a reason that is not the person's.
+pub(crate) fn failed(web: &Web, error: &Error) -> Response {
+    match error.kind() {
+        ErrorKind::Unauthenticated => see_other("/sign-in"),
+        ErrorKind::NotFound => message(web, StatusCode::NOT_FOUND, T.link_gone, T.link_gone_why, T.link_gone_advice),
+        ErrorKind::Conflict | ErrorKind::RateLimited | ErrorKind::Forbidden | ErrorKind::Invalid => {
+            message(web, status_of(error.kind()), "That cannot be done", &error.to_string(), "Go back to where you were.")
+        }
+        _ => message(web, status_of(error.kind()), "That was not done", T.no_answer, T.try_again),
+    }
+}
+
 /// The frame of hosted pages.
 pub(crate) fn frame(web: &Web) -> HostedFrame {
-    HostedFrame { assets: (*web.assets).clone(), brand: "tutela".into(), runner: web.host().to_owned() }
+    HostedFrame { assets: (*web.assets).clone(), brand: "tutela".into(), runner: web.host().to_owned(), t: T }
 }
 
 /// A rendered page with its policy.
@@ -139,8 +217,8 @@ pub(crate) fn see_other(location: &str) -> Response {
 }
 
 /// Sets one of our cookies, or (with an empty value) drops it.
-pub(crate) fn set_cookie(response: &mut Response, name: &str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(&cookie::set(name, value)) {
+pub(crate) fn set_cookie(response: &mut Response, web: &Web, cookie: Cookie, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(&web.app.cookies().set(cookie, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }

@@ -8,13 +8,17 @@ use axum::{
 };
 use serde::Deserialize;
 use tutela_app::{
-    Error,
+    Error, password,
     setup::{self, Choice, Setup},
 };
 use tutela_core::{ErrorKind, Secret};
 
-use super::{frame, html, message, see_other};
-use crate::{caller::Caller, view::hosted::SetUpPage, web::Web};
+use super::{T, frame, html, message, see_other};
+use crate::{
+    caller::Caller,
+    view::hosted::{Field, FormPage},
+    web::Web,
+};
 
 pub(crate) async fn form(State(web): State<Web>, caller: Caller, Path(token): Path<String>) -> Response {
     match setup::find(&web.app, &caller.ctx, &token).await {
@@ -47,13 +51,22 @@ pub(crate) async fn complete(State(web): State<Web>, caller: Caller, Path(token)
 
 fn page(web: &Web, token: &str, found: &Setup, typed: Option<&Typed>, error: Option<String>) -> Response {
     let account = found.account.as_ref();
-    let page = SetUpPage {
+    let email = account.map(|a| a.email.as_str().to_owned()).or(typed.map(|t| t.email.clone())).unwrap_or_default();
+    let name = typed.map(|t| t.name.clone()).or(account.map(|a| a.name.clone())).unwrap_or_default();
+    let page = FormPage {
         frame: frame(web),
+        title: "Set up your account".into(),
+        lead: Some("This link works once.".into()),
         action: format!("/set-up/{token}"),
-        name: typed.map(|t| t.name.clone()).or(account.map(|a| a.name.clone())).unwrap_or_default(),
-        email: account.map(|a| a.email.as_str().to_owned()).or(typed.map(|t| t.email.clone())).unwrap_or_default(),
-        email_fixed: account.is_some(),
-        minimum: setup::MIN_PASSWORD,
+        hidden: Vec::new(),
+        fields: vec![
+            Field { value: name, ..Field::text("name", T.name, "name") },
+            Field { readonly: account.is_some(), ..Field::email(T.mail, &email) },
+            Field::new_password(T, password::minimum(&web.app)),
+        ],
+        button: "Create account",
+        link: None,
+        why: "You are here because somebody gave you a set-up link.",
         error: error.clone(),
     };
     html(if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }, &page, None, None)

@@ -12,6 +12,7 @@ pub mod hosted;
 pub mod keys;
 pub mod ledger;
 pub mod part;
+pub mod words;
 
 /// Addresses of the files every page loads, each with its content hash as query.
 #[derive(Clone, Debug)]
@@ -26,4 +27,6 @@ pub struct Assets {
     pub hx_csp: String,
     /// Address of `app.js`.
     pub app_js: String,
+    /// Address of `passkey.js`.
+    pub passkey_js: String,
 }

@@ -1,4 +1,4 @@
-use tutela_core::AccountId;
+use tutela_core::{AccountId, Timestamp};
 use tutela_identity::{Account, AccountState, Email, PasswordHash};
 
 use crate::{
@@ -9,22 +9,49 @@ use crate::{
 
 statements! {
     ACCOUNT_COUNT () = "SELECT count(*) FROM account";
-    ACCOUNT_GET (Id) = "SELECT id, email, name, state, created_at FROM account WHERE id = $1";
-    ACCOUNT_GET_BY_EMAIL (Text) = "SELECT id, email, name, state, created_at, password_hash FROM account WHERE email = $1";
-    ACCOUNT_INSERT (Id, Text, Text, Text, Text, Time) = "INSERT INTO account (id, email, name, state, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    ACCOUNT_LIST (Id, Int) = "SELECT id, email, name, state, created_at FROM account WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    ACCOUNT_GET (Id) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at FROM account WHERE id = $1";
+    ACCOUNT_GET_BY_EMAIL (Text) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at, password_hash, password_changed_at, password_must_change, reminded_at, mail_reset_at FROM account WHERE email = $1";
+    ACCOUNT_DELETE (Id) = "DELETE FROM account WHERE id = $1";
+    ACCOUNT_INSERT (Id, Text, Text, Text, Text, Time, Time) =
+        "INSERT INTO account (id, email, name, state, password_hash, password_changed_at, email_verified_at, created_at) VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 IS NULL THEN NULL ELSE $7 END, $6, $7)";
+    ACCOUNT_LIST (Id, Int) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at FROM account WHERE id < $1 ORDER BY id DESC LIMIT $2";
     ACCOUNT_ROLE_ADD (Id, Text) = "INSERT INTO account_role (account_id, role) VALUES ($1, $2)";
     ACCOUNT_ROLE_CLEAR (Id) = "DELETE FROM account_role WHERE account_id = $1";
     ACCOUNT_ROLE_LIST (Id) = "SELECT role FROM account_role WHERE account_id = $1 ORDER BY role";
     ACCOUNT_SET_NAME (Id, Text) = "UPDATE account SET name = $2 WHERE id = $1";
     ACCOUNT_CONFIRM_PASSWORD (Id, Text, Text) = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND state = 'active'";
-    ACCOUNT_SET_PASSWORD (Id, Text) = "UPDATE account SET password_hash = $2 WHERE id = $1 AND state = 'active'";
+    ACCOUNT_GET_PASSWORD (Id) = "SELECT password_hash, password_changed_at, password_must_change, reminded_at, mail_reset_at FROM account WHERE id = $1";
+    ACCOUNT_MUST_CHANGE (Id, Text) = "UPDATE account SET password_must_change = $2 WHERE id = $1";
+    ACCOUNT_REMINDED (Id, Time) = "UPDATE account SET reminded_at = $2 WHERE id = $1";
+    ACCOUNT_SET_EMAIL (Id, Text, Time) = "UPDATE account SET email = $2, email_verified_at = $3 WHERE id = $1 AND state = 'active'";
+    ACCOUNT_SET_MAIL_RESET (Id, Time) = "UPDATE account SET mail_reset_at = $2 WHERE id = $1";
+    ACCOUNT_SET_PASSWORD (Id, Text, Time) =
+        "UPDATE account SET password_hash = $2, password_changed_at = $3, password_must_change = NULL, reminded_at = NULL WHERE id = $1 AND state = 'active'";
+    ACCOUNT_SET_PHONE (Id, Text, Time) = "UPDATE account SET phone = $2, phone_verified_at = $3 WHERE id = $1 AND state = 'active'";
+    ACCOUNT_VERIFY_EMAIL (Id, Text, Time) = "UPDATE account SET email_verified_at = coalesce(email_verified_at, $3) WHERE id = $1 AND email = $2";
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
     EXTERNAL_ID_LIST (Id) = "SELECT namespace, value FROM external_id WHERE account_id = $1 ORDER BY namespace, value LIMIT 1000";
     EXTERNAL_ID_SET (Text, Text, Id) = "INSERT INTO external_id (namespace, value, account_id) VALUES ($1, $2, $3)
         ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id WHERE external_id.account_id = excluded.account_id";
 }
+
+/// The password of an account, and what has to happen to it.
+#[derive(Clone, Default)]
+pub struct PasswordRow {
+    /// Its hash; none where no password was chosen.
+    pub hash: Option<PasswordHash>,
+    /// When it was chosen.
+    pub changed_at: Option<Timestamp>,
+    /// Why the next sign-in has to choose a new one.
+    pub must_change: Option<String>,
+    /// When the reminder to change it was put off.
+    pub reminded_at: Option<Timestamp>,
+    /// When it was reset through the mailbox; none since something stronger was proven.
+    pub mail_reset_at: Option<Timestamp>,
+}
+
+const GONE: Expect = Expect::One("the account is disabled or gone");
 
 impl Store {
     /// Number of accounts.
@@ -37,11 +64,15 @@ impl Store {
         self.opt(&ACCOUNT_GET, params![id.0]).await?.as_ref().map(account).transpose()
     }
 
-    /// An account by the name used to sign in, with its password hash.
-    pub async fn account_get_by_email(&self, email: &Email) -> Result<Option<(Account, Option<PasswordHash>)>, Error> {
+    /// An account by the name used to sign in, with its password.
+    pub async fn account_get_by_email(&self, email: &Email) -> Result<Option<(Account, PasswordRow)>, Error> {
         let Some(row) = self.opt(&ACCOUNT_GET_BY_EMAIL, params![email.as_str()]).await? else { return Ok(None) };
-        let hash: Option<String> = row.get(5)?;
-        Ok(Some((account(&row)?, hash.map(PasswordHash::from_stored))))
+        Ok(Some((account(&row)?, password(&row, 8)?)))
+    }
+
+    /// The password of an account.
+    pub async fn account_get_password(&self, id: AccountId) -> Result<Option<PasswordRow>, Error> {
+        self.opt(&ACCOUNT_GET_PASSWORD, params![id.0]).await?.map(|row| password(&row, 0)).transpose()
     }
 
     /// Accounts, newest first, below `before`.
@@ -70,7 +101,15 @@ impl Store {
 impl Changeset {
     /// Makes an account; its address must be free.
     pub fn account_insert(self, account: &Account, hash: Option<&PasswordHash>) -> Self {
-        let params = params![account.id.0, account.email.as_str(), &account.name, account.state.as_str(), hash.map(PasswordHash::as_str), account.created_at];
+        let params = params![
+            account.id.0,
+            account.email.as_str(),
+            &account.name,
+            account.state.as_str(),
+            hash.map(PasswordHash::as_str),
+            account.email_verified_at,
+            account.created_at
+        ];
         self.run(&ACCOUNT_INSERT, params, Expect::Any)
     }
 
@@ -80,9 +119,44 @@ impl Changeset {
         roles.iter().fold(cleared, |set, role| set.run(&ACCOUNT_ROLE_ADD, params![id.0, role], Expect::Any))
     }
 
-    /// Sets the password of an active account.
-    pub fn account_set_password(self, id: AccountId, hash: &PasswordHash) -> Self {
-        self.run(&ACCOUNT_SET_PASSWORD, params![id.0, hash.as_str()], Expect::One("the account is disabled or gone"))
+    /// Sets the password of an active account; what asked for a new one is settled.
+    pub fn account_set_password(self, id: AccountId, hash: &PasswordHash, now: Timestamp) -> Self {
+        self.run(&ACCOUNT_SET_PASSWORD, params![id.0, hash.as_str(), now], GONE)
+    }
+
+    /// Says why the next sign-in has to choose a new password.
+    pub fn account_must_change_password(self, id: AccountId, why: &str) -> Self {
+        self.run(&ACCOUNT_MUST_CHANGE, params![id.0, why], Expect::Any)
+    }
+
+    /// Writes that the reminder to change the password was put off.
+    pub fn account_reminded(self, id: AccountId, now: Timestamp) -> Self {
+        self.run(&ACCOUNT_REMINDED, params![id.0, now], Expect::Any)
+    }
+
+    /// Writes that the password was reset through the mailbox, or (without a time) that something stronger was proven since.
+    pub fn account_set_mail_reset(self, id: AccountId, at: Option<Timestamp>) -> Self {
+        self.run(&ACCOUNT_SET_MAIL_RESET, params![id.0, at], Expect::Any)
+    }
+
+    /// Sets another mail address; it must be free.
+    pub fn account_set_email(self, id: AccountId, email: &Email, verified_at: Option<Timestamp>) -> Self {
+        self.run(&ACCOUNT_SET_EMAIL, params![id.0, email.as_str(), verified_at], GONE)
+    }
+
+    /// Writes that mail arrives at the address, if it is still this one.
+    pub fn account_verify_email(self, id: AccountId, email: &Email, now: Timestamp) -> Self {
+        self.run(&ACCOUNT_VERIFY_EMAIL, params![id.0, email.as_str(), now], Expect::One("the account has another mail address by now"))
+    }
+
+    /// Sets or removes the phone.
+    pub fn account_set_phone(self, id: AccountId, phone: Option<&str>, verified_at: Option<Timestamp>) -> Self {
+        self.run(&ACCOUNT_SET_PHONE, params![id.0, phone, verified_at], GONE)
+    }
+
+    /// Deletes the row of an account; what refers to it goes first.
+    pub fn account_delete(self, id: AccountId) -> Self {
+        self.run(&ACCOUNT_DELETE, params![id.0], Expect::One("the account is gone already"))
     }
 
     /// Holds a sign-in to the hash it was verified against, and renews it; a password set or an account disabled meanwhile is a conflict.
@@ -116,5 +190,18 @@ fn account(row: &Row) -> Result<Account, Error> {
         name: row.get(2)?,
         state: AccountState::parse(&state),
         created_at: row.get(4)?,
+        email_verified_at: row.get(5)?,
+        phone: row.get(6)?,
+        phone_verified_at: row.get(7)?,
+    })
+}
+
+fn password(row: &Row, from: usize) -> Result<PasswordRow, Error> {
+    Ok(PasswordRow {
+        hash: row.get::<Option<String>>(from)?.map(PasswordHash::from_stored),
+        changed_at: row.get(from + 1)?,
+        must_change: row.get(from + 2)?,
+        reminded_at: row.get(from + 3)?,
+        mail_reset_at: row.get(from + 4)?,
     })
 }

@@ -1,9 +1,12 @@
 //! One file per table or family of tables: its statements, and methods named resource first.
 
 pub(crate) mod account;
+pub(crate) mod attempt;
+pub(crate) mod authenticator;
 pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod counter;
+pub(crate) mod device;
 pub(crate) mod epoch;
 pub(crate) mod erasure_task;
 pub(crate) mod event_type;
@@ -17,11 +20,15 @@ pub(crate) mod key_backup;
 pub(crate) mod key_job;
 pub(crate) mod key_version;
 pub(crate) mod ledger;
+pub(crate) mod link;
+pub(crate) mod message;
 pub(crate) mod outbox;
+pub(crate) mod refresh;
 pub(crate) mod retention;
 pub(crate) mod role;
 pub(crate) mod search;
 pub(crate) mod session;
-pub(crate) mod setup;
+pub(crate) mod setting;
+pub(crate) mod sign_in;
 pub(crate) mod sink;
 pub(crate) mod subject_key;

@@ -1,5 +1,5 @@
-use tutela_core::{AccountId, SessionId, Timestamp};
-use tutela_identity::{Session, TokenHash};
+use tutela_core::{AccountId, AuthStrength, DeviceId, SessionId, Timestamp};
+use tutela_identity::{Assurance, Session, TokenHash};
 
 use crate::{
     Changeset, Error, Expect, Housekeeping, Store,
@@ -16,18 +16,23 @@ statements! {
     SESSION_END_BY_ACCOUNT (Id, Time) = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL";
     SESSION_END_BY_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE login = $1 AND ended_at IS NULL";
     SESSION_END_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE id = $1 AND login = $1 AND ended_at IS NULL";
-    SESSION_GET (Id) = "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE id = $1";
-    SESSION_GET_BY_TOKEN (Bytes) = "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE token_hash = $1";
-    SESSION_INSERT (Id, Id, Id, Text, Bytes, Time, Time, Time, Time) =
-        "INSERT INTO session (id, login, account_id, host, token_hash, created_at, last_seen_at, idle_until, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    SESSION_GET (Id) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE id = $1";
+    SESSION_GET_BY_TOKEN (Bytes) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE token_hash = $1";
+    SESSION_INSERT (Id, Id, Id, Text, Id, Text, Json, Time, Bytes, Time, Time, Time, Time) =
+        "INSERT INTO session (id, login, account_id, host, device_id, aal, amr, auth_time, token_hash, created_at, last_seen_at, idle_until, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     SESSION_LIST (Time, Id, Int) =
-        "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+        "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
          WHERE id = login AND ended_at IS NULL AND idle_until > $1 AND expires_at > $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     SESSION_LIST_BY_ACCOUNT (Id, Time, Int) =
-        "SELECT id, login, account_id, host, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+        "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
          WHERE account_id = $1 AND id = login AND ended_at IS NULL AND idle_until > $2 AND expires_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3";
     SESSION_LIST_HOSTS (Id) = "SELECT DISTINCT host FROM session WHERE login = $1 AND ended_at IS NULL ORDER BY host";
     SESSION_SWEEP (Time) = "DELETE FROM session WHERE expires_at <= $1 AND id <> login";
+    SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND device_id = $2 AND ended_at IS NULL";
+    SESSION_END_OTHERS (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND login <> $2 AND ended_at IS NULL";
+    SESSION_STRENGTHEN (Id, Text, Json, Time, Id) = "UPDATE session SET aal = $2, amr = $3, auth_time = $4 WHERE login = $1 AND account_id = $5 AND ended_at IS NULL";
+    SESSION_TOKEN (Id, Bytes) = "UPDATE session SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
     SESSION_TOUCH (Id, Time, Time) = "UPDATE session SET last_seen_at = $2, idle_until = $3 WHERE id = $1 AND ended_at IS NULL";
 }
 
@@ -88,7 +93,22 @@ impl Changeset {
     /// Begins a session, or its part on another host.
     pub fn session_insert(self, session: &Session, token: TokenHash) -> Self {
         let s = session;
-        let params = params![s.id.0, s.login.0, s.account.0, &s.host, token, s.created_at, s.last_seen_at, s.idle_until, s.expires_at];
+        let proven = &s.assurance;
+        let params = params![
+            s.id.0,
+            s.login.0,
+            s.account.0,
+            &s.host,
+            s.device.map(|id| id.0),
+            proven.aal.acr(),
+            &proven.amr[..],
+            proven.auth_time,
+            token,
+            s.created_at,
+            s.last_seen_at,
+            s.idle_until,
+            s.expires_at,
+        ];
         self.run(&SESSION_INSERT, params, Expect::Any)
     }
 
@@ -102,6 +122,29 @@ impl Changeset {
     /// Ends all sessions of an account.
     pub fn session_end_by_account(self, account: AccountId, now: Timestamp) -> Self {
         self.run(&SESSION_END_BY_ACCOUNT, params![account.0, now], Expect::Any).announce("account", account)
+    }
+
+    /// Ends all sessions of an account but one.
+    pub fn session_end_others(self, account: AccountId, but: SessionId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_OTHERS, params![account.0, but.0, now], Expect::Any).announce("account", account)
+    }
+
+    /// Ends the sessions that an account began with a device.
+    pub fn session_end_by_device(self, account: AccountId, device: DeviceId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_BY_DEVICE, params![account.0, device.0, now], Expect::Any).announce("account", account)
+    }
+
+    /// Writes that more was proven in a login; its parts know it too. The browser gets a new token for it.
+    pub fn session_strengthen(self, session: &Session, token: TokenHash) -> Self {
+        let proven = &session.assurance;
+        self.run(&SESSION_STRENGTHEN, params![session.id.0, proven.aal.acr(), &proven.amr[..], proven.auth_time, session.account.0], Expect::Any)
+            .run(&SESSION_TOKEN, params![session.id.0, token], Expect::One("the session has ended"))
+            .announce("session", session.id)
+    }
+
+    /// Marks a session as used in the commit of its use.
+    pub fn session_used(self, session: &Session) -> Self {
+        self.run(&SESSION_TOUCH, params![session.id.0, session.last_seen_at, session.idle_until], Expect::One("the session has ended"))
     }
 
     /// Marks a session as used, at most once a minute.
@@ -126,15 +169,18 @@ impl Changeset {
 }
 
 fn session(row: &Row) -> Result<Session, Error> {
+    let aal: String = row.get(5)?;
     Ok(Session {
         id: SessionId(row.get(0)?),
         login: SessionId(row.get(1)?),
         account: AccountId(row.get(2)?),
         host: row.get(3)?,
-        created_at: row.get(4)?,
-        last_seen_at: row.get(5)?,
-        idle_until: row.get(6)?,
-        expires_at: row.get(7)?,
-        ended_at: row.get(8)?,
+        device: row.get::<Option<uuid::Uuid>>(4)?.map(DeviceId),
+        assurance: Assurance { aal: AuthStrength::parse(&aal), amr: row.get(6)?, auth_time: row.get(7)? },
+        created_at: row.get(8)?,
+        last_seen_at: row.get(9)?,
+        idle_until: row.get(10)?,
+        expires_at: row.get(11)?,
+        ended_at: row.get(12)?,
     })
 }

@@ -5,7 +5,7 @@ use tutela_core::{
     AccountId, ClientId, Env,
     seam::{CommitGuard, Effect, Facts},
 };
-use tutela_identity::{Account, Client, Email, Lifetimes, Session};
+use tutela_identity::{Account, Assurance, Client, Email, Session, SessionConfig};
 use tutela_store::{Changeset, Error};
 
 #[tokio::test]
@@ -42,7 +42,15 @@ async fn of_many_that_use_one_code_exactly_one_succeeds() {
         let store = world.open().await.unwrap();
         let (env, now): (&dyn Env, _) = (&*world.env, world.env.now());
         let account = Account::new(AccountId::new(now, &mut { env }), Email::parse("a@x.org").unwrap(), "Ada", now).unwrap();
-        let session = Session::begin(tutela_core::SessionId::new(now, &mut { env }), account.id, "tutela.localhost", Lifetimes::default(), now);
+        let session = Session::begin(
+            tutela_core::SessionId::new(now, &mut { env }),
+            account.id,
+            "tutela.localhost",
+            None,
+            Assurance::of(&[], now),
+            SessionConfig::default().life(),
+            now,
+        );
         let begin = Changeset::of(world.record("begin", &[])).account_insert(&account, None).session_insert(&session, [1; 32]);
         store.commit(begin).await.unwrap();
         store.commit(Changeset::code_insert([2; 32], session.id, "http://p", [3; 32], now + Duration::from_secs(60))).await.unwrap();

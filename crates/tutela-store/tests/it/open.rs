@@ -1,6 +1,9 @@
 use testkit::{Engine, engines};
 use tutela_store::{Error, On, Store, registered};
 
+/// How many there are.
+const MIGRATIONS: i64 = 2;
+
 #[tokio::test]
 async fn every_statement_prepares_on_its_engines_with_the_parameters_it_declares() {
     for world in engines().await {
@@ -30,7 +33,7 @@ async fn a_database_of_a_newer_version_or_another_key_is_refused_with_the_fix() 
     for world in engines().await.into_iter().filter(|w| w.engine == Engine::Sqlite) {
         world.open().await.unwrap().close().await;
         let state = Store::migration_state(&world.config, &world.data()).await.unwrap();
-        assert_eq!((state.applied, state.pending.len()), (1, 0));
+        assert_eq!((state.applied, state.pending.len()), (MIGRATIONS, 0));
         let sql = rusqlite::Connection::open(world.data().join("tutela.db")).unwrap();
         sql.execute_batch("UPDATE instance SET key_fingerprint = x'00'").unwrap();
         assert!(matches!(world.open().await, Err(Error::ForeignKey)));
@@ -46,7 +49,7 @@ async fn a_database_of_a_newer_version_or_another_key_is_refused_with_the_fix() 
 async fn a_dry_run_of_migrations_changes_nothing() {
     for world in engines().await {
         let before = Store::migration_state(&world.config, &world.data()).await.unwrap();
-        assert_eq!((before.applied, before.pending.len()), (0, 1), "{:?}", world.engine);
+        assert_eq!((before.applied, before.pending.len()), (0, MIGRATIONS as usize), "{:?}", world.engine);
         assert_eq!(Store::migration_state(&world.config, &world.data()).await.unwrap(), before);
     }
 }

@@ -11,7 +11,8 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig, backup::BackupPlan};
+use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
+use tutela_connect::ChannelsConfig;
 
 use crate::log::LogConfig;
 
@@ -35,6 +36,10 @@ pub struct Config {
     pub kms: KmsConfig,
     /// How people sign in.
     pub identity: IdentityConfig,
+    /// How often something may be tried.
+    pub limits: LimitsConfig,
+    /// How messages leave this server.
+    pub channels: ChannelsConfig,
     /// What the ledger takes.
     pub audit: AuditConfig,
     /// Backups of the whole instance.
@@ -106,6 +111,8 @@ impl Default for Config {
             storage: tutela_store::Config::default(),
             kms: KmsConfig::default(),
             identity: IdentityConfig::default(),
+            limits: LimitsConfig::default(),
+            channels: ChannelsConfig::default(),
             audit: AuditConfig::default(),
             backup: BackupConfig::default(),
             compliance: ComplianceConfig::default(),
@@ -136,6 +143,8 @@ impl Config {
             ("storage", self.storage.check()),
             ("", self.kms.check()),
             ("", self.identity.check()),
+            ("", self.limits.check()),
+            ("", self.channels.check()),
             ("", self.audit.check()),
             ("", self.compliance.check()),
             ("", self.backup.plan(&self.data).map(drop)),
@@ -165,7 +174,8 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
-        for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()) {
+        let people = self.identity.password.breach_list.iter_mut().chain(self.channels.paths());
+        for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people) {
             if path.is_relative() {
                 *path = folder.join(&*path);
             }
@@ -205,7 +215,7 @@ mod tests {
         let mut config = Config::default();
         config.server.public_url = "http://tutela.example.com".into();
         config.storage.readers = 0;
-        config.identity.password.memory_kib = 64;
+        config.identity.password.memory_kib = Some(64);
         assert_eq!(config.problems().len(), 3, "{:?}", config.problems());
     }
 }

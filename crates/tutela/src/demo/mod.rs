@@ -15,6 +15,7 @@ use tokio::{
     net::TcpListener,
     process::{Child, ChildStdin, Command},
 };
+use tutela_app::{MfaProvider, SignUp};
 use tutela_gateway::{Require, RouteConfig};
 
 use crate::{
@@ -144,12 +145,18 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     if let Some(url) = &demo.storage {
         config.storage.url.clone_from(url);
     }
+    // Mails and text messages go to a file, so that the demo needs no server for them.
+    config.channels.log = Some(data.join("messages.jsonl"));
+    config.identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
+    config.identity.sign_up = SignUp::Open;
     let route = |path: &str, require| RouteConfig {
         name: Some("photos".into()),
         host: "photos.localhost".into(),
         path: path.into(),
         upstream: format!("http://{upstream}"),
         require,
+        acr: None,
+        max_age: None,
         max_body_bytes: 256 << 20,
     };
     config.gateway.routes = vec![

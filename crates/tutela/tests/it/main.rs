@@ -21,10 +21,14 @@ mod import;
 mod keys;
 /// OCSF exports against the schema's own files.
 mod ocsf;
+/// A person with a browser, a mailbox and an app.
+mod people;
 /// The ledger in real search clusters: following, faults, erasure, rebuilding.
 mod projection;
 /// Pages of the reference that are written from the code.
 mod reference;
+/// Apps, codes by mail, recovery codes, remembered devices.
+mod second_factor;
 /// A server in a temporary folder, and a browser-like client.
 mod server;
 /// The first administrator, passwords, sessions.

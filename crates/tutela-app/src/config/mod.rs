@@ -1,18 +1,15 @@
+//! What the configuration says about people, limits and data; each part checks itself.
+
+mod identity;
+mod limits;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_identity::{Cost, Lifetimes};
 
-/// `[identity]`: how people sign in.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct IdentityConfig {
-    /// What hashing a password costs (Argon2id). Hashes made with another cost are renewed at the next sign-in.
-    pub password: Cost,
-    /// How long sessions live.
-    pub session: Lifetimes,
-}
+pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, SignUp};
+pub use limits::LimitsConfig;
 
 /// `[compliance]`: what laws and standards ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,13 +29,5 @@ impl ComplianceConfig {
             crate::audit::check_days(&format!("compliance.data_retention.{kind}"), *days)?;
         }
         Ok(())
-    }
-}
-
-impl IdentityConfig {
-    /// Refuses values out of range.
-    pub fn check(&self) -> Result<(), String> {
-        self.password.check().map_err(|e| format!("identity.password: {e}"))?;
-        self.session.check().map_err(|e| format!("identity.session: {e}"))
     }
 }

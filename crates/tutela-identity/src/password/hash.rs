@@ -1,4 +1,4 @@
-//! Passwords: how long they must be, and Argon2id (RFC 9106) over them.
+//! Passwords at rest: Argon2id (RFC 9106) over the normalised text.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
@@ -6,33 +6,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tutela_core::{Random, Secret, random_bytes};
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroize as _;
 
 use crate::Error;
 
-/// Fewest characters where the password is the only factor (SP 800-63B-4 §3.1.1.2).
-pub const MIN_LENGTH: usize = 15;
 /// Most bytes; the whole of it is verified.
 pub const MAX_LENGTH: usize = 1_024;
 
-/// Refuses a password that is too short, too long, or the account's own name.
-pub fn check_strength(password: &str, context: &[&str]) -> Result<(), Error> {
-    let length = password.chars().count();
-    if length < MIN_LENGTH || password.len() > MAX_LENGTH {
-        return Err(Error::invalid(
-            "password",
-            format!("a password has at least {MIN_LENGTH} characters and at most {MAX_LENGTH} bytes; a few words in a row are easy to remember"),
-        ));
-    }
-    let lower = password.to_lowercase();
-    if context.iter().any(|word| word.len() > 3 && lower == word.to_lowercase().repeat(lower.len().div_ceil(word.len()).max(1))) {
-        return Err(Error::invalid("password", "the password must not be your name or address"));
-    }
-    let first = password.chars().next();
-    if password.chars().all(|c| Some(c) == first) {
-        return Err(Error::invalid("password", "the password must not be one character repeated"));
-    }
-    Ok(())
+/// The one form of a password that is counted, looked up and hashed: NFC (SP 800-63B-4 §3.1.1.2, UAX #15).
+///
+/// Keyboards that send `é` as one character or as two open the same account. Nothing else is changed: no case, no
+/// space, no character that merely looks alike. ASCII stays as it is, and what is normalised once stays as it is, also
+/// under later versions of Unicode as long as it holds only characters that were assigned when it was set (see
+/// [`PasswordPolicy::check`](super::PasswordPolicy::check)).
+pub fn normalize(password: &str) -> Secret<String> {
+    // INVARIANT: NFC takes at most three times the bytes (UAX #15 §9), so the text never moves and leaves no copy behind.
+    let mut text = String::with_capacity(password.len().saturating_mul(3));
+    text.extend(password.nfc());
+    Secret::new(text)
 }
 
 /// What one hash costs.
@@ -62,7 +54,7 @@ impl Cost {
         self.params().map(|_| ()).map_err(|_| "`memory_kib` is from 8 to 4194304 and `passes` from 1 to 4294967295".to_owned())
     }
 
-    fn params(&self) -> Result<Params, Error> {
+    pub(crate) fn params(&self) -> Result<Params, Error> {
         Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(|_| Error::Library)
     }
 }
@@ -75,7 +67,7 @@ impl PasswordHash {
     /// Hashes `password`. Takes some 100 ms and `memory_kib` of memory: call it on a bounded worker only.
     pub fn create(password: &Secret<String>, cost: Cost, rng: &mut dyn Random) -> Result<Self, Error> {
         let salt: [u8; 16] = random_bytes(rng);
-        let mut tag = argon2id(password.open().as_bytes(), &salt, cost.params()?)?;
+        let mut tag = argon2id(normalize(password.open()).open().as_bytes(), &salt, cost.params()?)?;
         let text = format!("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_kib, cost.passes, BASE64.encode(salt), BASE64.encode(tag));
         tag.zeroize();
         Ok(Self(text))
@@ -100,7 +92,7 @@ impl PasswordHash {
     /// Whether `password` is the one. Same cost and caution as [`PasswordHash::create`].
     pub fn verify(&self, password: &Secret<String>) -> Result<bool, Error> {
         let (params, salt, expected) = self.parts().ok_or(Error::BadHash)?;
-        let mut found = argon2id(password.open().as_bytes(), &salt, params)?;
+        let mut found = argon2id(normalize(password.open()).open().as_bytes(), &salt, params)?;
         let same = bool::from(found.ct_eq(&expected));
         found.zeroize();
         Ok(same)
@@ -121,7 +113,8 @@ impl PasswordHash {
     }
 }
 
-fn argon2id(password: &[u8], salt: &[u8], params: Params) -> Result<[u8; 32], Error> {
+/// The hash itself; the memory is wiped.
+pub(crate) fn argon2id(password: &[u8], salt: &[u8], params: Params) -> Result<[u8; 32], Error> {
     let mut blocks = vec![Block::default(); params.block_count()];
     let mut out = [0; 32];
     let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(password, salt, &mut out, &mut blocks);
@@ -160,10 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn strength_is_length_and_not_yourself() {
-        assert!(check_strength("correct horse battery", &["ada@example.com"]).is_ok());
-        for bad in ["short", "ada@example.com", "aaaaaaaaaaaaaaaaaaaa", &"x1".repeat(600)] {
-            assert!(check_strength(bad, &["ada@example.com"]).is_err(), "{bad}");
+    fn one_password_typed_on_two_keyboards_is_one_password() {
+        let env: &dyn Env = &SystemEnv;
+        let hash = PasswordHash::create(&secret("caf\u{e9} au lait"), CHEAP, &mut { env }).unwrap();
+        assert_eq!(hash.verify(&secret("cafe\u{301} au lait")), Ok(true));
+        assert_eq!(hash.verify(&secret("cafe au lait")), Ok(false), "an accent counts");
+        assert_eq!(hash.verify(&secret("Caf\u{e9} au lait")), Ok(false), "and so does case");
+        // Compatibility forms stay apart: NFC, not NFKC.
+        assert_eq!(normalize("x\u{b2} \u{fb01}").open(), "x\u{b2} \u{fb01}");
+        for text in ["plain", "e\u{301}\u{327}", "\u{1d160}", "\u{ac00}\u{11a8}"] {
+            let once = normalize(text);
+            assert_eq!(normalize(once.open()).open(), once.open());
+            assert!(once.open().len() <= 3 * text.len());
         }
     }
 

@@ -1,11 +1,28 @@
 //! What can happen in this crate's part of the house; one struct each, in the past tense.
 
-use tutela_core::{AccountId, Class, ClientId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject, mapping};
+mod account;
+mod credential;
+
+use tutela_core::{AccountId, Class, ClientId, DeviceId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject, mapping};
 
 use crate::SessionEndReason;
 
+pub use account::{
+    AccountDeleted, AccountEmailChanged, AccountEmailVerified, AccountEnabled, AccountPhoneSet, AccountProfileChanged, AccountSignedUp, GrantEnded, GrantGiven,
+    GroupChanged, GroupDeleted, GroupMemberChanged,
+};
+pub use credential::{
+    AuthenticatorAdded, AuthenticatorCloned, AuthenticatorRemoved, DeviceDisowned, DeviceForgotten, DeviceSeen, MessageGivenUp, MessageRefused,
+    PasswordBreached, PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested, RefreshReplayed, SessionStrengthened, SignInLocked,
+    SignInUnlocked,
+};
+
 /// Every event type of identity.
-pub const TYPES: &[EventType] = &[
+pub fn types() -> impl Iterator<Item = &'static EventType> {
+    TYPES.iter().chain(account::TYPES).chain(credential::TYPES)
+}
+
+const TYPES: &[EventType] = &[
     AccountCreated::TYPE,
     AccountDisabled::TYPE,
     AccountIdentifierSet::TYPE,
@@ -260,8 +277,14 @@ impl Occurrence for SessionExtended<'_> {
 pub struct SessionStarted<'a> {
     /// The new session.
     pub session: SessionId,
-    /// How the person proved who they are.
-    pub methods: &'a [&'a str],
+    /// Whose.
+    pub account: AccountId,
+    /// How the person proved who they are (RFC 8176).
+    pub amr: &'a [String],
+    /// How strongly.
+    pub acr: &'static str,
+    /// The device it was begun with.
+    pub device: Option<DeviceId>,
 }
 
 impl Occurrence for SessionStarted<'_> {
@@ -271,13 +294,24 @@ impl Occurrence for SessionStarted<'_> {
         severity: Severity::Informational,
         class: Class::AUDIT,
         mapping: mapping::LOGON,
-        fields: &[Field::clear("amr", r#"["pwd"]"#)],
+        fields: &[
+            Field::clear("account", r#""019ab3a4-7c00-7000-8000-000000000001""#),
+            Field::clear("amr", r#"["mfa", "otp", "pwd"]"#),
+            Field::clear("acr", r#""aal2""#),
+            Field::clear("device", r#""019ab3a4-7c00-7000-8000-000000000002""#),
+        ],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("sign_in".into());
         event.session = Some(self.session);
         event.resource = Some(Resource::of("session", self.session));
-        event.set("amr", self.methods.to_vec());
+        event.about = Some(Subject::Account(self.account));
+        event.set("account", self.account.to_string());
+        event.set("amr", self.amr.to_vec());
+        event.set("acr", self.acr);
+        if let Some(device) = self.device {
+            event.set("device", device.to_string());
+        }
     }
 }
 

@@ -1,0 +1,96 @@
+//! What mails and text messages say: the half of the catalogue that is not on pages.
+
+use std::fmt::Write as _;
+
+/// A mail, by what it tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mail<'a> {
+    /// A way to sign in was added or removed.
+    Authenticator { what: &'a str },
+    /// A code for signing in.
+    Code { code: &'a str },
+    /// Another mail address is to be set: to the new one.
+    ConfirmEmail { url: &'a str },
+    /// Another mail address was set: to the old one.
+    EmailChanged { new: &'a str },
+    /// Somebody signed up with an address that has an account.
+    Exists { reset_url: &'a str },
+    /// An account was made for somebody.
+    Invited { name: &'a str, url: &'a str },
+    /// Sign-ins are locked.
+    Locked { until: &'a str, unlock_url: Option<&'a str> },
+    /// Signed in from a new device.
+    NewDevice { device: &'a str, when: &'a str, url: &'a str },
+    /// The password was changed.
+    PasswordChanged { when: &'a str },
+    /// A link to reset the password.
+    Reset { url: &'a str },
+    /// A link to verify the address.
+    Verify { url: &'a str },
+}
+
+/// Subject and body of a mail from the service at `host`.
+pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
+    let not_you = "If that was not you, sign in, look at your account, and change your password.";
+    let (subject, text) = match *what {
+        Mail::Authenticator { what } => ("A way to sign in was changed".into(), format!("{what}\n\n{not_you}")),
+        Mail::Code { code } => (
+            format!("{code} is your code"),
+            format!(
+                "Your code is\n\n    {code}\n\nIt is good for 5 minutes, in the window where you asked for it and nowhere else. Nobody will ever ask you for it.\n\nIf you did not ask for it, somebody knows your password: change it."
+            ),
+        ),
+        Mail::ConfirmEmail { url } => (
+            "Confirm your new mail address".into(),
+            format!(
+                "Open this link and confirm that this is your address from now on:\n\n{url}\n\nIt works once, for a day. If you did not ask for it, do nothing."
+            ),
+        ),
+        Mail::EmailChanged { new } => (
+            "Your mail address was changed".into(),
+            format!("Your account has the address {new} from now on.\n\nIf you did not do this, tell whoever runs this service at once."),
+        ),
+        Mail::Exists { reset_url } => (
+            "You have an account already".into(),
+            format!(
+                "Somebody tried to make an account with this address. You have one already. If you forgot the password, set a new one:\n\n{reset_url}\n\nIt works once, for 30 minutes. If it was not you, do nothing."
+            ),
+        ),
+        Mail::Invited { name, url } => (
+            "Set up your account".into(),
+            format!("Hello {name},\n\nan account was made for you. Open this link and choose a password:\n\n{url}\n\nIt works once, for 30 minutes."),
+        ),
+        Mail::Locked { until, unlock_url } => {
+            let mut text = format!(
+                "Somebody entered a wrong password for your account too often. Sign-ins from devices that you have not used before are refused until {until}.\n\nYou can still sign in from a device you have used before, and with a passkey from any."
+            );
+            if let Some(url) = unlock_url {
+                let _ = write!(text, "\n\nTo lift the lock now, open this link:\n\n{url}\n\nIt works once, for a day.");
+            }
+            ("Sign-ins from new devices are locked".into(), text)
+        }
+        Mail::NewDevice { device, when, url } => (
+            format!("New sign-in: {device}"),
+            format!(
+                "Your account was signed in with from a device it had not seen before.\n\n    {device}\n    {when}\n\nIf that was you, there is nothing to do.\n\nIf it was not, open this link. It ends that session and asks for a new password at the next sign-in:\n\n{url}"
+            ),
+        ),
+        Mail::PasswordChanged { when } => ("Your password was changed".into(), format!("The password of your account was changed at {when}.\n\n{not_you}")),
+        Mail::Reset { url } => (
+            "Reset your password".into(),
+            format!(
+                "Open this link and choose a new password:\n\n{url}\n\nIt works once, for 30 minutes. Every other way to sign in that you have set up stays as it is.\n\nIf you did not ask for it, do nothing: your password stays as it is."
+            ),
+        ),
+        Mail::Verify { url } => {
+            ("Confirm your mail address".into(), format!("Open this link and confirm that this is your address:\n\n{url}\n\nIt works once, for a day."))
+        }
+    };
+    (subject, format!("{text}\n\n--\nSent by {host}, because an account there has this address.\n"))
+}
+
+/// A code by text message. The last line ties it to the site, so that browsers fill it in there only (origin-bound one-time codes).
+pub(crate) fn sms_code(code: &str, host: &str) -> String {
+    let plain: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+    format!("{code} is your code for {host}. It is good for 5 minutes. Nobody will ever ask you for it.\n\n@{host} #{plain}")
+}

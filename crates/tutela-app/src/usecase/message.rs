@@ -1,0 +1,130 @@
+//! Mails and text messages: written down, sealed, in the commit of what they tell, and sent by a loop that
+//! takes them one by one. A process that dies in between sends one twice, under the same id, and none never.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use tutela_core::{MessageId, Principal, Secret, Timestamp};
+use tutela_identity::event::MessageGivenUp;
+use tutela_kms::{open_token, seal_token};
+use tutela_store::{Changeset, MessageRow};
+
+use crate::{
+    App, Ctx, Error,
+    port::{Mail, SendError, TextMessage},
+    text,
+};
+
+const PURPOSE: &[u8] = b"message";
+/// How long a message without an end of its own is tried.
+const LIFE: Duration = Duration::from_secs(86_400);
+/// For how long nobody else takes a message that is being sent.
+const LEASE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: u64 = 900;
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Mail,
+    Sms,
+}
+
+impl Channel {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Sms => "sms",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    to: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
+    body: String,
+}
+
+/// What puts a message on its way in the commit it is applied to.
+pub(crate) type OnItsWay = Box<dyn FnOnce(Changeset) -> Changeset + Send + Sync>;
+
+/// A mail; nothing where no mail server is configured. `until` is when it is of no use any more.
+pub(crate) fn mail(app: &App, ctx: &Ctx, to: &str, what: &text::Mail<'_>, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
+    if app.mail.is_none() {
+        return Ok(Box::new(|changeset| changeset));
+    }
+    let (subject, body) = text::mail(what, app.own_host());
+    prepare(app, ctx, Channel::Mail, Payload { to: to.to_owned(), subject, body }, until)
+}
+
+/// A text message.
+pub(crate) fn sms(app: &App, ctx: &Ctx, to: &str, body: String, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
+    prepare(app, ctx, Channel::Sms, Payload { to: to.to_owned(), subject: String::new(), body }, until)
+}
+
+fn prepare(app: &App, ctx: &Ctx, channel: Channel, mut payload: Payload, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
+    let bytes = serde_json::to_vec(&payload).map_err(|_| Error::Internal("a message could not be written down"))?;
+    zeroize::Zeroize::zeroize(&mut payload.body);
+    let bytes = Secret::new(bytes);
+    let sealed = seal_token(app.sealer.root(), PURPOSE, bytes.open(), &mut { app.env() })?;
+    let (id, now) = (MessageId::new(ctx.now, &mut { app.env() }), ctx.now);
+    app.messages_due.notify_one();
+    Ok(Box::new(move |changeset: Changeset| changeset.message_insert(id, channel.as_str(), &sealed, now, until.unwrap_or(now + LIFE))))
+}
+
+/// Sends what is due until told to stop.
+pub(crate) async fn run(app: App, stop: CancellationToken) {
+    loop {
+        match turn(&app).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(e) => tracing::warn!(error = %e, "a message could not be sent and will be tried again"),
+        }
+        tokio::select! {
+            () = app.messages_due.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Sends one message; `false` where none is due.
+async fn turn(app: &App) -> Result<bool, Error> {
+    let now = app.env.now();
+    let Some(row) = app.store.message_take(now, now + LEASE).await? else { return Ok(false) };
+    if now >= row.expires_at {
+        give_up(app, &row, "it was of no use any more").await?;
+        return Ok(true);
+    }
+    match deliver(app, &row).await {
+        Ok(()) => app.store.message_sent(row.id).await?,
+        Err(SendError::Refused(why)) => give_up(app, &row, &why).await?,
+        Err(SendError::Unavailable(why)) => {
+            tracing::warn!(channel = row.channel, attempts = row.attempts + 1, error = why, "a message was not taken and will be sent again");
+            let pause = 2_u64.saturating_pow(u32::try_from(row.attempts).unwrap_or(u32::MAX).min(16)).min(LONGEST_PAUSE);
+            app.store.message_later(row.id, now + Duration::from_secs(pause)).await?;
+        }
+    }
+    Ok(true)
+}
+
+async fn deliver(app: &App, row: &MessageRow) -> Result<(), SendError> {
+    let unreadable = |_| SendError::Refused("it does not open under this instance's key".into());
+    let bytes = Secret::new(open_token(app.sealer.root(), PURPOSE, &row.sealed).map_err(unreadable)?);
+    let Payload { to, subject, body } = serde_json::from_slice(bytes.open()).map_err(|_| SendError::Refused("it is malformed".into()))?;
+    let (id, body) = (row.id.to_string(), Secret::new(body));
+    let off = || SendError::Unavailable("no sender is configured for this channel".into());
+    let sent = match row.channel.as_str() {
+        "mail" => app.mail.as_ref().ok_or_else(off)?.send(&Mail { id, to, subject, body }).await,
+        _ => app.sms.as_ref().ok_or_else(off)?.send(&TextMessage { id, to, body }).await,
+    };
+    metrics::counter!("tutela_messages_total", "channel" => row.channel.clone(), "outcome" => if sent.is_ok() { "sent" } else { "failed" }).increment(1);
+    sent
+}
+
+async fn give_up(app: &App, row: &MessageRow, why: &str) -> Result<(), Error> {
+    let ctx = Ctx::new(app.env(), Principal::System("messages"));
+    app.commit(&ctx, MessageGivenUp::new(&row.channel, row.attempts + 1, why), |c| c.message_drop(row.id)).await
+}

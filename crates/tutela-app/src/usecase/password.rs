@@ -1,0 +1,138 @@
+//! Passwords outside of signing in: accepted, changed, reset with a mailed link, and the reminder that they are old.
+
+use std::sync::Arc;
+
+use tutela_core::Secret;
+use tutela_identity::{
+    Account, AccountState, Email, PasswordHash, SessionEndReason, Strength,
+    event::{PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested},
+    password::{PasswordAge, normalize},
+};
+use tutela_store::Changeset;
+
+use crate::{
+    App, Ctx, Error, text,
+    usecase::{
+        link::{self, Purpose},
+        message, session,
+        sign_in::{self, Visitor, attempts, attempts::Scope, send, when_text},
+    },
+};
+
+/// Hashes a password that may be one for `account`: long enough, not guessable, not known from a breach.
+pub(crate) async fn accept(app: &App, account: &Account, chosen: Secret<String>) -> Result<PasswordHash, Error> {
+    let context = [account.email.as_str(), &account.name, app.own_host()];
+    let chosen = normalize_bounded(&chosen)?;
+    let breached = app.breaches.ask(&chosen)?;
+    app.identity.password_policy().check(chosen.open(), &context, breached)?;
+    app.hasher.create(chosen, Arc::clone(&app.env)).await
+}
+
+/// How good a password would be, for a meter.
+pub fn strength(app: &App, chosen: &Secret<String>) -> Result<Strength, Error> {
+    let chosen = normalize_bounded(chosen)?;
+    let breached = app.breaches.ask(&chosen)?;
+    Ok(app.identity.password_policy().strength(chosen.open(), &[app.own_host()], breached))
+}
+
+fn normalize_bounded(chosen: &Secret<String>) -> Result<Secret<String>, Error> {
+    let most = tutela_identity::PASSWORD_MAX;
+    if chosen.open().len() > most {
+        return Err(Error::invalid("password", format!("a password has at most {most} bytes; all of them count")));
+    }
+    Ok(normalize(chosen.open()))
+}
+
+/// Fewest characters of a password here.
+pub fn minimum(app: &App) -> u64 {
+    app.identity.password_policy().min_length as u64
+}
+
+/// Changes the caller's password. The old one is asked for and counted like a sign-in; other sessions end.
+pub async fn change(app: &App, ctx: &Ctx, visitor: &Visitor, old: Secret<String>, new: Secret<String>) -> Result<(), Error> {
+    let id = session::own_account(ctx)?;
+    sign_in::require_fresh(app, ctx, sign_in::Needed::Fresh).await?;
+    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    let was = app.store.account_get_password(id).await?.and_then(|row| row.hash).ok_or(Error::Conflict("this account has no password yet".into()))?;
+    let device = match visitor.device.as_deref() {
+        Some(token) => app.store.device_get(id, token.hash()).await?,
+        None => None,
+    };
+    let scope = device.map_or_else(|| Scope::unknown_devices(&account.email), |device| Scope::KnownDevice(id, device.id));
+    let reserved = match attempts::reserve(app, ctx, vec![scope]).await {
+        Ok(reserved) => reserved,
+        Err(attempts::NotReserved::Failed(e)) => return Err(e),
+        Err(attempts::NotReserved::Full(..)) => return Err(Error::TooMany { after: app.limits.login.lockout.duration() }),
+    };
+    let old = normalize_bounded(&old)?;
+    if !app.hasher.verify(old, Some(was.clone())).await? {
+        sign_in::failed(app, ctx, Some(&account), account.email.as_str(), "wrong_password", &reserved.locks).await?;
+        return Err(Error::invalid("old_password", "this is not your password"));
+    }
+    let hash = accept(app, &account, new).await?;
+    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len().saturating_sub(1) as u64;
+    let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
+    let keep = ctx.principal.session();
+    app.commit(ctx, PasswordChanged::new(id, sessions), |changeset| {
+        let changeset = reserved.clear(app, changeset).account_confirm_password(id, &was, None);
+        mail(changeset.account_set_password(id, &hash, ctx.now).device_forget_all(id).sign_in_end_by_account(id))
+    })
+    .await?;
+    session::end_all_but(app, ctx, id, keep, SessionEndReason::PasswordChanged).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Mails a link to reset a password, if there is such an account. The answer is the same where there is none.
+pub async fn request_reset(app: &App, ctx: &Ctx, email: &str) -> Result<(), Error> {
+    if app.mail.is_none() {
+        return Err(Error::Conflict("this server sends no mail; ask an administrator for a set-up link".into()));
+    }
+    let parsed = Email::parse(email)?;
+    // Counted for whatever address was typed, so that a refusal says nothing about accounts.
+    send::allow(app, ctx, None, parsed.as_str(), "mail").await?;
+    let found = app.store.account_get_by_email(&parsed).await?.map(|(account, _)| account).filter(|a| a.state == AccountState::Active);
+    let requested = PasswordResetRequested::new(found.as_ref().map(|a| a.id), parsed.as_str());
+    let Some(account) = found else { return app.commit(ctx, requested, |c| c).await };
+    let made = link::make(app, ctx, Purpose::Reset, Some(account.id), None)?;
+    let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::Reset { url: &made.url }, Some(made.row.row.expires_at))?;
+    app.commit(ctx, requested, |c| mail(c.link_retire(Purpose::Reset.as_str(), Some(account.id), ctx.now).link_insert(&made.row))).await
+}
+
+/// Whether a reset link is good; looking uses nothing up, because mail scanners look too.
+pub async fn find_reset(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error> {
+    link::find(app, ctx, Purpose::Reset, token).await.map(|_| ())
+}
+
+/// Sets a password with a mailed link. All sessions end; every other way to sign in stays, and is asked for.
+pub async fn reset(app: &App, ctx: &Ctx, token: &str, chosen: Secret<String>) -> Result<(), Error> {
+    let (row, _) = link::find(app, ctx, Purpose::Reset, token).await?;
+    let id = row.account.ok_or(Error::NotFound("account"))?;
+    let account = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active).ok_or(Error::NotFound("account"))?;
+    let hash = accept(app, &account, chosen).await?;
+    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
+    let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
+    app.commit(ctx, PasswordReset::new(id, sessions), |changeset: Changeset| {
+        let changeset = changeset.link_use(row.id, ctx.now).account_set_password(id, &hash, ctx.now).account_verify_email(id, &account.email, ctx.now);
+        let changeset = changeset.account_set_mail_reset(id, Some(ctx.now)).session_end_by_account(id, ctx.now);
+        mail(changeset.device_forget_all(id).sign_in_end_by_account(id))
+    })
+    .await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Whether the caller's password is old enough for a reminder that was not put off.
+pub async fn is_reminder_due(app: &App, ctx: &Ctx) -> Result<bool, Error> {
+    let row = app.store.account_get_password(session::own_account(ctx)?).await?.unwrap_or_default();
+    let policy = app.identity.password_policy();
+    let old = |at| policy.age(at, ctx.now) != PasswordAge::Fresh;
+    // Put off, it comes again after as long as the password may be old.
+    Ok(row.changed_at.is_some_and(old) && row.reminded_at.is_none_or(old))
+}
+
+/// Puts the reminder off.
+pub async fn dismiss_reminder(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let id = session::own_account(ctx)?;
+    app.commit(ctx, PasswordReminderDismissed::new(id), |c| c.account_reminded(id, ctx.now)).await
+}

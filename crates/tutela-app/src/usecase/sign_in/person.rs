@@ -1,0 +1,86 @@
+//! Everything that a sign-in needs to know of an account, read at once.
+
+use std::collections::BTreeSet;
+
+use tutela_core::{AccountId, Timestamp};
+use tutela_identity::{
+    Account, AccountState, AuthenticatorKind, Token,
+    authenticator::StoredPasskey,
+    device::Device,
+    sign_in::{Wanted, Ways},
+};
+use tutela_store::{AuthenticatorRow, PasswordRow};
+
+use crate::{App, Error};
+
+/// An account with its ways to sign in.
+pub(crate) struct Person {
+    pub account: Account,
+    pub password: PasswordRow,
+    pub authenticators: Vec<AuthenticatorRow>,
+    /// The device it signs in with, where it knows it.
+    pub device: Option<Device>,
+}
+
+impl Person {
+    /// By id; `None` where the account may not be used.
+    pub(crate) async fn load(app: &App, id: AccountId, device: Option<&Token>) -> Result<Option<Self>, Error> {
+        let Some(account) = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active) else { return Ok(None) };
+        let password = app.store.account_get_password(id).await?.unwrap_or_default();
+        Self::of(app, account, password, device).await.map(Some)
+    }
+
+    pub(crate) async fn of(app: &App, account: Account, password: PasswordRow, device: Option<&Token>) -> Result<Self, Error> {
+        let authenticators = app.store.authenticator_list(account.id).await?;
+        let device = match device {
+            Some(token) => app.store.device_get(account.id, token.hash()).await?,
+            None => None,
+        };
+        Ok(Self { account, password, authenticators, device })
+    }
+
+    /// Those of one kind.
+    pub(crate) fn of_kind(&self, kind: AuthenticatorKind) -> impl Iterator<Item = &AuthenticatorRow> {
+        self.authenticators.iter().filter(move |row| row.kind == kind)
+    }
+
+    /// What it can be asked for, and what it could set up.
+    pub(crate) fn ways(&self, app: &App) -> Ways {
+        let mfa = &app.identity.mfa;
+        let mut has: BTreeSet<AuthenticatorKind> = self.authenticators.iter().map(|row| row.kind).collect();
+        if self.of_kind(AuthenticatorKind::Recovery).all(|row| row.counter == 0) {
+            has.remove(&AuthenticatorKind::Recovery);
+        }
+        if app.passkeys.is_none() {
+            has.remove(&AuthenticatorKind::Passkey);
+        }
+        let can_text = mfa.offers(AuthenticatorKind::Sms) && app.sms.is_some();
+        // Whoever reset the password through the mailbox has proven the mailbox already.
+        let can_mail = mfa.offers(AuthenticatorKind::Email) && app.mail.is_some() && self.password.mail_reset_at.is_none();
+        let also = [
+            (AuthenticatorKind::Password, self.password.hash.is_some()),
+            (AuthenticatorKind::Sms, can_text && self.account.phone_verified_at.is_some()),
+            (AuthenticatorKind::Email, can_mail && self.account.email_verified_at.is_some()),
+        ];
+        has.extend(also.into_iter().filter_map(|(kind, there)| there.then_some(kind)));
+        let offered = [(AuthenticatorKind::Passkey, app.passkeys.is_some()), (AuthenticatorKind::Totp, mfa.offers(AuthenticatorKind::Totp))];
+        let offered = offered.into_iter().filter_map(|(kind, on)| on.then_some(kind)).filter(|kind| !has.contains(kind)).collect();
+        Ways { has, offered }
+    }
+
+    /// What signing in asks of it at `now`.
+    pub(crate) fn wanted(&self, app: &App, ways: &Ways, now: Timestamp) -> Wanted {
+        let remembered = app.identity.mfa.remember_device && self.device.as_ref().is_some_and(|device| device.is_remembered(now));
+        Wanted::to_sign_in(app.identity.mfa.required_factors, &ways.has, remembered)
+    }
+}
+
+/// Passkeys as the engine takes them.
+pub(crate) fn unseal_passkeys<'a>(app: &App, rows: impl Iterator<Item = &'a AuthenticatorRow>) -> Result<Vec<StoredPasskey>, Error> {
+    rows.map(|row| {
+        let text = app.unseal_secret(row)?;
+        let credential_id = row.handle.clone().unwrap_or_default();
+        Ok(StoredPasskey { credential_id, text: String::from_utf8_lossy(text.open()).into_owned(), backed_up: false })
+    })
+    .collect()
+}

@@ -1,0 +1,205 @@
+//! Everything the hosted pages say, in one place. A page takes its words from here by name; another
+//! language is another table of the same names.
+
+macro_rules! words {
+    ($($(#[$group:meta])* $name:ident = $text:literal;)*) => {
+        /// The words of one language.
+        #[derive(Debug)]
+        pub struct Words {
+            $(pub(crate) $name: &'static str,)*
+        }
+
+        /// English.
+        pub static EN: Words = Words { $($name: $text,)* };
+    };
+}
+
+words! {
+    // Everywhere
+    run_by = "Run by";
+    with_tutela = "with tutela.";
+    try_again = "Try again in a moment.";
+    no_answer = "A part of this server does not answer.";
+    mail = "Mail address";
+    name = "Name";
+    password = "Password";
+    new_password = "New password";
+    code = "Code";
+    back_to_sign_in = "Back to sign-in";
+    go_on = "Continue";
+    too_long = "It took too long, or went on in another window. Begin again.";
+    begin_again = "Begin again";
+
+    // Sign in
+    sign_in = "Sign in";
+    continue_to = "to continue to";
+    why_sign_in = "You are here to reach your account.";
+    why_app = "You are here because this application asks who you are:";
+    use_passkey = "Sign in with a passkey";
+    or = "or";
+    forgot = "Forgot your password?";
+    make_account = "Make an account";
+    not_signed_in = "You could not be signed in because a part of this server does not answer. Try again in a moment.";
+
+    // Second step
+    prove = "Prove that it is you";
+    prove_again = "Prove again that it is you";
+    why_prove = "You are here because a password alone is not enough for this account.";
+    why_prove_again = "You are here because what you want to do asks for a fresh sign-in.";
+    by_totp = "Enter the code that your app shows.";
+    by_sms = "Enter the code that was sent to";
+    by_email = "Enter the code that was mailed to";
+    by_recovery = "Enter one of your recovery codes. It works once.";
+    by_passkey = "Use your passkey: the key, phone or computer that you set up.";
+    by_password = "Enter your password.";
+    send_sms = "Send a code by text message to";
+    send_email = "Mail a code to";
+    send_again = "Send another code";
+    other_ways = "Another way";
+    way_totp = "A code of your app";
+    way_sms = "A code by text message";
+    way_email = "A code by mail";
+    way_recovery = "A recovery code";
+    way_passkey = "A passkey";
+    way_password = "Your password";
+    recovery_code = "Recovery code";
+    recovery_hint = "Such as 7k3m9-xq2vd.";
+    remember = "Do not ask again on this device for a while";
+    remember_hint = "Only on a device that is yours. You can take it back in your account.";
+    needs_script = "Passkeys need JavaScript, which is switched off in this browser.";
+    stuck = "You cannot go on from here";
+    stuck_why = "This account has nothing left with which you could prove that it is you.";
+    stuck_advice = "Whoever runs this service can identify you and let you set up a new way to sign in.";
+
+    // Enrol
+    enrol = "Set up a second way to sign in";
+    enrol_why = "This account needs one beside the password.";
+    why_enrol = "You are here because this service asks for two ways to prove who you are.";
+    enrol_totp_lead = "Scan this with an authenticator app, then enter the code that it shows.";
+    enrol_totp_type = "Cannot scan? Type this into the app:";
+    enrol_totp_open = "Open in an app on this device";
+    enrol_passkey_lead = "A passkey is kept by this device, your phone or a security key, and needs no code.";
+    make_passkey = "Make a passkey";
+    passkey_name = "Name of the passkey, so that you know it again";
+    app_name = "Name of the app or device, so that you know it again";
+    confirm_code = "Confirm code";
+    second_passkey = "Add a second passkey on another device too, so that losing one does not lock you out.";
+
+    // Recovery codes
+    codes = "Your recovery codes";
+    codes_lead = "Print them or write them down, and keep them where your devices are not. Each works once in place of the second factor.";
+    codes_once = "They are shown only now.";
+    codes_kept = "I have kept them";
+    why_codes = "You are here because a second way to sign in was set up.";
+
+    // New password
+    choose = "Choose another password";
+    choose_because = "Your password has to be changed:";
+    why_choose = "You are here because your password has to be changed before you go on.";
+    set_password = "Set password";
+    password_hint = "A few words that have nothing to do with each other are easy to remember and hard to guess. At least this many characters:";
+    old_password = "Current password";
+
+    // Recovery of access
+    recover = "Reset your password";
+    recover_lead = "Enter your mail address. If there is an account, a link is on its way within a minute.";
+    recover_sent = "Look at your mail";
+    recover_sent_lead = "If there is an account with this address, a link to choose a new password was mailed to it. It works once, for 30 minutes.";
+    send_link = "Mail a link";
+    why_recover = "You are here because you cannot sign in.";
+    reset = "Choose a new password";
+    reset_lead = "Every other way to sign in that you have set up stays as it is.";
+    reset_done = "Your password was changed";
+    reset_done_lead = "All sessions of your account have ended. Sign in with the new password.";
+    why_link = "You are here because you opened a link that was mailed to you.";
+    link_gone = "This link does not work any more";
+    link_gone_why = "It was used already, is too old, or was replaced by a newer one.";
+    link_gone_advice = "Ask for a new one.";
+
+    // Unlock
+    unlock = "Lift the lock of your account";
+    unlock_lead = "Then you can sign in from devices that you have not used before.";
+    unlock_code = "Enter the code that your app shows, so that your mailbox alone is not enough.";
+    unlock_button = "Lift lock";
+    unlock_done = "The lock was lifted";
+    unlock_done_lead = "You can sign in again from any device.";
+
+    // Not me
+    not_me = "Was this sign-in not yours?";
+    not_me_lead = "Then its session ends, the device is forgotten, and your password has to be changed at the next sign-in.";
+    not_me_button = "It was not me";
+    not_me_done = "The session was ended";
+    not_me_done_lead = "Sign in and choose another password. Whoever it was knows the old one.";
+
+    // Mail addresses
+    verify = "Confirm your mail address";
+    verify_lead = "Then messages about your account can reach you here.";
+    verify_button = "Confirm address";
+    verify_done = "Your mail address is confirmed";
+    change_email = "Confirm your new mail address";
+    change_email_lead = "From then on you sign in with it. All sessions of your account end.";
+    change_email_done = "Your mail address was changed";
+    change_email_done_lead = "Sign in with the new address.";
+
+    // Sign up
+    sign_up = "Make an account";
+    sign_up_sent_lead = "A mail is on its way to you. Open the link in it, then sign in.";
+    why_sign_up = "You are here to make an account.";
+
+    // Account
+    account = "Your account";
+    account_tab = "Overview";
+    security_tab = "Security";
+    devices_tab = "Devices";
+    activity_tab = "Activity";
+    why_account = "You are here because you are signed in.";
+    roles = "Roles";
+    none = "none";
+    verified = "confirmed";
+    not_verified = "not confirmed";
+    verify_now = "Confirm address";
+    rename = "Change name";
+    change_mail = "Change address";
+    no_failures = "No failed attempts since your last sign-in.";
+    sessions = "Sessions";
+    no_sessions = "No live sessions.";
+    this_one = "this one";
+    end_session = "End session";
+    end_others = "End all other sessions";
+    sign_out = "Sign out";
+    open_console = "Open the console";
+    old_password_notice = "Your password is old";
+    old_password_lead = "You can keep it. Change it if others could know it.";
+    dismiss = "Not now";
+    change_password = "Change password";
+    second_factors = "Ways to prove that it is you";
+    no_factors = "Nothing beside your password yet. A passkey is the safest, and the easiest to use.";
+    add_totp = "Add an app";
+    add_passkey = "Add a passkey";
+    renew_codes = "Make new recovery codes";
+    codes_left = "codes left";
+    few_codes = "Few recovery codes are left. Make new ones; the old ones stop working.";
+    remove = "Remove";
+    added = "Added";
+    used = "last used";
+    never_used = "never used";
+    phone = "Phone";
+    phone_lead = "For codes by text message. They can be intercepted; an app or a passkey is safer.";
+    add_phone = "Add a phone";
+    remove_phone = "Remove phone";
+    phone_number = "Phone number";
+    phone_hint = "With the country code, such as +41 79 123 45 12.";
+    send_code = "Send code";
+    devices = "Devices";
+    devices_lead = "Browsers and applications that you have signed in with.";
+    remembered_until = "Spares the second step until";
+    forget = "Forget device";
+    this_device = "this device";
+    activity = "Activity";
+    activity_lead = "What happened to your account, newest first.";
+    no_activity = "Nothing yet.";
+    saved = "Saved.";
+    mail_sent = "A mail is on its way.";
+    removed = "Removed.";
+    forgotten = "The device was forgotten and its sessions ended.";
+}
