@@ -55,12 +55,10 @@ async def test_two_factors_are_enough(browse, fake, path):
 
 @vaults
 async def test_one_factor_is_told_the_way(browse, fake, path):
-    answer = await browse(f"{path}?drawer=7&x=a%20b", fake.token(), headers=[("accept", "application/json")])
-    assert challenge_of(answer) == {
-        "return_to": f"{path}?drawer=7&x=a%20b",
-        "acr": "aal2",
-        "factors": "2",
-    }
+    asked = {"return_to": f"{path}?drawer=7&x=a%20b", "acr": "aal2", "factors": "2"}
+    for accepted in ("application/json", "text/plain, */*"):
+        answer = await browse(asked["return_to"], fake.token(), headers=[("accept", accepted)])
+        assert challenge_of(answer) == asked
     assert answer.headers["www-authenticate"] == (
         'Bearer error="insufficient_user_authentication", acr_values="aal2"'
     )

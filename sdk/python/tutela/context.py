@@ -64,8 +64,9 @@ async def read_request(scope: Scope, verifier: Verifier) -> RequestContext:
 
 def navigates(scope: Scope) -> bool:
     """Whether a browser asks for a page, so that a redirect leads a person somewhere."""
-    reads = scope["type"] == "http" and scope.get("method") in READING
-    return reads and any("text/html" in accepted for accepted in _values(scope, "accept"))
+    if scope.get("method") not in READING:  # A WebSocket has none.
+        return False
+    return any("text/html" in accepted for accepted in _values(scope, "accept"))
 
 
 def bind(scope: Scope, context: RequestContext) -> None:

@@ -172,7 +172,7 @@ class Verifier:
             permissions=_names(claims, "permissions"),
             session_id=session,
             # Gateways of before these claims say nothing of it: then the least is true.
-            acr="aal2",
+            acr=_optional(claims, "acr") or "aal1",
             amr=_names(claims, "amr"),
             auth_time=_time(claims, "auth_time"),
         )

@@ -29,7 +29,7 @@ from urllib.parse import quote, urlencode
 from .client import Tutela
 from .context import CURRENT, RequestContext, guarantee_user
 from .errors import MFARequired, Unauthenticated
-from .handlers import READS, Handler, as_response, positional, run
+from .handlers import READS, Handler, positional, run
 from .identity import SKEW_S, User
 from .identity_settings import IdentityComparison
 from .settings import is_bool, is_seconds, is_span, listed, span_seconds
@@ -101,10 +101,9 @@ class MFA:
             guarantee_user(args, kwargs, context)
             token = CURRENT.set(context)
             try:
-                result = await run(handler, takes, args, kwargs)
+                return await run(handler, takes, args, kwargs)
             finally:
                 CURRENT.reset(token)
-            return as_response(args, result)
 
         return proven
 
