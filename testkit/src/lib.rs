@@ -3,6 +3,7 @@
 //! `TUTELA_REQUIRE_ALL=1` turns every skip into a failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
+mod authenticator;
 mod cluster;
 mod env;
 mod fault_proxy;
@@ -10,6 +11,7 @@ mod peers;
 mod postgres;
 mod store;
 
+pub use authenticator::SoftKey;
 pub use cluster::SearchServer;
 pub use env::TestEnv;
 pub use fault_proxy::{Fault, FaultProxy};

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
@@ -27,6 +27,8 @@ pub struct Demo {
     pub console: String,
     /// A key for the API.
     pub api_key: String,
+    /// Where its mails and text messages go.
+    pub messages: PathBuf,
     /// Somebody who is no administrator.
     pub person: Person,
     /// An administrator.
@@ -63,7 +65,7 @@ impl Demo {
         let stderr = File::options().create(true).append(true).open(log).map_err(|e| format!("{}: {e}", log.display()))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().map_err(|e| format!("{}: {e}", program.display()))?;
         match first_line(&mut child).and_then(|line| described(&line)) {
-            Ok(told) => Ok(Self { app: told.app, own: told.own, console: told.console, api_key: told.api_key, person: told.person, admin: told.admin, child }),
+            Ok(told) => Ok(Self { app: told.app, own: told.own, console: told.console, api_key: told.api_key, messages: data.join("messages.jsonl"), person: told.person, admin: told.admin, child }),
             Err(why) => {
                 end(&mut child);
                 Err(Stop::Failed(format!("the demo did not start: {why}; the end of its log:\n{}", tail(log))))

@@ -56,3 +56,101 @@ pub struct SetupLink {
     /// Until when (RFC 3339).
     pub expires_at: String,
 }
+
+/// A reason, for the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReasonBody {
+    /// Why: 1 to 500 characters.
+    pub reason: String,
+}
+
+/// A way to sign in of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Authenticator {
+    /// Its id (UUIDv7).
+    pub id: String,
+    /// `passkey`, `recovery` or `totp`.
+    pub kind: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// Codes left, where it is a list of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left: Option<i64>,
+    /// When it was set up (RFC 3339).
+    pub created_at: String,
+    /// When it was last used (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_used_at: Option<String>,
+}
+
+/// A device of the caller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Device {
+    /// Its id (UUIDv7).
+    pub id: String,
+    /// What it says of itself, such as `Firefox on Linux`.
+    pub label: String,
+    /// The first language it asks for.
+    pub language: String,
+    /// When it was first signed in with (RFC 3339).
+    pub first_seen_at: String,
+    /// When last (RFC 3339).
+    pub last_seen_at: String,
+    /// Until when it spares the second factor (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remembered_until: Option<String>,
+}
+
+/// The caller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// Account id.
+    pub id: String,
+    /// Mail address.
+    pub email: String,
+    /// Whether mail was seen to arrive there.
+    pub email_verified: bool,
+    /// Phone number (E.164).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone: Option<String>,
+    /// Name shown to people.
+    pub name: String,
+    /// How strongly the caller proved who they are.
+    pub acr: String,
+}
+
+/// Choose another password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PasswordChange {
+    /// The current one.
+    pub old_password: String,
+    /// The new one.
+    pub password: String,
+}
+
+/// A password to be judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PasswordQuestion {
+    /// It is not kept, and leaves this host nowhere.
+    pub password: String,
+}
+
+/// How good a password is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PasswordStrength {
+    /// 0 (worst) to 4.
+    pub score: u8,
+    /// Why it would be refused, and what would be right.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
+}

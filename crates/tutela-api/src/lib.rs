@@ -15,6 +15,7 @@ mod page;
 mod permission;
 mod problem;
 mod session;
+mod sign_in;
 
 pub use account::*;
 pub use client::*;
@@ -27,3 +28,4 @@ pub use page::*;
 pub use permission::*;
 pub use problem::*;
 pub use session::*;
+pub use sign_in::*;

@@ -12,6 +12,7 @@ use tutela_store::{Changeset, Record, Store};
 
 use crate::{
     AuditConfig, Ctx, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
+    access::AccessCache,
     audit::Types,
     breaches::Breaches,
     hasher::{self, Hasher},
@@ -74,6 +75,7 @@ pub struct Inner {
     pub(crate) hasher: Hasher,
     pub(crate) signer: TokenSigner,
     pub(crate) sessions: Sessions,
+    pub(crate) access: AccessCache,
     pub(crate) sink: RequestSink,
     pub(crate) started_at: Timestamp,
     stop: CancellationToken,
@@ -193,6 +195,7 @@ impl App {
         let projection = parts.cluster.map(|cluster| Projection { cluster, retention_days, woken: Notify::new() });
         let app = Self(Arc::new(Inner {
             sessions: Sessions::new(),
+            access: AccessCache::new(),
             hasher: Hasher::new(cost),
             cookies: Cookies { secure: parts.identity.session.secure, http_only: parts.identity.session.http_only },
             breaches: Breaches::new(&parts.identity.password),
@@ -252,6 +255,13 @@ impl App {
             tracing::warn!(error = %e, "the stop could not be recorded");
         }
         self.store.close().await;
+    }
+
+    /// Waits until everything that was recorded so far has its place in the ledger.
+    pub async fn settle(&self) {
+        if let Err(e) = self.store.settle().await {
+            tracing::debug!(error = %e, "the ledger could not be settled");
+        }
     }
 
     /// Cancelled when the application stops; streams end with it.

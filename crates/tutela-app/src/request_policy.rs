@@ -62,7 +62,7 @@ impl Sessions {
         }
     }
 
-    fn is_fresh(&self, read_at: Timestamp, now: Timestamp, about: &[Uuid]) -> bool {
+    pub(crate) fn is_fresh(&self, read_at: Timestamp, now: Timestamp, about: &[Uuid]) -> bool {
         let young = now >= read_at && now.since(read_at) < STALENESS;
         young && self.is_unchanged(read_at, about)
     }
@@ -240,7 +240,7 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
         }
         let Ok(changes) = app.store.change_list(last.saturating_sub(LOOK_BACK), 10_000).await else {
             // What cannot be followed may not be trusted.
-            app.sessions.drop_all();
+            app.forget_all();
             app.ring.forget_all();
             continue;
         };
@@ -272,7 +272,7 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
             }
             match change.key.parse::<Uuid>() {
                 Ok(id) => app.sessions.changed.insert(id, now),
-                Err(_) => app.sessions.drop_all(),
+                Err(_) => app.forget_all(),
             }
         }
     }
@@ -287,5 +287,6 @@ impl App {
     /// Drops all of this process's caches.
     pub(crate) fn forget_all(&self) {
         self.sessions.drop_all();
+        self.access.drop_all();
     }
 }

@@ -6,6 +6,7 @@
 mod crypto;
 mod error;
 mod ledger;
+mod people;
 
 use std::path::Path;
 

@@ -99,24 +99,39 @@ impl AuthStrength {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     permissions: BTreeSet<String>,
+    denied: BTreeSet<String>,
 }
 
 impl Grants {
     /// From a list of permissions.
     pub fn new(permissions: impl IntoIterator<Item = String>) -> Self {
-        Self { permissions: permissions.into_iter().collect() }
+        Self { permissions: permissions.into_iter().collect(), denied: BTreeSet::new() }
     }
 
-    /// Whether `permission` is granted, by its own name, its room or `*`.
+    /// The same without what is denied, which wins over everything that grants.
+    #[must_use]
+    pub fn without(mut self, denied: impl IntoIterator<Item = String>) -> Self {
+        self.denied.extend(denied);
+        self
+    }
+
+    /// Whether `permission` is granted, by its own name, its room or `*`, and not denied by one of them.
     pub fn allow(&self, permission: &str) -> bool {
-        let room = permission.split_once(':').map(|(room, _)| format!("{room}:*"));
-        self.permissions.contains(permission) || self.permissions.contains("*") || room.is_some_and(|room| self.permissions.contains(&room))
+        covers(&self.permissions, permission) && !covers(&self.denied, permission)
     }
 
-    /// The permissions in alphabetical order.
+    /// The permissions in alphabetical order, without those that are denied by their own name or room.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.permissions.iter().map(String::as_str)
+        self.permissions.iter().map(String::as_str).filter(|permission| !covers(&self.denied, permission))
     }
+}
+
+fn covers(set: &BTreeSet<String>, permission: &str) -> bool {
+    if set.is_empty() {
+        return false;
+    }
+    let room = |room: &str| set.iter().any(|held| held.strip_suffix(":*") == Some(room));
+    set.contains(permission) || set.contains("*") || permission.split_once(':').is_some_and(|(name, _)| room(name))
 }
 
 #[cfg(test)]
@@ -130,5 +145,7 @@ mod tests {
         assert!(!grants.allow("ledgers:read"));
         assert!(!grants.allow("accounts:read"));
         assert!(!Grants::default().allow("ledger:read"));
+        let but = Grants::new(["*".to_owned()]).without(["ledger:*".to_owned()]);
+        assert!(!but.allow("ledger:read") && but.allow("accounts:read"));
     }
 }

@@ -9,8 +9,8 @@ use tutela_api::{FieldError, Problem};
 use tutela_app::{Error, KeyError};
 use tutela_core::ErrorKind;
 
-/// An error on its way to the caller.
-pub(crate) struct Failure(pub Problem, pub Option<u64>);
+/// An error on its way to the caller: its problem, after how many seconds to try again, and what sign-in would be enough.
+pub(crate) struct Failure(pub Problem, pub Option<u64>, pub Option<String>);
 
 /// What handlers of the API return.
 pub(crate) type Answer<T> = Result<T, Failure>;
@@ -89,7 +89,7 @@ fn make(kind: ErrorKind, detail: String, errors: Vec<FieldError>) -> Problem {
 impl Failure {
     /// A problem that has no use case behind it.
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self(make(kind, detail.into(), Vec::new()), None)
+        Self(make(kind, detail.into(), Vec::new()), None, None)
     }
 
     /// A field that was read and cannot be used.
@@ -97,17 +97,24 @@ impl Failure {
         let message = message.into();
         let mut problem = make(ErrorKind::Invalid, message.clone(), vec![FieldError { field: field.to_owned(), message, at: None }]);
         problem.status = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
-        Self(problem, None)
+        Self(problem, None, None)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let retry = match &error {
-            Error::Busy(after) => Some(after.as_secs()),
+            Error::Busy(after) | Error::TooMany { after } => Some(after.as_secs()),
             _ => None,
         };
-        Self(problem_of(&error), retry)
+        // RFC 9470 §3.
+        let enough = match &error {
+            Error::NotFresh { acr, max_age, .. } => {
+                Some(format!("Bearer realm=\"tutela\", error=\"insufficient_user_authentication\", acr_values=\"{acr}\", max_age=\"{max_age}\""))
+            }
+            _ => None,
+        };
+        Self(problem_of(&error), retry, enough)
     }
 }
 
@@ -118,7 +125,8 @@ impl IntoResponse for Failure {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\""));
+            let text = self.2.as_deref().unwrap_or("Bearer realm=\"tutela\"");
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("Bearer")));
         }
         if let Some(seconds) = self.1 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

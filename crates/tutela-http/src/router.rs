@@ -13,7 +13,7 @@ use tutela_core::ErrorKind;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{account, audit, client, crypto, crypto_stream, event, key, ledger, permission, role, session},
+    api::{account, audit, client, crypto, crypto_stream, event, grant, key, ledger, me, permission, role, session, sign_in},
     caller::Caller,
     idempotency, page,
     problem::Failure,
@@ -28,6 +28,8 @@ pub enum Needs {
     Permission(&'static str),
     /// Nothing.
     Public,
+    /// A signed-in person, about their own account.
+    SignedIn,
 }
 
 /// One route of the API.
@@ -82,12 +84,38 @@ pub fn route_table() -> Vec<Route> {
         route(Method::GET, "/v1/ledger/key", Needs::Public, app_facing, get(ledger::key)),
         route(Method::GET, "/v1/ledger/proof", may("ledger:read"), app_facing, get(ledger::proof)),
         route(Method::GET, "/v1/ledger/tile/{*path}", may("ledger:read"), app_facing, get(ledger::tile)),
+        // People, about themselves
+        route(Method::GET, "/v1/me", Needs::SignedIn, app_facing, get(me::me)),
+        route(Method::GET, "/v1/me/authenticators", Needs::SignedIn, app_facing, get(me::authenticators)),
+        route(Method::DELETE, "/v1/me/authenticators/{id}", Needs::SignedIn, app_facing, delete(me::remove_authenticator)),
+        route(Method::GET, "/v1/me/devices", Needs::SignedIn, app_facing, get(me::devices)),
+        route(Method::DELETE, "/v1/me/devices/{id}", Needs::SignedIn, app_facing, delete(me::forget_device)),
+        route(Method::PUT, "/v1/me/password", Needs::SignedIn, app_facing, put(me::change_password)),
+        route(Method::GET, "/v1/me/sessions", Needs::SignedIn, app_facing, get(me::sessions)),
+        route(Method::DELETE, "/v1/me/sessions/{id}", Needs::SignedIn, app_facing, delete(me::end_session)),
+        route(Method::POST, "/v1/passwords/strength", Needs::SignedIn, app_facing, post(me::strength)),
+        route(Method::POST, "/v1/sign-in", Needs::Public, app_facing, post(sign_in::sign_in)),
+        route(Method::POST, "/v1/sign-in/prove", Needs::Public, app_facing, post(sign_in::prove)),
+        route(Method::POST, "/v1/sign-in/send", Needs::Public, app_facing, post(sign_in::send)),
+        route(Method::POST, "/v1/tokens/refresh", Needs::Public, app_facing, post(sign_in::refresh)),
+        route(Method::POST, "/v1/tokens/revoke", Needs::Public, app_facing, post(sign_in::revoke)),
+        // Applications, about people
+        route(Method::GET, "/v1/identity/settings", may("permissions:check"), app_facing, get(sign_in::settings)),
         route(Method::POST, "/v1/permissions/check", may("permissions:check"), app_facing, post(permission::check)),
+        route(Method::GET, "/v1/permissions/of/{account}", may("permissions:check"), app_facing, get(permission::of)),
         route(Method::POST, "/v1/tokens/introspect", may("tokens:introspect"), app_facing, post(permission::introspect)),
         route(Method::GET, "/v1/openapi.json", Needs::Public, app_facing, get(document)),
         // Administrators
         route(Method::GET, "/v1/accounts", may("accounts:read"), admin, get(account::list)),
         route(Method::POST, "/v1/accounts", may("accounts:write"), admin, post(account::create)),
+        route(Method::GET, "/v1/accounts/{id}", may("accounts:read"), admin, get(account::get)),
+        route(Method::DELETE, "/v1/accounts/{id}", may("accounts:write"), admin, delete(account::delete)),
+        route(Method::GET, "/v1/accounts/{id}/authenticators", may("accounts:read"), admin, get(account::authenticators)),
+        route(Method::DELETE, "/v1/accounts/{id}/authenticators/{authenticator}", may("authenticators:write"), admin, delete(account::remove_authenticator)),
+        route(Method::POST, "/v1/accounts/{id}/enable", may("accounts:write"), admin, post(account::enable)),
+        route(Method::POST, "/v1/accounts/{id}/password-change", may("accounts:write"), admin, post(account::require_password_change)),
+        route(Method::POST, "/v1/accounts/{id}/setup-link", may("accounts:write"), admin, post(account::invite)),
+        route(Method::POST, "/v1/accounts/{id}/unlock", may("accounts:write"), admin, post(account::unlock)),
         route(Method::POST, "/v1/accounts/{id}/disable", may("accounts:write"), admin, post(account::disable)),
         route(Method::PUT, "/v1/accounts/{id}/identifiers", may("accounts:write"), admin, put(account::set_identifier)),
         route(Method::PUT, "/v1/accounts/{id}/roles", may("accounts:write"), admin, put(account::set_roles)),
@@ -119,6 +147,16 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/crypto/subjects/release", may("subjects:hold"), admin, post(key::release)),
         route(Method::POST, "/v1/backups/rehearsals", may("backups:write"), admin, post(audit::rehearsed)),
         stream_admin(Method::POST, "/v1/backups", may("backups:write"), post(audit::back_up)),
+        route(Method::GET, "/v1/grants", may("grants:read"), admin, get(grant::grants)),
+        route(Method::POST, "/v1/grants", may("grants:write"), admin, post(grant::give)),
+        route(Method::DELETE, "/v1/grants/{id}", may("grants:write"), admin, delete(grant::end)),
+        route(Method::GET, "/v1/groups", may("groups:read"), admin, get(grant::groups)),
+        route(Method::PUT, "/v1/groups", may("groups:write"), admin, put(grant::set_group)),
+        route(Method::DELETE, "/v1/groups/{name}", may("groups:write"), admin, delete(grant::delete_group)),
+        route(Method::GET, "/v1/groups/{name}/members", may("groups:read"), admin, get(grant::members)),
+        route(Method::PUT, "/v1/groups/{name}/members/{id}", may("groups:write"), admin, put(grant::join)),
+        route(Method::DELETE, "/v1/groups/{name}/members/{id}", may("groups:write"), admin, delete(grant::leave)),
+        route(Method::GET, "/v1/permissions/holders", may("accounts:read"), admin, get(permission::holders)),
         route(Method::GET, "/v1/holds", may("ledger:read"), admin, get(audit::holds)),
         route(Method::POST, "/v1/holds", may("ledger:hold"), admin, post(audit::place)),
         route(Method::POST, "/v1/holds/{id}/release", may("ledger:hold"), admin, post(audit::release)),
@@ -179,9 +217,18 @@ pub fn router(web: Web) -> Router {
 /// Asks for the route's permission before the request is even parsed.
 async fn enforce(State((web, needs)): State<(Web, Needs)>, request: Request, next: Next) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
-    if let Needs::Permission(permission) = needs {
-        let caller = <Caller as FromRequestParts<Web>>::from_request_parts(&mut parts, &web).await?;
-        web.app.permit(&caller.ctx, permission).await?;
+    match needs {
+        Needs::Public => {}
+        Needs::Permission(permission) => {
+            let caller = <Caller as FromRequestParts<Web>>::from_request_parts(&mut parts, &web).await?;
+            web.app.permit(&caller.ctx, permission).await?;
+        }
+        Needs::SignedIn => {
+            let caller = <Caller as FromRequestParts<Web>>::from_request_parts(&mut parts, &web).await?;
+            if caller.ctx.principal.account().is_none() {
+                return Err(Failure::new(ErrorKind::Unauthenticated, "this is about a person's own account and needs their session or access token"));
+            }
+        }
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -282,7 +329,41 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ledger::proof,
         ledger::tile,
         permission::check,
+        permission::holders,
         permission::introspect,
+        permission::of,
+        sign_in::prove,
+        sign_in::refresh,
+        sign_in::revoke,
+        sign_in::send,
+        sign_in::settings,
+        sign_in::sign_in,
+        me::authenticators,
+        me::change_password,
+        me::devices,
+        me::end_session,
+        me::forget_device,
+        me::me,
+        me::remove_authenticator,
+        me::sessions,
+        me::strength,
+        grant::delete_group,
+        grant::end,
+        grant::give,
+        grant::grants,
+        grant::groups,
+        grant::join,
+        grant::leave,
+        grant::members,
+        grant::set_group,
+        account::authenticators,
+        account::delete,
+        account::enable,
+        account::get,
+        account::invite,
+        account::remove_authenticator,
+        account::require_password_change,
+        account::unlock,
         account::list,
         account::create,
         account::disable,

@@ -2,8 +2,9 @@
 //! roles and the permission decision.
 //!
 //! No clock, no randomness of its own, no storage, no HTTP: times and chance come in as
-//! arguments, decisions and reasons come out. Start with [`Session`] and [`Roles`].
+//! arguments, decisions and reasons come out. Start with [`Session`], [`sign_in`] and [`access`].
 
+pub mod access;
 mod account;
 pub mod authenticator;
 mod client;
@@ -29,6 +30,6 @@ pub use password::{
 };
 pub use proof::{Assurance, AuthenticatorKind, Proof};
 pub use refresh::{Presented, REPEAT, Refresh, successor};
-pub use role::{ADMIN, Denied, Permit, Role, Roles, authorize};
+pub use role::{ADMIN, Denied, Permit, Role, authorize};
 pub use session::{Ended, InvalidTransition, Life, Session, SessionConfig, SessionEndReason, TOKENS};
 pub use token::{Token, TokenHash, TokenKind, keyed_hash};

@@ -16,6 +16,8 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::erasure_task::STATEMENTS,
         table::event_type::STATEMENTS,
         table::field_policy::STATEMENTS,
+        table::grant::STATEMENTS,
+        table::group::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,
         table::instance::STATEMENTS,

@@ -3,8 +3,10 @@
 use tutela_api as api;
 use tutela_core::{AccountId, Secret};
 use tutela_identity::{
-    Account, AccountState, Email,
-    event::{AccountCreated, AccountDisabled, AccountIdentifierSet, AccountRolesChanged, SetupLinkCreated},
+    Account, AccountState, Email, SessionEndReason,
+    event::{
+        AccountCreated, AccountDeleted, AccountDisabled, AccountEnabled, AccountIdentifierSet, AccountRolesChanged, PasswordChangeRequired, SetupLinkCreated,
+    },
 };
 use tutela_store::Changeset;
 
@@ -12,7 +14,7 @@ use crate::{
     App, Ctx, Error,
     guard::failed_before,
     text,
-    usecase::{message, password, role, setup},
+    usecase::{link::Purpose, message, password, role, session, setup},
 };
 
 /// Makes an account. Without a password the answer holds a one-time link for choosing one.
@@ -68,6 +70,64 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
     app.commit(ctx, AccountDisabled { account: id, sessions }, |c| c.account_set_state(id, AccountState::Disabled).session_end_by_account(id, ctx.now)).await?;
     app.forget(id.0);
     Ok(())
+}
+
+/// One account.
+pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::Account, Error> {
+    app.permit(ctx, "accounts:read").await?;
+    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    Ok(shown(&account, app.store.account_role_list(id).await?))
+}
+
+/// Lets a disabled account sign in again.
+pub async fn enable(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let why = reason(why)?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    app.commit(ctx, AccountEnabled::new(id, &why), |c| c.account_set_state(id, AccountState::Active).announce("account", id)).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Deletes an account with its credentials, devices, sessions and grants. What it did stays in the ledger; erasing the
+/// person is another thing (`subjects:erase`).
+pub async fn delete(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let why = reason(why)?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    if ctx.principal.account() == Some(id) {
+        return Err(Error::Conflict("nobody can delete their own account here; ask another administrator".into()));
+    }
+    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    session::end_all_but(app, ctx, id, None, SessionEndReason::AccountDeleted).await?;
+    app.commit(ctx, AccountDeleted::new(id, &why), |c| c.account_delete(id)).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Has somebody choose another password at the next sign-in, because it may be known to others; sessions end.
+pub async fn require_password_change(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let why = reason(why)?;
+    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    let change = |c: Changeset| c.account_must_change_password(id, "an administrator asked for it").device_forget_all(id).sign_in_end_by_account(id);
+    app.commit(ctx, PasswordChangeRequired::new(id, &why), change).await?;
+    session::end_all_but(app, ctx, id, None, SessionEndReason::PasswordChanged).await
+}
+
+/// A fresh set-up link for somebody whose account an administrator vouches for.
+pub async fn invite(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::SetupLink, Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let account = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active).ok_or(Error::NotFound("account"))?;
+    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    let (link, url, row) = setup::for_account(app, ctx, id)?;
+    let email = account.email.as_str();
+    let mail = message::mail(app, ctx, email, &text::Mail::Invited { name: &account.name, url: &url }, Some(row.row.expires_at))?;
+    let change = |c: Changeset| mail(c.link_retire(Purpose::SetUp.as_str(), Some(id), ctx.now).link_insert(&row));
+    app.commit(ctx, SetupLinkCreated { who: Some((id, email)) }, change).await?;
+    Ok(link)
 }
 
 /// Sets the roles of an account; what it may do changes at once.

@@ -1,7 +1,7 @@
 //! Roles.
 
 use tutela_api as api;
-use tutela_identity::{Role, Roles, event::RoleChanged};
+use tutela_identity::{Role, event::RoleChanged};
 
 use crate::{App, Ctx, Error};
 
@@ -27,22 +27,18 @@ pub async fn set(app: &App, ctx: &Ctx, role: api::Role) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) async fn all(app: &App) -> Result<Roles, Error> {
-    Ok(Roles::new(app.store.role_list().await?))
-}
-
 /// Refuses roles that do not exist, and those the caller does not hold: applications ask for roles by
 /// name, so holding all their permissions is not enough. Whoever may do everything may give every role.
 pub(crate) async fn must_be_giveable(app: &App, ctx: &Ctx, names: &[String]) -> Result<(), Error> {
-    let roles = all(app).await?;
-    if let Some(unknown) = names.iter().find(|name| !roles.contains(name)) {
+    let access = app.access(ctx.now).await?;
+    if let Some(unknown) = names.iter().find(|name| !access.0.has_role(name)) {
         return Err(Error::invalid("roles", format!("there is no role `{unknown}`; make it first")));
     }
     if ctx.principal.allows(EVERYTHING) {
         return Ok(());
     }
     let held = match ctx.principal.account() {
-        Some(id) => app.store.account_role_list(id).await?,
+        Some(id) => access.0.roles_of(&*app.holder(id, ctx.now).await?),
         None => Vec::new(),
     };
     match names.iter().find(|name| !held.contains(name)) {

@@ -7,7 +7,7 @@ use tutela_core::{AccountId, SessionId, Timestamp, seam::Identity};
 use tutela_identity::{AccountState, Assurance, Life, SessionEndReason, TOKENS, TokenHash, event::SessionEnded};
 use tutela_store::SessionView;
 
-use crate::{App, Ctx, Error, handover::host_of, request_policy::Live, usecase::role};
+use crate::{App, Ctx, Error, handover::host_of, request_policy::Live};
 
 /// Most sessions shown at once.
 const PAGE: u32 = 100;
@@ -127,8 +127,9 @@ pub(crate) async fn find_live(app: &App, host: &str, token: TokenHash, now: Time
 /// Who an account is at this moment; `None` where it may not be used.
 pub(crate) async fn identity_of(app: &App, id: AccountId, session: SessionId, assurance: &Assurance) -> Result<Option<Identity>, Error> {
     let Some(account) = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active) else { return Ok(None) };
-    let roles = app.store.account_role_list(id).await?;
-    let grants = role::all(app).await?.grants(&roles);
+    let now = app.env.now();
+    let (access, holder) = (app.access(now).await?, app.holder(id, now).await?);
+    let (roles, grants) = (access.0.roles_of(&holder), access.0.grants_of(&holder, now));
     Ok(Some(Identity {
         account: id,
         session,

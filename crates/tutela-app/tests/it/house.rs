@@ -7,9 +7,9 @@ use std::{
 use serde_json::Value;
 use testkit::{World, root_key};
 use tutela_app::{
-    App, AuditConfig, Ctx, IdentityConfig, KmsSettings, Parts, PasswordConfig, RetentionConfig, Rules, Urls, event,
+    App, AuditConfig, Ctx, IdentityConfig, KmsSettings, LimitsConfig, MfaProvider, Parts, PasswordConfig, RetentionConfig, Rules, Urls, event,
     event::Wait,
-    port::{KeyProvider, ProviderError},
+    port::{KeyProvider, Mail, MailSender, ProviderError, SendError, SmsSender, TextMessage},
     search,
 };
 use tutela_core::{Env, Principal, Secret, seam::BoxFuture};
@@ -21,6 +21,51 @@ use tutela_store::{Report, Verification};
 pub struct House {
     pub world: World,
     pub app: App,
+    /// Every message that was sent.
+    pub post: Arc<Post>,
+}
+
+/// Takes mails and text messages.
+#[derive(Default)]
+pub struct Post(Mutex<Vec<(String, String)>>);
+
+impl Post {
+    /// Recipient and text of every message so far.
+    pub fn all(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The newest text to somebody that holds `text`, once it was sent.
+    pub async fn wait(&self, to: &str, text: &str) -> String {
+        for _ in 0..600 {
+            if let Some((_, body)) = self.all().into_iter().rev().find(|(who, body)| who == to && body.contains(text)) {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no message to {to} with `{text}`: {:?}", self.all());
+    }
+
+    /// The token in the newest mailed link to `path`.
+    pub async fn link(&self, to: &str, path: &str) -> String {
+        let body = self.wait(to, path).await;
+        let url = body.split_whitespace().find(|word| word.contains(path)).unwrap();
+        url.rsplit('/').next().unwrap().to_owned()
+    }
+}
+
+impl MailSender for Post {
+    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), SendError>> {
+        self.0.lock().unwrap().push((mail.to.clone(), format!("{}\n{}", mail.subject, mail.body.open())));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl SmsSender for Post {
+    fn send<'a>(&'a self, message: &'a TextMessage) -> BoxFuture<'a, Result<(), SendError>> {
+        self.0.lock().unwrap().push((message.to.clone(), message.body.open().clone()));
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A provider that keeps its keys in this process.
@@ -61,6 +106,20 @@ fn cheap() -> IdentityConfig {
 impl House {
     /// Starts the application; `retention` as `[audit.retention]`.
     pub async fn start(world: World, retention: RetentionConfig) -> Self {
+        Self::open(world, retention, cheap(), LimitsConfig::default()).await
+    }
+
+    /// Starts the application for people who sign in.
+    pub async fn for_people(world: World, change: impl FnOnce(&mut IdentityConfig, &mut LimitsConfig)) -> Self {
+        let (mut identity, mut limits) = (cheap(), LimitsConfig::default());
+        identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
+        change(&mut identity, &mut limits);
+        identity.check().unwrap();
+        Self::open(world, RetentionConfig::default(), identity, limits).await
+    }
+
+    async fn open(world: World, retention: RetentionConfig, identity: IdentityConfig, limits: LimitsConfig) -> Self {
+        let post = Arc::new(Post::default());
         let signer = |origin: &str| Signer::new(origin, &root_key().derive(&[b"ledger signing"]).unwrap()).unwrap();
         let env: Arc<dyn Env> = Arc::<testkit::TestEnv>::clone(&world.env);
         let store = world.open_signed(Arc::new(tutela_app::Guard), Box::new(move |origin| Ok(signer(origin)))).await.unwrap();
@@ -78,10 +137,10 @@ impl House {
             store,
             env,
             urls: Urls { public: "http://tutela.localhost:8080".into(), admin: "http://console.tutela.localhost:8081".into() },
-            identity: cheap(),
-            limits: Default::default(),
-            mail: None,
-            sms: None,
+            identity,
+            limits,
+            mail: Some(Arc::<Post>::clone(&post)),
+            sms: Some(Arc::<Post>::clone(&post)),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },
@@ -94,7 +153,7 @@ impl House {
         })
         .await
         .unwrap();
-        Self { world, app }
+        Self { world, app, post }
     }
 
     pub fn ctx(&self) -> Ctx {

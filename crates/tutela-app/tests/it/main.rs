@@ -5,5 +5,7 @@
 mod erasure;
 /// An application without a network around it.
 mod house;
+/// Signing in under attack: guesses, thieves, lost answers.
+mod people;
 /// What goes when, what stays, and what `verify` says of it.
 mod retention;

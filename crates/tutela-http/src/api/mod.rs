@@ -6,12 +6,15 @@ pub(crate) mod client;
 pub(crate) mod crypto;
 pub(crate) mod crypto_stream;
 pub(crate) mod event;
+pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod ledger;
+pub(crate) mod me;
 pub(crate) mod permission;
 mod posted;
 pub(crate) mod role;
 pub(crate) mod session;
+pub(crate) mod sign_in;
 
 use std::str::FromStr;
 

@@ -59,7 +59,7 @@ impl<T> Posted<T> {
                 }
                 let mut answers = run(good).await?.into_iter();
                 let results = places.into_iter().map(|place| match place {
-                    Err(Failure(problem, _)) => Item { status: problem.status, answer: None, problem: Some(problem) },
+                    Err(Failure(problem, ..)) => Item { status: problem.status, answer: None, problem: Some(problem) },
                     Ok(()) => match answers.next() {
                         Some(Ok(answer)) => Item { status: StatusCode::OK.as_u16(), answer: Some(answer), problem: None },
                         Some(Err(e)) => {

@@ -278,6 +278,4 @@ fn refused(error: &WebauthnError) -> PasskeyRefused {
 }
 
 #[cfg(test)]
-mod soft_key;
-#[cfg(test)]
 mod tests;

@@ -56,6 +56,11 @@ occurrences! {
     "password.breached" "A password that was right is on the list of breached ones; the account has to choose another before it goes on." High AUDIT ACCOUNT_CHANGE "check" []
     |this, event| { about(event, this.account); }
 
+    /// An administrator had somebody choose another password.
+    PasswordChangeRequired { account: AccountId, why: &'a str }
+    "password.change_required" "An administrator has somebody choose another password at the next sign-in, because it may be known to others." Medium AUDIT ACCOUNT_CHANGE "require_change" []
+    |this, event| { about(event, this.account); event.reason = Some(this.why.to_owned()); }
+
     /// A password was changed.
     PasswordChanged { account: AccountId, sessions: u64 }
     "password.changed" "The owner of an account chose another password; other sessions ended and its devices are remembered no more." Medium AUDIT PASSWORD_CHANGE "change" ["sessions_ended" = "2"]

@@ -13,8 +13,8 @@ pub use account::{
 };
 pub use credential::{
     AuthenticatorAdded, AuthenticatorCloned, AuthenticatorRemoved, DeviceDisowned, DeviceForgotten, DeviceSeen, MessageGivenUp, MessageRefused,
-    PasswordBreached, PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested, RefreshReplayed, SessionStrengthened, SignInLocked,
-    SignInUnlocked,
+    PasswordBreached, PasswordChangeRequired, PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested, RefreshReplayed,
+    SessionStrengthened, SignInLocked, SignInUnlocked,
 };
 
 /// Every event type of identity.

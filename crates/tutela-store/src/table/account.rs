@@ -11,6 +11,12 @@ statements! {
     ACCOUNT_COUNT () = "SELECT count(*) FROM account";
     ACCOUNT_GET (Id) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at FROM account WHERE id = $1";
     ACCOUNT_GET_BY_EMAIL (Text) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at, password_hash, password_changed_at, password_must_change, reminded_at, mail_reset_at FROM account WHERE email = $1";
+    ACCOUNT_DROP_AUTHENTICATORS (Id) = "DELETE FROM authenticator WHERE account_id = $1";
+    ACCOUNT_DROP_CODES (Id) = "DELETE FROM sign_in_code WHERE login IN (SELECT id FROM session WHERE account_id = $1)";
+    ACCOUNT_DROP_DEVICES (Id) = "DELETE FROM device WHERE account_id = $1";
+    ACCOUNT_DROP_LINKS (Id) = "DELETE FROM link WHERE account_id = $1";
+    ACCOUNT_DROP_REFRESH (Id) = "DELETE FROM refresh_token WHERE session_id IN (SELECT id FROM session WHERE account_id = $1)";
+    ACCOUNT_DROP_SESSIONS (Id) = "DELETE FROM session WHERE account_id = $1";
     ACCOUNT_DELETE (Id) = "DELETE FROM account WHERE id = $1";
     ACCOUNT_INSERT (Id, Text, Text, Text, Text, Time, Time) =
         "INSERT INTO account (id, email, name, state, password_hash, password_changed_at, email_verified_at, created_at) VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 IS NULL THEN NULL ELSE $7 END, $6, $7)";
@@ -30,6 +36,7 @@ statements! {
     ACCOUNT_SET_PHONE (Id, Text, Time) = "UPDATE account SET phone = $2, phone_verified_at = $3 WHERE id = $1 AND state = 'active'";
     ACCOUNT_VERIFY_EMAIL (Id, Text, Time) = "UPDATE account SET email_verified_at = coalesce(email_verified_at, $3) WHERE id = $1 AND email = $2";
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
+    EXTERNAL_ID_DELETE (Id) = "DELETE FROM external_id WHERE account_id = $1";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
     EXTERNAL_ID_LIST (Id) = "SELECT namespace, value FROM external_id WHERE account_id = $1 ORDER BY namespace, value LIMIT 1000";
     EXTERNAL_ID_SET (Text, Text, Id) = "INSERT INTO external_id (namespace, value, account_id) VALUES ($1, $2, $3)
@@ -154,9 +161,18 @@ impl Changeset {
         self.run(&ACCOUNT_SET_PHONE, params![id.0, phone, verified_at], GONE)
     }
 
-    /// Deletes the row of an account; what refers to it goes first.
+    /// Deletes an account with everything that refers to it.
     pub fn account_delete(self, id: AccountId) -> Self {
-        self.run(&ACCOUNT_DELETE, params![id.0], Expect::One("the account is gone already"))
+        let rows =
+            [&ACCOUNT_DROP_REFRESH, &ACCOUNT_DROP_CODES, &ACCOUNT_DROP_SESSIONS, &ACCOUNT_DROP_AUTHENTICATORS, &ACCOUNT_DROP_DEVICES, &ACCOUNT_DROP_LINKS];
+        let gone = rows.into_iter().fold(self, |set, sql| set.run(sql, params![id.0], Expect::Any));
+        gone.sign_in_end_by_account(id)
+            .grant_delete_by_account(id)
+            .group_leave_all(id)
+            .run(&ACCOUNT_ROLE_CLEAR, params![id.0], Expect::Any)
+            .run(&EXTERNAL_ID_DELETE, params![id.0], Expect::Any)
+            .run(&ACCOUNT_DELETE, params![id.0], Expect::One("the account is gone already"))
+            .announce("account", id)
     }
 
     /// Holds a sign-in to the hash it was verified against, and renews it; a password set or an account disabled meanwhile is a conflict.

@@ -11,6 +11,8 @@ pub(crate) mod epoch;
 pub(crate) mod erasure_task;
 pub(crate) mod event_type;
 pub(crate) mod field_policy;
+pub(crate) mod grant;
+pub(crate) mod group;
 pub(crate) mod hold;
 pub(crate) mod idempotency;
 pub(crate) mod instance;

@@ -4,7 +4,10 @@ use clap::Subcommand;
 use tutela_api::{NewAccount, NewClient, Role};
 use tutela_client::Client;
 
-use super::Output;
+use super::{
+    Output,
+    people::{self, AuthenticatorCommand},
+};
 use crate::error::Error;
 
 #[derive(Subcommand)]
@@ -26,6 +29,46 @@ pub enum AccountCommand {
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
+    /// Delete an account with its credentials, devices, sessions and grants
+    Delete {
+        /// Account id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a disabled account sign in again
+    Enable {
+        /// Account id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Make a fresh one-time link for somebody you have identified
+    Invite {
+        /// Account id
+        id: String,
+    },
+    /// Have somebody choose another password at the next sign-in, and end their sessions
+    RequirePasswordChange {
+        /// Account id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lift the locks of an account
+    Unlock {
+        /// Account id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ways to sign in of an account
+    #[command(subcommand)]
+    Authenticators(AuthenticatorCommand),
     /// Disable an account and end its sessions
     Disable {
         /// Account id
@@ -104,6 +147,27 @@ pub async fn account(command: AccountCommand, client: &Client, output: Output) -
             let account = client.account_create(&NewAccount { email, name, password: None, roles }).await?;
             let link = account.setup_link.clone().unwrap_or_default();
             output.one(&account, &format!("account {}\nto choose a password, within 30 minutes, once:\n  {link}", account.id));
+        }
+        AccountCommand::Authenticators(command) => people::authenticator(command, client, output).await?,
+        AccountCommand::Delete { id, reason } => {
+            client.account_delete(&id, &reason).await?;
+            output.one(&id, &format!("account {id} is gone; what it did stays in the ledger"));
+        }
+        AccountCommand::Enable { id, reason } => {
+            client.account_enable(&id, &reason).await?;
+            output.one(&id, &format!("account {id} may sign in again"));
+        }
+        AccountCommand::Invite { id } => {
+            let link = client.account_invite(&id).await?;
+            output.one(&link, &format!("{}\nworks once, until {}", link.url, link.expires_at));
+        }
+        AccountCommand::RequirePasswordChange { id, reason } => {
+            client.account_require_password_change(&id, &reason).await?;
+            output.one(&id, &format!("account {id} has to choose another password; its sessions have ended"));
+        }
+        AccountCommand::Unlock { id, reason } => {
+            client.account_unlock(&id, &reason).await?;
+            output.one(&id, &format!("the locks of account {id} are lifted"));
         }
         AccountCommand::Disable { id } => {
             client.account_disable(&id).await?;

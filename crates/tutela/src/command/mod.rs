@@ -7,11 +7,13 @@ mod audit_import;
 mod audit_verify;
 mod audit_verify_export;
 mod backup;
+mod breach_list;
 mod crypto;
 mod crypto_rewrap;
 mod import;
 mod key;
 mod output;
+mod people;
 mod setup;
 
 use std::path::PathBuf;
@@ -53,6 +55,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// The whole instance in one sealed file, while it runs
     Backup(backup::Backup),
+    /// The filter of breached passwords, asked offline
+    #[command(subcommand)]
+    BreachList(breach_list::BreachListCommand),
     /// API keys of programs
     #[command(subcommand)]
     Client(account::ClientCommand),
@@ -65,6 +70,12 @@ enum Command {
     /// A sample photo app behind the gateway, with sample people; prints where to look
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
+    /// Permissions given or denied beside roles; what somebody may do, and who may do something
+    #[command(subcommand)]
+    Grant(people::GrantCommand),
+    /// Groups of accounts that have roles together
+    #[command(subcommand)]
+    Group(people::GroupCommand),
     /// Write a configuration file and make the data folder with a new instance key
     Init(setup::Init),
     /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
@@ -104,11 +115,14 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Admin(command) => account::admin(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, load, output).await,
         Command::Backup(command) => backup::backup(command, load, output).await,
+        Command::BreachList(command) => breach_list::run(command, load()?, output).await,
         Command::Client(command) => account::client(command, &client()?, output).await,
         Command::Config(command) => setup::config(&command, load),
         Command::Crypto(command) => crypto::run(command, &client()?).await,
         #[cfg(feature = "demo")]
         Command::Demo(demo) => crate::demo::run(demo, data).await,
+        Command::Grant(command) => people::grant(command, &client()?, output).await,
+        Command::Group(command) => people::group(command, &client()?, output).await,
         Command::Init(init) => setup::init(&init, file.as_deref()).await,
         Command::Key(command) => key::run(command, load, output).await,
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,

@@ -32,6 +32,7 @@ async fn the_table_of_callers_and_routes_is_as_decided() {
         let needs = match route.needs {
             Needs::Permission(permission) => permission,
             Needs::Public => "public",
+            Needs::SignedIn => "signed in",
         };
         let _ = write!(table, "{:<6} {:<32} {needs:<18}", route.method.as_str(), route.path);
         let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057").replace("{*path}", "0/000.p/1");
