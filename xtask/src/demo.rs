@@ -65,7 +65,16 @@ impl Demo {
         let stderr = File::options().create(true).append(true).open(log).map_err(|e| format!("{}: {e}", log.display()))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().map_err(|e| format!("{}: {e}", program.display()))?;
         match first_line(&mut child).and_then(|line| described(&line)) {
-            Ok(told) => Ok(Self { app: told.app, own: told.own, console: told.console, api_key: told.api_key, messages: data.join("messages.jsonl"), person: told.person, admin: told.admin, child }),
+            Ok(told) => Ok(Self {
+                app: told.app,
+                own: told.own,
+                console: told.console,
+                api_key: told.api_key,
+                messages: data.join("messages.jsonl"),
+                person: told.person,
+                admin: told.admin,
+                child,
+            }),
             Err(why) => {
                 end(&mut child);
                 Err(Stop::Failed(format!("the demo did not start: {why}; the end of its log:\n{}", tail(log))))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tutela_core::{JobId, Principal};
+use tutela_identity::sign_in;
 use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
@@ -76,12 +77,24 @@ async fn turn(app: &App) -> Result<(), Error> {
     Ok(app.store.job_done(&job, now + pause).await?)
 }
 
-/// Drops what has expired: codes, host parts of sessions, idempotency keys, old announcements.
+/// Drops what has expired: codes, host parts of sessions, sign-ins that nobody finished, refresh tokens, links,
+/// devices and counts of long ago, idempotency keys, old announcements.
 async fn sweep(app: &App) -> Result<(), Error> {
     const KEEP_CHANGES: u64 = 10_000;
+    const KEEP_COUNTS: Duration = Duration::from_hours(30 * 24);
+    const KEEP_DEVICES: Duration = Duration::from_hours(400 * 24);
     let now = app.env.now();
     let old = app.store.change_last().await?.saturating_sub(KEEP_CHANGES);
-    let changeset = Changeset::housekeeping(Housekeeping::Sweep).session_sweep(now).idempotency_sweep(now).change_sweep(old);
+    let changeset = Changeset::housekeeping(Housekeeping::Sweep)
+        .session_sweep(now)
+        .sign_in_sweep(now - sign_in::LIFE)
+        .challenge_sweep(now)
+        .refresh_sweep(now)
+        .link_sweep(now)
+        .attempt_sweep(now - KEEP_COUNTS)
+        .device_sweep(now - KEEP_DEVICES)
+        .idempotency_sweep(now)
+        .change_sweep(old);
     Ok(app.store.commit(changeset).await?)
 }
 

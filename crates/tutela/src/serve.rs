@@ -44,27 +44,29 @@ pub struct Running {
 /// `tutela serve`: runs until interrupted.
 pub async fn serve(config: Config) -> Result<(), Error> {
     let running = start(config.clone()).await?;
+    let interrupted = interrupted();
     eprintln!("tutela {VERSION} is ready");
     eprintln!("  own pages  {}", running.app.urls().public);
     eprintln!("  console    {}", running.app.urls().admin);
     if let Some(link) = &running.setup_link {
         eprintln!("\nNobody can sign in yet. Open this link within 30 minutes to make the first administrator; it works once:\n  {link}\n");
     }
-    interrupted().await;
+    interrupted.await;
     eprintln!("stopping");
     running.stop().await;
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub async fn interrupted() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// Ends with SIGINT or SIGTERM. They are caught from the call on, not from the first time somebody waits.
+pub fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let both = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    async move {
+        let Ok((mut interrupt, mut terminate)) = both else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

@@ -9,3 +9,5 @@ mod house;
 mod people;
 /// What goes when, what stays, and what `verify` says of it.
 mod retention;
+/// Every switch of identity's configuration, for every value.
+mod switches;

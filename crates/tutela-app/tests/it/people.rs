@@ -12,23 +12,23 @@ use tutela_identity::{AuthenticatorKind, TOKENS, device::Hints};
 
 use crate::house::House;
 
-const ADA: &str = "ada@example.com";
-const RIGHT: &str = "seven plain ponies graze";
+pub const ADA: &str = "ada@example.com";
+pub const RIGHT: &str = "seven plain ponies graze";
 const WRONG: &str = "eleven green lamps hum";
 
 /// A browser with the cookie of its device.
 #[derive(Clone)]
-struct Person {
-    visitor: Visitor,
+pub struct Person {
+    pub visitor: Visitor,
 }
 
 impl Person {
-    fn new(host: &str) -> Self {
+    pub fn new(host: &str) -> Self {
         Self { visitor: Visitor { host: host.to_owned(), device: None, hints: Hints { label: "Firefox on Linux".into(), language: "en".into() } } }
     }
 
     /// Keeps what a browser keeps.
-    fn keep(&mut self, done: &mut SignedIn) {
+    pub fn keep(&mut self, done: &mut SignedIn) {
         if let Some(device) = done.device.take() {
             self.visitor.device = Some(Arc::new(device));
         }
@@ -36,21 +36,21 @@ impl Person {
 }
 
 impl House {
-    async fn account(&self, email: &str) -> AccountId {
+    pub async fn account(&self, email: &str) -> AccountId {
         let new = NewAccount { email: email.into(), name: "Ada".into(), password: Some(RIGHT.into()), roles: vec![] };
         account::create(&self.app, &self.ctx(), new).await.unwrap().id.parse().unwrap()
     }
 
-    fn from(&self, ip: &str) -> Ctx {
+    pub fn from(&self, ip: &str) -> Ctx {
         let ip: IpAddr = ip.parse().unwrap();
         Ctx { ip: Some(Pii::new(ip)), ..Ctx::new(self.app.env(), Principal::Anonymous) }
     }
 
-    async fn password(&self, person: &Person, ip: &str, typed: &str) -> Result<Progress, Error> {
+    pub async fn password(&self, person: &Person, ip: &str, typed: &str) -> Result<Progress, Error> {
         sign_in::password(&self.app, &self.from(ip), &person.visitor, ADA, Secret::new(typed.to_owned())).await
     }
 
-    async fn in_at_once(&self, person: &mut Person, ip: &str) -> Box<SignedIn> {
+    pub async fn in_at_once(&self, person: &mut Person, ip: &str) -> Box<SignedIn> {
         match self.password(person, ip, RIGHT).await.unwrap() {
             Progress::Done(mut done) => {
                 person.keep(&mut done);
@@ -61,9 +61,18 @@ impl House {
     }
 
     /// The context of somebody who has just signed in.
-    fn as_person(&self, done: &SignedIn) -> Ctx {
+    pub fn as_person(&self, done: &SignedIn) -> Ctx {
         let s = &done.session;
         Ctx::new(self.app.env(), Principal::Anonymous).as_account(s.account, s.id, s.assurance.aal, Grants::default())
+    }
+
+    /// Signs in and sets up an app; gives its secret.
+    pub async fn with_app(&self, person: &mut Person) -> Secret<String> {
+        let done = self.in_at_once(person, "192.0.2.7").await;
+        let offer = authenticator::offer_totp(&self.app, &self.as_person(&done)).await.unwrap();
+        let code = app_code(&offer.secret, self.app.env().now());
+        authenticator::add_totp(&self.app, &self.as_person(&done), &offer.sealed, &code, "").await.unwrap();
+        offer.secret
     }
 
     async fn reasons(&self) -> Vec<String> {
@@ -72,12 +81,12 @@ impl House {
         found.items.iter().map(|item| item.event["reason"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn is_live(&self, done: &SignedIn) -> bool {
+    pub async fn is_live(&self, done: &SignedIn) -> bool {
         self.app.live_session(&done.session.host, done.token.open(), self.app.env().now()).await.unwrap().is_some()
     }
 }
 
-fn host() -> &'static str {
+pub fn host() -> &'static str {
     "tutela.localhost"
 }
 

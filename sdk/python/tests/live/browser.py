@@ -90,15 +90,19 @@ class Loopback(httpx.BaseTransport):
 
 
 class Form(HTMLParser):
-    """The form of a page that has one: where it goes, and its fields with their values."""
+    """The first form of a page: where it goes, and its fields with their values."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.action, self.fields = "", {}
+        self.action, self.fields, self._forms = "", {}, 0
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
+        if tag == "form":
+            self._forms += 1
+        if self._forms != 1:
+            return
         if tag == "form":
             assert (found["method"] or "").lower() == "post"
             self.action = found["action"]
