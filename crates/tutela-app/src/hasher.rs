@@ -28,7 +28,12 @@ pub(crate) async fn cost(store: &Store, config: &PasswordConfig, env: &dyn Env) 
     if let Some(cost) = config.cost() {
         return Ok(cost);
     }
-    if let Some(kept) = store.setting_get(NAME).await?.and_then(|value| serde_json::from_value::<Cost>(value).ok()).filter(|cost| cost.check().is_ok()) {
+    if let Some(kept) = store
+        .setting_get(NAME)
+        .await?
+        .and_then(|value| serde_json::from_value::<Cost>(value).ok())
+        .filter(|cost| !cost.allow_weak_for_tests && cost.check().is_ok())
+    {
         return Ok(kept);
     }
     let salt_of = random_bytes::<16>(&mut { env });

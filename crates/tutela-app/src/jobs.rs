@@ -91,7 +91,7 @@ async fn sweep(app: &App) -> Result<(), Error> {
         .challenge_sweep(now)
         .refresh_sweep(now)
         .link_sweep(now)
-        .attempt_sweep(now - KEEP_COUNTS)
+        .attempt_sweep(now - KEEP_COUNTS, now)
         .device_sweep(now - KEEP_DEVICES)
         .idempotency_sweep(now)
         .change_sweep(old);

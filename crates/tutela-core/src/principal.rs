@@ -117,13 +117,19 @@ impl Grants {
 
     /// Whether `permission` is granted, by its own name, its room or `*`, and not denied by one of them.
     pub fn allow(&self, permission: &str) -> bool {
-        covers(&self.permissions, permission) && !covers(&self.denied, permission)
+        covers(&self.permissions, permission) && !touches(&self.denied, permission)
     }
 
-    /// The permissions in alphabetical order, without those that are denied by their own name or room.
+    /// The permissions in alphabetical order, without those of which a part is denied: a list cannot say "all but".
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.permissions.iter().map(String::as_str).filter(|permission| !covers(&self.denied, permission))
+        self.permissions.iter().map(String::as_str).filter(|permission| !touches(&self.denied, permission))
     }
+}
+
+/// Whether `permission`, or a part of it where it is `*` or a room, is in the set.
+fn touches(set: &BTreeSet<String>, permission: &str) -> bool {
+    let part = |denied: &String| permission.strip_suffix(":*").is_some_and(|room| denied.split(':').next() == Some(room));
+    covers(set, permission) || (permission == "*" && !set.is_empty()) || set.iter().any(part)
 }
 
 fn covers(set: &BTreeSet<String>, permission: &str) -> bool {
@@ -147,5 +153,9 @@ mod tests {
         assert!(!Grants::default().allow("ledger:read"));
         let but = Grants::new(["*".to_owned()]).without(["ledger:*".to_owned()]);
         assert!(!but.allow("ledger:read") && but.allow("accounts:read"));
+        // Whoever is denied a part does not hold the whole, and cannot give it.
+        let but = Grants::new(["*".to_owned(), "ledger:*".to_owned(), "keys:*".to_owned()]).without(["ledger:export".to_owned()]);
+        assert!(!but.allow("*") && !but.allow("ledger:*") && but.allow("ledger:read") && but.allow("keys:*"));
+        assert_eq!(but.iter().collect::<Vec<_>>(), ["keys:*"]);
     }
 }

@@ -30,11 +30,13 @@ pub(crate) async fn once(State(web): State<Web>, caller: Option<Caller>, request
     task.await.unwrap_or_else(died)
 }
 
-/// Answers that hold plaintexts or keys are never kept: what is kept for a repeat would outlive the key
+/// Answers that hold plaintexts, keys or tokens are never kept: what is kept for a repeat would outlive the key
 /// that was destroyed to erase them. Repeating these calls does no harm.
 fn holds_secrets(path: &str) -> bool {
     const DATA: [&str; 6] = ["encrypt", "decrypt", "rewrap", "data-keys", "index", "records/"];
-    path.strip_prefix("/v1/crypto/").is_some_and(|rest| DATA.iter().any(|route| rest.starts_with(route)) || rest.ends_with("/derive"))
+    const SIGNING_IN: [&str; 2] = ["/v1/sign-in", "/v1/tokens"];
+    SIGNING_IN.iter().any(|route| path.starts_with(route))
+        || path.strip_prefix("/v1/crypto/").is_some_and(|rest| DATA.iter().any(|route| rest.starts_with(route)) || rest.ends_with("/derive"))
 }
 
 async fn run(web: &Web, caller: &Caller, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Failure> {

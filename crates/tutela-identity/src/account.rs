@@ -30,6 +30,8 @@ pub enum AccountState {
     Active,
     /// It may not; its sessions are ended.
     Disabled,
+    /// It signed itself up, and nobody has shown yet that its mail address is theirs.
+    Unverified,
 }
 
 impl AccountState {
@@ -38,12 +40,17 @@ impl AccountState {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+            Self::Unverified => "unverified",
         }
     }
 
     /// From its word; anything unknown is disabled (unknown is no).
     pub fn parse(word: &str) -> Self {
-        if word == "active" { Self::Active } else { Self::Disabled }
+        match word {
+            "active" => Self::Active,
+            "unverified" => Self::Unverified,
+            _ => Self::Disabled,
+        }
     }
 }
 

@@ -123,24 +123,47 @@ impl SignIn {
             return Step::Challenge(ask);
         }
         let both = ways.has.union(&ways.offered).copied().collect();
-        let set_up = self.leading_on(&ways.offered, &both, now);
+        if !self.can_finish_with(&both, now) {
+            return Step::Stuck;
+        }
+        // Nobody sets anything up who has not proven all they can: a session that somebody else took would be theirs.
+        let first = self.before_setting_up(ways, &both, now);
+        if !first.is_empty() {
+            return Step::Challenge(first);
+        }
+        let set_up = if self.proofs.is_empty() { Vec::new() } else { self.leading_on(&ways.offered, &both, now) };
         if set_up.is_empty() { Step::Stuck } else { Step::Enrol(set_up) }
+    }
+
+    fn with(&self, kinds: impl Iterator<Item = AuthenticatorKind>, now: Timestamp) -> Vec<Proof> {
+        let more = kinds.map(|kind| Proof { user_verified: kind == AuthenticatorKind::Passkey, ..Proof::of(kind, now) });
+        self.proofs.iter().copied().chain(more).collect()
+    }
+
+    fn can_finish_with(&self, kinds: &BTreeSet<AuthenticatorKind>, now: Timestamp) -> bool {
+        self.wanted.is_met(&self.with(kinds.iter().copied(), now), now).is_some()
+    }
+
+    /// What is asked for although it does not finish this, because something has to be set up after it.
+    fn before_setting_up(&self, ways: &Ways, both: &BTreeSet<AuthenticatorKind>, now: Timestamp) -> Vec<AuthenticatorKind> {
+        if self.proofs.is_empty() {
+            return self.leading_on(&ways.has, both, now);
+        }
+        let more = |kind: &AuthenticatorKind| ways.has.contains(kind) && count(&self.with(std::iter::once(*kind), now)) > count(&self.proofs);
+        ORDER.into_iter().filter(more).collect()
     }
 
     /// Those of `kinds` that finish this; where none does by itself, those that bring it nearer, if `all` together would finish it.
     fn leading_on(&self, kinds: &BTreeSet<AuthenticatorKind>, all: &BTreeSet<AuthenticatorKind>, now: Timestamp) -> Vec<AuthenticatorKind> {
-        let with = |more: &[AuthenticatorKind]| {
-            let more = more.iter().map(|kind| Proof { user_verified: *kind == AuthenticatorKind::Passkey, ..Proof::of(*kind, now) });
-            self.proofs.iter().copied().chain(more).collect::<Vec<Proof>>()
-        };
-        let reachable = || self.wanted.is_met(&with(&all.iter().copied().collect::<Vec<_>>()), now).is_some();
+        let with = |kind: AuthenticatorKind| self.with(std::iter::once(kind), now);
+        let reachable = || self.can_finish_with(all, now);
         let of = |fits: &dyn Fn(AuthenticatorKind) -> bool| ORDER.into_iter().filter(|kind| kinds.contains(kind) && fits(*kind)).collect::<Vec<_>>();
         if self.proofs.is_empty() {
             // What is sent or read off stands behind a password, never alone.
             return if reachable() { of(&|kind| matches!(kind, AuthenticatorKind::Passkey | AuthenticatorKind::Password)) } else { Vec::new() };
         }
-        let finishing = of(&|kind| self.wanted.is_met(&with(&[kind]), now).is_some());
-        if finishing.is_empty() && reachable() { of(&|kind| count(&with(&[kind])) > count(&self.proofs)) } else { finishing }
+        let finishing = of(&|kind| self.wanted.is_met(&with(kind), now).is_some());
+        if finishing.is_empty() && reachable() { of(&|kind| count(&with(kind)) > count(&self.proofs)) } else { finishing }
     }
 }
 
@@ -190,7 +213,9 @@ mod tests {
             (2, AuthStrength::Aal1, ways(&[Password], &[]), "stuck"),
             (1, AuthStrength::Aal2, ways(&[Password, Email, Totp], &[]), "totp"),
             (2, AuthStrength::Aal2, ways(&[Password, Email], &[]), "stuck"),
-            (2, AuthStrength::Aal2, ways(&[Password, Email], &[Totp]), "set up totp"),
+            (2, AuthStrength::Aal2, ways(&[Password, Email], &[Totp]), "email"),
+            (2, AuthStrength::Aal2, ways(&[Password], &[Totp]), "set up totp"),
+            (3, AuthStrength::Aal2, ways(&[Password, Totp], &[Passkey]), "totp"),
             (3, AuthStrength::Aal2, ways(&[Password, Totp, Passkey], &[]), "passkey"),
             (3, AuthStrength::Aal2, ways(&[Password, Totp], &[]), "stuck"),
             (1, AuthStrength::Aal2, ways(&[Password, Email], &[]), "stuck"),
@@ -213,6 +238,10 @@ mod tests {
         empty.proofs.clear();
         assert_eq!(empty.step(&ways(&[Password, Email, Totp, Passkey], &[]), at(1)), Step::Challenge(vec![Passkey, Password]));
         assert_eq!(empty.step(&ways(&[Email, Totp], &[]), at(1)), Step::Stuck);
+        // A session is no proof: whoever took one sets nothing up before the password is proven too.
+        empty.wanted = Wanted { factors: 1, aal: AuthStrength::Aal2 };
+        assert_eq!(empty.step(&ways(&[Password], &[Totp, Passkey]), at(1)), Step::Challenge(vec![Password]));
+        assert_eq!(empty.step(&ways(&[], &[Totp, Passkey]), at(1)), Step::Stuck);
     }
 
     #[test]

@@ -12,7 +12,7 @@ CREATE TABLE account (
   id {id} NOT NULL PRIMARY KEY,
   email {text} NOT NULL UNIQUE,
   name {text} NOT NULL,
-  state {text} NOT NULL CHECK (state IN ('active', 'disabled')),
+  state {text} NOT NULL CHECK (state IN ('active', 'disabled', 'unverified')),
   password_hash {text},
   password_changed_at {time},
   -- Why the next sign-in has to choose a new password.

@@ -14,7 +14,12 @@ use crate::{
     App, Ctx, Error,
     guard::failed_before,
     text,
-    usecase::{link::Purpose, message, password, role, session, setup},
+    usecase::{
+        link::Purpose,
+        message, password, role,
+        session::{self, Ending},
+        setup,
+    },
 };
 
 /// Makes an account. Without a password the answer holds a one-time link for choosing one.
@@ -65,7 +70,7 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
         return Err(Error::Conflict("nobody can disable their own account; ask another administrator".into()));
     }
     // Nobody disables somebody who may do more than they may.
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    role::must_be_over(app, ctx, id).await?;
     let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
     app.commit(ctx, AccountDisabled { account: id, sessions }, |c| c.account_set_state(id, AccountState::Disabled).session_end_by_account(id, ctx.now)).await?;
     app.forget(id.0);
@@ -84,7 +89,7 @@ pub async fn enable(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<()
     app.permit(ctx, "accounts:write").await?;
     let why = reason(why)?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    role::must_be_over(app, ctx, id).await?;
     app.commit(ctx, AccountEnabled::new(id, &why), |c| c.account_set_state(id, AccountState::Active).announce("account", id)).await?;
     app.forget(id.0);
     Ok(())
@@ -99,9 +104,9 @@ pub async fn delete(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<()
     if ctx.principal.account() == Some(id) {
         return Err(Error::Conflict("nobody can delete their own account here; ask another administrator".into()));
     }
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
-    session::end_all_but(app, ctx, id, None, SessionEndReason::AccountDeleted).await?;
-    app.commit(ctx, AccountDeleted::new(id, &why), |c| c.account_delete(id)).await?;
+    role::must_be_over(app, ctx, id).await?;
+    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::AccountDeleted).await?;
+    app.commit(ctx, AccountDeleted::new(id, &why), |c| ending(c).account_delete(id)).await?;
     app.forget(id.0);
     Ok(())
 }
@@ -111,17 +116,19 @@ pub async fn require_password_change(app: &App, ctx: &Ctx, id: AccountId, why: &
     app.permit(ctx, "accounts:write").await?;
     let why = reason(why)?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    role::must_be_over(app, ctx, id).await?;
     let change = |c: Changeset| c.account_must_change_password(id, "an administrator asked for it").device_forget_all(id).sign_in_end_by_account(id);
-    app.commit(ctx, PasswordChangeRequired::new(id, &why), change).await?;
-    session::end_all_but(app, ctx, id, None, SessionEndReason::PasswordChanged).await
+    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::PasswordChanged).await?;
+    app.commit(ctx, PasswordChangeRequired::new(id, &why), |c| change(ending(c))).await?;
+    app.forget(id.0);
+    Ok(())
 }
 
 /// A fresh set-up link for somebody whose account an administrator vouches for.
 pub async fn invite(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::SetupLink, Error> {
     app.permit(ctx, "accounts:write").await?;
     let account = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active).ok_or(Error::NotFound("account"))?;
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    role::must_be_over(app, ctx, id).await?;
     let (link, url, row) = setup::for_account(app, ctx, id)?;
     let email = account.email.as_str();
     let mail = message::mail(app, ctx, email, &text::Mail::Invited { name: &account.name, url: &url }, Some(row.row.expires_at))?;

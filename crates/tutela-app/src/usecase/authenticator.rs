@@ -20,7 +20,8 @@ use tutela_store::{AuthenticatorRow, Changeset};
 use crate::{
     App, Ctx, Error, text,
     usecase::{
-        message, session,
+        message,
+        session::{self, Ending},
         sign_in::{self, Person, attempts, attempts::Scope, unseal_passkeys},
     },
 };
@@ -234,7 +235,10 @@ pub async fn renew_recovery(app: &App, ctx: &Ctx) -> Result<Vec<Secret<String>>,
     let person = own(app, ctx).await?;
     let (row, codes) = recovery_row(app, ctx, person.account.id).await?;
     let (event, change) = added(app, ctx, &person, vec![row]).await?;
-    app.store.commit(change(event)).await?;
+    let (account, keep) = (person.account.id, ctx.principal.session());
+    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
+    app.store.commit(ending(change(event)).device_forget_all(account)).await?;
+    app.forget(account.0);
     Ok(codes)
 }
 
@@ -244,8 +248,9 @@ async fn add(app: &App, ctx: &Ctx, person: &Person, row: AuthenticatorRow) -> Re
     let account = person.account.id;
     // Whoever sits in another session of this account learns of it by signing in again.
     let keep = ctx.principal.session();
-    app.store.commit(change(event).attempt_clear(Scope::Code(account, AuthenticatorKind::Totp).key(app)).device_forget_all(account)).await?;
-    session::end_all_but(app, ctx, account, keep, SessionEndReason::AuthenticatorsChanged).await?;
+    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
+    app.store.commit(ending(change(event)).attempt_clear(Scope::Code(account, AuthenticatorKind::Totp).key(app)).device_forget_all(account)).await?;
+    app.forget(account.0);
     Ok(codes)
 }
 
@@ -301,7 +306,7 @@ pub async fn remove(app: &App, ctx: &Ctx, id: AuthenticatorId) -> Result<(), Err
 pub async fn remove_for(app: &App, ctx: &Ctx, account: AccountId, id: AuthenticatorId, why: &str) -> Result<(), Error> {
     app.permit(ctx, "authenticators:write").await?;
     let person = Person::load(app, account, None).await?.ok_or(Error::NotFound("account"))?;
-    super::role::must_be_giveable(app, ctx, &app.store.account_role_list(account).await?).await?;
+    super::role::must_be_over(app, ctx, account).await?;
     let why = super::account::reason(why)?;
     let row = person.authenticators.iter().find(|row| row.id == id).ok_or(Error::NotFound("way to sign in"))?;
     take_away(app, ctx, &person, row, &why, None).await
@@ -320,8 +325,9 @@ async fn take_away(app: &App, ctx: &Ctx, person: &Person, row: &AuthenticatorRow
     let mail = message::mail(app, ctx, person.account.email.as_str(), &text::Mail::Authenticator { what: &what }, None)?;
     // Without a second factor the list of codes is a list of second factors that nobody asked for.
     let last = person.authenticators.iter().filter(|other| other.id != row.id && other.kind != AuthenticatorKind::Recovery).count() == 0;
+    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
     app.commit(ctx, AuthenticatorRemoved::new(account, row.kind.as_str(), &row.name, why), |changeset| {
-        let changeset = changeset.authenticator_delete(row.id, account).device_forget_all(account);
+        let changeset = ending(changeset).authenticator_delete(row.id, account).device_forget_all(account);
         mail(if last && row.kind != AuthenticatorKind::Recovery {
             changeset.authenticator_delete_kind(account, AuthenticatorKind::Recovery)
         } else {
@@ -329,7 +335,8 @@ async fn take_away(app: &App, ctx: &Ctx, person: &Person, row: &AuthenticatorRow
         })
     })
     .await?;
-    session::end_all_but(app, ctx, account, keep, SessionEndReason::AuthenticatorsChanged).await
+    app.forget(account.0);
+    Ok(())
 }
 
 /// The caller, who has to be freshly signed in.

@@ -1,6 +1,6 @@
 //! Devices of the caller: which there are, forgetting one, and saying that one was never theirs.
 
-use tutela_core::{AccountId, DeviceId};
+use tutela_core::DeviceId;
 use tutela_identity::{
     SessionEndReason,
     device::Device,
@@ -11,7 +11,7 @@ use crate::{
     App, Ctx, Error,
     usecase::{
         link::{self, Purpose},
-        session,
+        session::{self, Ending},
         sign_in::{self, Needed, Visitor},
     },
 };
@@ -41,8 +41,10 @@ pub async fn forget(app: &App, ctx: &Ctx, id: DeviceId) -> Result<(), Error> {
     if !known {
         return Err(Error::NotFound("device"));
     }
-    app.commit(ctx, DeviceForgotten::new(account, Some(id)), |c| c.device_delete(id, account)).await?;
-    end_of(app, ctx, account, id, SessionEndReason::Other).await.map(|_| ())
+    let ending = session::ending(app, ctx, account, Ending::With(id), SessionEndReason::Other).await?;
+    app.commit(ctx, DeviceForgotten::new(account, Some(id)), |c| ending(c).device_delete(id, account)).await?;
+    app.forget(account.0);
+    Ok(())
 }
 
 /// Whether a link of the mail about a new device is good, and for which one.
@@ -57,26 +59,14 @@ pub async fn disown(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error> {
     let (Some(account), Some(device)) = (row.account, payload.and_then(|text| text.parse::<DeviceId>().ok())) else { return Err(gone()) };
     let known = app.store.device_list(account, 1_000).await?.iter().any(|d| d.id == device);
     let sessions = app.store.session_list_by_account(account, 1_000, ctx.now).await?;
-    let ending = sessions.iter().filter(|view| view.session.device == Some(device)).count() as u64;
-    app.commit(ctx, DeviceDisowned::new(account, device, ending), |changeset| {
-        let changeset = changeset.link_use(row.id, ctx.now).account_must_change_password(account, DISOWNED).sign_in_end_by_account(account);
+    let ended = sessions.iter().filter(|view| view.session.device == Some(device)).count() as u64;
+    let ending = session::ending(app, ctx, account, Ending::With(device), SessionEndReason::NotMe).await?;
+    app.commit(ctx, DeviceDisowned::new(account, device, ended), |changeset| {
+        let changeset = ending(changeset).link_use(row.id, ctx.now).account_must_change_password(account, DISOWNED).sign_in_end_by_account(account);
         let changeset = changeset.device_forget_all(account);
         if known { changeset.device_delete(device, account) } else { changeset }
     })
     .await?;
-    end_of(app, ctx, account, device, SessionEndReason::NotMe).await?;
     app.forget(account.0);
     Ok(())
-}
-
-/// Ends every session that was begun with a device.
-async fn end_of(app: &App, ctx: &Ctx, account: AccountId, device: DeviceId, reason: SessionEndReason) -> Result<u64, Error> {
-    let mut ended = 0;
-    for view in app.store.session_list_by_account(account, 1_000, ctx.now).await? {
-        if view.session.device == Some(device) {
-            session::end_because(app, ctx, view.session.id, reason).await?;
-            ended += 1;
-        }
-    }
-    Ok(ended)
 }

@@ -7,7 +7,13 @@ use tutela_identity::{
     event::{GrantEnded, GrantGiven},
 };
 
-use crate::{App, Ctx, Error, usecase::account::reason};
+use crate::{
+    App, Ctx, Error,
+    usecase::{
+        account::reason,
+        role::{self, EVERYTHING},
+    },
+};
 
 /// Gives or denies a permission. Nobody gives what they do not hold themselves.
 pub async fn give(app: &App, ctx: &Ctx, new: api::NewGrant) -> Result<api::Grant, Error> {
@@ -28,6 +34,7 @@ pub async fn give(app: &App, ctx: &Ctx, new: api::NewGrant) -> Result<api::Grant
     };
     grant.check(ctx.now)?;
     must_hold(ctx, &grant)?;
+    may_deny(app, ctx, &grant).await?;
     let (account, group) = parties(&grant.to);
     let until = grant.expires_at.map(|t| t.to_string());
     let given = GrantGiven::new(grant.id, account, group, grant.effect.as_str(), &grant.permission, &grant.resource, until, &grant.reason);
@@ -73,6 +80,16 @@ fn must_hold(ctx: &Ctx, grant: &Grant) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Conflict(format!("you cannot give or take `{}`: you do not hold it yourself", grant.permission)))
+}
+
+/// Denying is a power over whoever is denied: over somebody who may do more than the caller, or over a group that
+/// anybody may be in, only those who may do everything have it.
+async fn may_deny(app: &App, ctx: &Ctx, grant: &Grant) -> Result<(), Error> {
+    match &grant.to {
+        _ if grant.effect == Effect::Allow || ctx.principal.allows(EVERYTHING) => Ok(()),
+        Grantee::Account(account) => role::must_be_over(app, ctx, *account).await,
+        Grantee::Group(_) => Err(Error::Conflict("denying something to a group takes the permission `*`; deny it to accounts one by one".into())),
+    }
 }
 
 /// Who approves, in words that outlive the account.

@@ -70,9 +70,15 @@ async fn exists(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
     if app.access(ctx.now).await?.0.has_group(name) { Ok(()) } else { Err(Error::NotFound("group")) }
 }
 
-/// Whoever changes a group's members gives and takes its roles.
-async fn must_be_mine(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
+/// Whoever changes a group's members gives and takes its roles and its grants.
+pub(crate) async fn must_be_mine(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
     exists(app, ctx, name).await?;
     let roles = app.access(ctx.now).await?.0.group_roles(name).to_vec();
-    role::must_be_giveable(app, ctx, &roles).await
+    role::must_be_giveable(app, ctx, &roles).await?;
+    // Who joins gets what is granted to the group, and who leaves sheds what is denied to it.
+    let grants = app.store.grant_list_by_group(name, ctx.now).await?;
+    match grants.iter().find(|grant| !ctx.principal.allows(&grant.permission)) {
+        Some(beyond) => Err(Error::Conflict(format!("the group has a grant of `{}`, which you do not hold yourself", beyond.permission))),
+        None => Ok(()),
+    }
 }

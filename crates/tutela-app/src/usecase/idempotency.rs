@@ -32,7 +32,8 @@ pub async fn begin(app: &App, ctx: &Ctx, key: &str, fingerprint: &[u8]) -> Resul
         Principal::Anonymous | Principal::System(_) => return Err(Error::Unauthenticated("this needs a session or an API key")),
     };
     let key_hash = tutela_ledger::leaf_hash(format!("{caller}\0{key}").as_bytes());
-    let request_hash = tutela_ledger::leaf_hash(fingerprint);
+    // Keyed: a request may hold a password, and what anybody can hash anybody can guess.
+    let request_hash = app.keyed_hash(b"idempotent request", fingerprint);
     match app.store.commit(Changeset::idempotency_reserve(key_hash, request_hash, ctx.now + LIFE, ctx.now)).await {
         Ok(()) => return Ok(Begun::Run(key_hash)),
         Err(tutela_store::Error::Conflict(_)) => {}

@@ -14,7 +14,8 @@ use crate::{
     App, Ctx, Error, text,
     usecase::{
         link::{self, Purpose},
-        message, session,
+        message,
+        session::{self, Ending},
         sign_in::{self, Visitor, attempts, attempts::Scope, send, when_text},
     },
 };
@@ -73,12 +74,13 @@ pub async fn change(app: &App, ctx: &Ctx, visitor: &Visitor, old: Secret<String>
     let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len().saturating_sub(1) as u64;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
     let keep = ctx.principal.session();
+    let ending = session::ending(app, ctx, id, Ending::AllBut(keep), SessionEndReason::PasswordChanged).await?;
     app.commit(ctx, PasswordChanged::new(id, sessions), |changeset| {
+        let changeset = ending(changeset);
         let changeset = reserved.clear(app, changeset).account_confirm_password(id, &was, None);
         mail(changeset.account_set_password(id, &hash, ctx.now).device_forget_all(id).sign_in_end_by_account(id))
     })
     .await?;
-    session::end_all_but(app, ctx, id, keep, SessionEndReason::PasswordChanged).await?;
     app.forget(id.0);
     Ok(())
 }
@@ -91,7 +93,7 @@ pub async fn request_reset(app: &App, ctx: &Ctx, email: &str) -> Result<(), Erro
     let parsed = Email::parse(email)?;
     // Counted for whatever address was typed, so that a refusal says nothing about accounts.
     send::allow(app, ctx, None, parsed.as_str(), "mail").await?;
-    let found = app.store.account_get_by_email(&parsed).await?.map(|(account, _)| account).filter(|a| a.state == AccountState::Active);
+    let found = app.store.account_get_by_email(&parsed).await?.map(|(account, _)| account).filter(|a| a.state != AccountState::Disabled);
     let requested = PasswordResetRequested::new(found.as_ref().map(|a| a.id), parsed.as_str());
     let Some(account) = found else { return app.commit(ctx, requested, |c| c).await };
     let made = link::make(app, ctx, Purpose::Reset, Some(account.id), None)?;
@@ -108,12 +110,13 @@ pub async fn find_reset(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error> 
 pub async fn reset(app: &App, ctx: &Ctx, token: &str, chosen: Secret<String>) -> Result<(), Error> {
     let (row, _) = link::find(app, ctx, Purpose::Reset, token).await?;
     let id = row.account.ok_or(Error::NotFound("account"))?;
-    let account = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active).ok_or(Error::NotFound("account"))?;
+    let account = app.store.account_get(id).await?.filter(|a| a.state != AccountState::Disabled).ok_or(Error::NotFound("account"))?;
     let hash = accept(app, &account, chosen).await?;
     let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
     app.commit(ctx, PasswordReset::new(id, sessions), |changeset: Changeset| {
-        let changeset = changeset.link_use(row.id, ctx.now).account_set_password(id, &hash, ctx.now).account_verify_email(id, &account.email, ctx.now);
+        let changeset = changeset.link_use(row.id, ctx.now).account_verify_email(id, &account.email, ctx.now).account_activate(id);
+        let changeset = changeset.account_set_password(id, &hash, ctx.now);
         let changeset = changeset.account_set_mail_reset(id, Some(ctx.now)).session_end_by_account(id, ctx.now);
         mail(changeset.device_forget_all(id).sign_in_end_by_account(id))
     })

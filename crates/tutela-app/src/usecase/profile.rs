@@ -16,9 +16,10 @@ use crate::{
     App, Ctx, Error, text,
     usecase::{
         link::{self, Purpose},
-        message, session,
+        message,
+        session::{self, Ending},
         sign_in::{
-            self, Needed,
+            self, Needed, Person,
             attempts::{self, Scope},
             send,
         },
@@ -74,7 +75,7 @@ pub async fn verify_email(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error
     let (row, payload) = link::find(app, ctx, Purpose::VerifyEmail, token).await?;
     let (Some(id), Some(email)) = (row.account, payload) else { return Err(Error::NotFound("link")) };
     let email = Email::parse(&email)?;
-    app.commit(ctx, AccountEmailVerified::new(id), |c| c.link_use(row.id, ctx.now).account_verify_email(id, &email, ctx.now)).await
+    app.commit(ctx, AccountEmailVerified::new(id), |c| c.link_use(row.id, ctx.now).account_verify_email(id, &email, ctx.now).account_activate(id)).await
 }
 
 /// Mails a link to another address; it is the caller's once the link is followed.
@@ -105,12 +106,12 @@ pub async fn change_email(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let email = Email::parse(&email)?;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::EmailChanged { new: email.as_str() }, None)?;
+    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::EmailChanged).await?;
     app.commit(ctx, AccountEmailChanged::new(id, account.email.as_str(), email.as_str()), |c| {
-        let changeset = c.link_use(row.id, ctx.now).account_set_email(id, &email, Some(ctx.now));
+        let changeset = ending(c).link_use(row.id, ctx.now).account_set_email(id, &email, Some(ctx.now));
         mail(changeset.device_forget_all(id).sign_in_end_by_account(id))
     })
     .await?;
-    session::end_all_but(app, ctx, id, None, SessionEndReason::EmailChanged).await?;
     app.forget(id.0);
     Ok(())
 }
@@ -152,15 +153,33 @@ pub async fn verify_phone(app: &App, ctx: &Ctx, sealed: &str, typed: &str) -> Re
         return Err(stale());
     }
     let phone = pending.phone.as_str();
-    app.commit(ctx, AccountPhoneSet::new(id, Some(phone)), |c| reserved.clear(app, c).account_set_phone(id, Some(phone), Some(ctx.now)).device_forget_all(id))
-        .await?;
-    session::end_all_but(app, ctx, id, ctx.principal.session(), SessionEndReason::AuthenticatorsChanged).await
+    let mail = told(app, ctx, &own(app, ctx).await?, "Codes for signing in to your account now go to another phone.")?;
+    let ending = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
+    app.commit(ctx, AccountPhoneSet::new(id, Some(phone)), |c| {
+        mail(ending(reserved.clear(app, c)).account_set_phone(id, Some(phone), Some(ctx.now)).device_forget_all(id))
+    })
+    .await?;
+    app.forget(id.0);
+    Ok(())
 }
 
 /// Takes the phone away.
 pub async fn remove_phone(app: &App, ctx: &Ctx) -> Result<(), Error> {
     sign_in::require_fresh(app, ctx, Needed::Fresh).await?;
     let id = session::own_account(ctx)?;
-    app.commit(ctx, AccountPhoneSet::new(id, None), |c| c.account_set_phone(id, None, None).device_forget_all(id)).await?;
-    session::end_all_but(app, ctx, id, ctx.principal.session(), SessionEndReason::AuthenticatorsChanged).await
+    let person = Person::load(app, id, None).await?.ok_or(Error::NotFound("account"))?;
+    let other = [AuthenticatorKind::Passkey, AuthenticatorKind::Totp].iter().any(|kind| person.of_kind(*kind).next().is_some());
+    if !other && app.identity.mfa.required_factors > 1 {
+        return Err(Error::Conflict("this is the only second factor, and one is required; set up another first".into()));
+    }
+    let mail = told(app, ctx, &person.account, "Codes for signing in to your account go to no phone any more.")?;
+    let ending = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
+    app.commit(ctx, AccountPhoneSet::new(id, None), |c| mail(ending(c).account_set_phone(id, None, None).device_forget_all(id))).await?;
+    app.forget(id.0);
+    Ok(())
+}
+
+/// Mail to the owner that something about signing in has changed.
+fn told(app: &App, ctx: &Ctx, account: &Account, what: &str) -> Result<impl FnOnce(Changeset) -> Changeset + use<>, Error> {
+    message::mail(app, ctx, account.email.as_str(), &text::Mail::Authenticator { what }, None)
 }

@@ -1,7 +1,8 @@
 //! Roles.
 
 use tutela_api as api;
-use tutela_identity::{Role, event::RoleChanged};
+use tutela_core::AccountId;
+use tutela_identity::{Role, access::Effect, event::RoleChanged};
 
 use crate::{App, Ctx, Error};
 
@@ -45,6 +46,18 @@ pub(crate) async fn must_be_giveable(app: &App, ctx: &Ctx, names: &[String]) -> 
         Some(beyond) => Err(Error::Conflict(format!("you cannot give or take the role `{beyond}`: you do not hold it yourself"))),
         None => Ok(()),
     }
+}
+
+/// Refuses to act on somebody who may do what the caller may not, by a role of their own or of a group, or by a grant.
+pub(crate) async fn must_be_over(app: &App, ctx: &Ctx, account: AccountId) -> Result<(), Error> {
+    if ctx.principal.allows(EVERYTHING) {
+        return Ok(());
+    }
+    let holder = app.holder(account, ctx.now).await?;
+    let roles = app.access(ctx.now).await?.0.roles_of(&holder);
+    must_be_giveable(app, ctx, &roles).await?;
+    let given: Vec<String> = holder.grants.iter().filter(|grant| grant.effect == Effect::Allow).map(|grant| grant.permission.clone()).collect();
+    must_hold(ctx, &given)
 }
 
 fn must_hold(ctx: &Ctx, permissions: &[String]) -> Result<(), Error> {

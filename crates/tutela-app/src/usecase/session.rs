@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use tutela_api as api;
-use tutela_core::{AccountId, SessionId, Timestamp, seam::Identity};
+use tutela_core::{AccountId, DeviceId, SessionId, Timestamp, seam::Identity};
 use tutela_identity::{AccountState, Assurance, Life, SessionEndReason, TOKENS, TokenHash, event::SessionEnded};
-use tutela_store::SessionView;
+use tutela_store::{Changeset, SessionView};
 
 use crate::{App, Ctx, Error, handover::host_of, request_policy::Live};
 
 /// Most sessions shown at once.
 const PAGE: u32 = 100;
+/// Most sessions that get an event of their own when all of an account end; the others end too.
+const MOST_ENDED: u32 = 1_000;
+
 /// Ends the caller's own session, on every host.
 pub async fn sign_out(app: &App, ctx: &Ctx) -> Result<(), Error> {
     let session = ctx.principal.session().ok_or(Error::Unauthenticated("nobody is signed in"))?;
@@ -42,18 +45,47 @@ pub async fn end_others(app: &App, ctx: &Ctx) -> Result<u64, Error> {
     Ok(ended)
 }
 
-/// Ends all sessions of an account but one, because something happened; each end is an event.
-pub(crate) async fn end_all_but(app: &App, ctx: &Ctx, account: AccountId, keep: Option<SessionId>, reason: SessionEndReason) -> Result<(), Error> {
-    loop {
-        let views = app.store.session_list_by_account(account, PAGE, ctx.now).await?;
-        let ending: Vec<SessionId> = views.iter().map(|view| view.session.id).filter(|id| Some(*id) != keep).collect();
-        if ending.is_empty() {
-            return Ok(());
-        }
-        for id in ending {
-            end_because(app, ctx, id, reason).await?;
+/// Which sessions of an account end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    /// All.
+    All,
+    /// All but one; all where there is none to keep.
+    AllBut(Option<SessionId>),
+    /// Those that were begun with a device.
+    With(DeviceId),
+}
+
+/// Ends sessions in the commit of whatever ends them, each with an event of its own. The caller then
+/// [forgets](App::forget) the account.
+pub(crate) async fn ending(
+    app: &App,
+    ctx: &Ctx,
+    account: AccountId,
+    which: Ending,
+    reason: SessionEndReason,
+) -> Result<impl FnOnce(Changeset) -> Changeset + use<>, Error> {
+    let now = ctx.now;
+    let mut events = Vec::new();
+    for view in app.store.session_list_by_account(account, MOST_ENDED, now).await? {
+        let session = &view.session;
+        let stays = match which {
+            Ending::All => false,
+            Ending::AllBut(kept) => Some(session.id) == kept,
+            Ending::With(device) => session.device != Some(device),
+        };
+        if !stays {
+            events.push(app.record(ctx, SessionEnded { session: session.id, account, reason, note: None }).await?);
         }
     }
+    Ok(move |changeset: Changeset| {
+        let changeset = events.into_iter().fold(changeset, Changeset::and);
+        match which {
+            Ending::AllBut(Some(kept)) => changeset.session_end_others(account, kept, now),
+            Ending::With(device) => changeset.session_end_by_device(account, device, now),
+            Ending::All | Ending::AllBut(None) => changeset.session_end_by_account(account, now),
+        }
+    })
 }
 
 /// Ends anybody's session.

@@ -4,7 +4,7 @@
 //! nothing is made. A new account can be signed in with once its address is verified.
 
 use tutela_core::{AccountId, Secret};
-use tutela_identity::{Account, Email, event::AccountSignedUp};
+use tutela_identity::{Account, AccountState, Email, event::AccountSignedUp};
 use tutela_store::Changeset;
 
 use crate::{
@@ -37,6 +37,7 @@ pub async fn sign_up(app: &App, ctx: &Ctx, wish: Wish) -> Result<(), Error> {
         return Err(Error::Conflict("accounts are made by administrators here (`identity.sign_up`)".into()));
     }
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&wish.email)?, &wish.name, ctx.now)?;
+    let account = Account { state: AccountState::Unverified, ..account };
     // Hashed in any case: whether there is an account takes no other time.
     let hash = password::accept(app, &account, wish.password).await?;
     send::allow(app, ctx, None, account.email.as_str(), "mail").await?;

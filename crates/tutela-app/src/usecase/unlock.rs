@@ -53,7 +53,7 @@ pub async fn by_admin(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<
     app.permit(ctx, "accounts:write").await?;
     let why = account::reason(why)?;
     let person = Person::load(app, id, None).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_giveable(app, ctx, &app.store.account_role_list(id).await?).await?;
+    role::must_be_over(app, ctx, id).await?;
     let devices: Vec<DeviceId> = app.store.device_list(id, 1_000).await?.iter().map(|device| device.id).collect();
     app.commit(ctx, SignInUnlocked::new(id, "administrator", &why), |changeset| lift(app, changeset, &person, &devices)).await
 }

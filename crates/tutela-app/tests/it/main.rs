@@ -7,6 +7,8 @@ mod erasure;
 mod house;
 /// Signing in under attack: guesses, thieves, lost answers.
 mod people;
+/// What administrators may do to whom, and what a session or an address that is not one's own is worth.
+mod powers;
 /// What goes when, what stays, and what `verify` says of it.
 mod retention;
 /// Every switch of identity's configuration, for every value.

@@ -75,6 +75,19 @@ impl House {
         offer.secret
     }
 
+    /// From a password that others may know to the step that asks for a new one, with the code in the mail between.
+    pub async fn through_the_mailbox(&self, person: &Person) -> Secret<String> {
+        let Progress::Next(pending) = self.password(person, "192.0.2.7", RIGHT).await.unwrap() else { panic!("the password was enough") };
+        assert_eq!(pending.next, Next::Challenge(vec![AuthenticatorKind::Email]));
+        let (ctx, token) = (self.from("192.0.2.7"), pending.token.unwrap());
+        sign_in::send_code(&self.app, &ctx, &person.visitor, token.open(), AuthenticatorKind::Email).await.unwrap();
+        let mail = self.post.wait(ADA, "Your code is").await;
+        let code = mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned();
+        let next = sign_in::code(&self.app, &ctx, &person.visitor, token.open(), AuthenticatorKind::Email, &code, false).await.unwrap();
+        assert!(matches!(next, Progress::Next(pending) if matches!(pending.next, Next::NewPassword(_))));
+        Secret::new(token.open().to_owned())
+    }
+
     async fn reasons(&self) -> Vec<String> {
         let query = tutela_app::search::query("type:sign_in.failed").unwrap();
         let found = tutela_app::search::search(&self.app, &self.ctx(), &query, None, 1_000).await.unwrap();
@@ -321,9 +334,8 @@ async fn a_sign_in_that_was_not_mine_ends_and_the_next_one_asks_for_a_new_passwo
         assert!(house.is_live(&stolen).await, "looking at the page ends nothing");
         tutela_app::device::disown(&house.app, &house.from("192.0.2.7"), &link).await.unwrap();
         assert!(!house.is_live(&stolen).await && house.is_live(&owner).await);
-        let Progress::Next(pending) = house.password(&mine, "192.0.2.7", RIGHT).await.unwrap() else { panic!("no new password is asked for") };
-        let token = pending.token.unwrap();
-        assert!(matches!(pending.next, Next::NewPassword(_)));
+        // Whoever stole the password is not the one to choose the next: the mailbox is asked for first.
+        let token = house.through_the_mailbox(&mine).await;
         let chosen = |text: &str| Secret::new(text.to_owned());
         let same = sign_in::new_password(&house.app, &house.from("192.0.2.7"), &mine.visitor, token.open(), chosen(RIGHT)).await;
         assert!(same.is_err(), "the old one is no new one");

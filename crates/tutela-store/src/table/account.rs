@@ -35,6 +35,7 @@ statements! {
         "UPDATE account SET password_hash = $2, password_changed_at = $3, password_must_change = NULL, reminded_at = NULL WHERE id = $1 AND state = 'active'";
     ACCOUNT_SET_PHONE (Id, Text, Time) = "UPDATE account SET phone = $2, phone_verified_at = $3 WHERE id = $1 AND state = 'active'";
     ACCOUNT_VERIFY_EMAIL (Id, Text, Time) = "UPDATE account SET email_verified_at = coalesce(email_verified_at, $3) WHERE id = $1 AND email = $2";
+    ACCOUNT_ACTIVATE (Id) = "UPDATE account SET state = 'active' WHERE id = $1 AND state = 'unverified'";
     ACCOUNT_SET_STATE (Id, Text) = "UPDATE account SET state = $2 WHERE id = $1 AND state <> $2";
     EXTERNAL_ID_DELETE (Id) = "DELETE FROM external_id WHERE account_id = $1";
     EXTERNAL_ID_GET (Text, Text) = "SELECT account_id FROM external_id WHERE namespace = $1 AND value = $2";
@@ -154,6 +155,11 @@ impl Changeset {
     /// Writes that mail arrives at the address, if it is still this one.
     pub fn account_verify_email(self, id: AccountId, email: &Email, now: Timestamp) -> Self {
         self.run(&ACCOUNT_VERIFY_EMAIL, params![id.0, email.as_str(), now], Expect::One("the account has another mail address by now"))
+    }
+
+    /// Lets an account be used whose mail address has been shown to be its owner's; one that was disabled stays so.
+    pub fn account_activate(self, id: AccountId) -> Self {
+        self.run(&ACCOUNT_ACTIVATE, params![id.0], Expect::Any)
     }
 
     /// Sets or removes the phone.

@@ -13,7 +13,7 @@ statements! {
         ON CONFLICT (key) DO NOTHING";
     ATTEMPT_SET (Bytes, Json, Int, Time, Time, Int) = "UPDATE attempt SET times = $2, in_a_row = $3, locked_until = $4, changed_at = $5, version = version + 1
         WHERE key = $1 AND version = $6";
-    ATTEMPT_SWEEP (Time) = "DELETE FROM attempt WHERE changed_at <= $1 AND in_a_row < 50";
+    ATTEMPT_SWEEP (Time, Time) = "DELETE FROM attempt WHERE changed_at <= $1 AND in_a_row < 50 AND (locked_until IS NULL OR locked_until <= $2)";
 }
 
 /// A bucket and the version it was read in; version 0 is one that has no row yet.
@@ -63,8 +63,8 @@ impl Changeset {
         self.run(&ATTEMPT_DELETE, params![key], Expect::Any)
     }
 
-    /// Drops buckets that nobody touched since `then`, but for those that are far towards their end.
-    pub fn attempt_sweep(self, then: Timestamp) -> Self {
-        self.run(&ATTEMPT_SWEEP, params![then], Expect::Any)
+    /// Drops buckets that nobody touched since `then`, but for those that are far towards their end or locked at `now`.
+    pub fn attempt_sweep(self, then: Timestamp, now: Timestamp) -> Self {
+        self.run(&ATTEMPT_SWEEP, params![then, now], Expect::Any)
     }
 }

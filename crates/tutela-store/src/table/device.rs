@@ -21,6 +21,7 @@ statements! {
         "INSERT INTO device (id, account_id, token_hash, label, language, first_seen_at, last_seen_at, remembered_until) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
          ON CONFLICT (account_id, token_hash) DO UPDATE SET label = excluded.label, language = excluded.language, last_seen_at = excluded.last_seen_at,
          remembered_until = coalesce(excluded.remembered_until, device.remembered_until)";
+    DEVICE_TOKEN (Id, Id, Bytes) = "UPDATE device SET token_hash = $3 WHERE id = $1 AND account_id = $2 AND token_hash <> $3";
     DEVICE_SWEEP (Time) = "DELETE FROM device WHERE last_seen_at <= $1";
 }
 
@@ -41,7 +42,8 @@ impl Changeset {
     pub fn device_seen(self, device: &Device, token: TokenHash) -> Self {
         let d = device;
         let params = params![d.id.0, d.account.0, token, &d.hints.label, &d.hints.language, d.last_seen_at, d.remembered_until];
-        self.run(&DEVICE_SEEN, params, Expect::Any)
+        // The token of a device that is known may be another from now on.
+        self.run(&DEVICE_TOKEN, params![device.id.0, device.account.0, token], Expect::Any).run(&DEVICE_SEEN, params, Expect::Any)
     }
 
     /// Forgets a device.

@@ -18,6 +18,8 @@ statements! {
         (id, account_id, group_name, effect, permission, resource, reason, approver, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     GRANT_LIST (Time, Id, Int) = "SELECT id, account_id, group_name, effect, permission, resource, reason, approver, created_at, expires_at FROM access_grant
         WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $1) AND id < $2 ORDER BY id DESC LIMIT $3";
+    GRANT_LIST_BY_GROUP (Text, Time) = "SELECT id, account_id, group_name, effect, permission, resource, reason, approver, created_at, expires_at FROM access_grant
+        WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $2) AND group_name = $1 ORDER BY id LIMIT 1000";
     GRANT_LIST_OF (Id, Time) = "SELECT id, account_id, group_name, effect, permission, resource, reason, approver, created_at, expires_at FROM access_grant
         WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
         AND (account_id = $1 OR group_name IN (SELECT group_name FROM account_group_member WHERE account_id = $1)) ORDER BY id LIMIT 1000";
@@ -37,6 +39,11 @@ impl Store {
     pub async fn grant_list(&self, before: Option<GrantId>, limit: u32, now: Timestamp) -> Result<Vec<Grant>, Error> {
         let before = before.map_or(uuid::Uuid::max(), |id| id.0);
         self.all(&GRANT_LIST, params![now, before, i64::from(limit)]).await?.iter().map(grant).collect()
+    }
+
+    /// Live grants to a group.
+    pub async fn grant_list_by_group(&self, group: &str, now: Timestamp) -> Result<Vec<Grant>, Error> {
+        self.all(&GRANT_LIST_BY_GROUP, params![group, now]).await?.iter().map(grant).collect()
     }
 
     /// Live grants to an account and to its groups.

@@ -29,7 +29,8 @@ statements! {
          WHERE account_id = $1 AND id = login AND ended_at IS NULL AND idle_until > $2 AND expires_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3";
     SESSION_LIST_HOSTS (Id) = "SELECT DISTINCT host FROM session WHERE login = $1 AND ended_at IS NULL ORDER BY host";
     SESSION_SWEEP (Time) = "DELETE FROM session WHERE expires_at <= $1 AND id <> login";
-    SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND device_id = $2 AND ended_at IS NULL";
+    SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL
+        AND login IN (SELECT id FROM session WHERE account_id = $1 AND device_id = $2)";
     SESSION_END_OTHERS (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND login <> $2 AND ended_at IS NULL";
     SESSION_STRENGTHEN (Id, Text, Json, Time, Id) = "UPDATE session SET aal = $2, amr = $3, auth_time = $4 WHERE login = $1 AND account_id = $5 AND ended_at IS NULL";
     SESSION_TOKEN (Id, Bytes) = "UPDATE session SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";

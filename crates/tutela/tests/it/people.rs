@@ -1,10 +1,9 @@
 //! What a person meets who signs in: helpers that read pages and mail, as a browser with its owner would.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use aws_lc_rs::hmac;
 use reqwest::Response;
 use serde_json::Value;
+use tutela_core::{Env, SystemEnv};
 
 use crate::server::{Browser, Instance, PASSWORD, until};
 
@@ -83,7 +82,7 @@ pub fn shown_secret(page: &str) -> Vec<u8> {
 
 /// The code that an app shows now, `steps` of 30 seconds later (RFC 6238).
 pub fn app_code(secret: &[u8], steps: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let now = u64::try_from(SystemEnv.now().secs()).unwrap();
     let counter = (now / 30).checked_add_signed(steps).unwrap();
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret), &counter.to_be_bytes());
     let offset = usize::from(mac.as_ref()[19] & 15);

@@ -35,8 +35,8 @@ pub(crate) enum Scope {
     KnownDevice(AccountId, DeviceId),
     /// Messages asked for from one address.
     MessagesFrom(IpAddr),
-    /// Messages to one mailbox or phone.
-    MessagesTo(String),
+    /// Messages to one mailbox or phone; those that its owner asks for apart from those that anybody can.
+    MessagesTo(Option<AccountId>, String),
     /// Passwords from devices the account does not know; by the name typed, whether or not it is one.
     UnknownDevices(String),
 }
@@ -54,7 +54,7 @@ impl Scope {
             Self::Code(_, kind) => kind.as_str(),
             Self::KnownDevice(..) => "this device",
             Self::MessagesFrom(_) => "messages from an address",
-            Self::MessagesTo(_) => "messages to a target",
+            Self::MessagesTo(..) => "messages to a target",
             Self::UnknownDevices(_) => "new devices",
         }
     }
@@ -66,7 +66,7 @@ impl Scope {
             Self::Code(..) => (&limits.login_code, MOST_IN_A_ROW),
             Self::KnownDevice(..) | Self::UnknownDevices(_) => (&limits.login, MOST_IN_A_ROW),
             Self::MessagesFrom(_) => (&limits.messages_address, u32::MAX),
-            Self::MessagesTo(_) => (&limits.messages, u32::MAX),
+            Self::MessagesTo(..) => (&limits.messages, u32::MAX),
         }
     }
 
@@ -77,7 +77,8 @@ impl Scope {
             Self::Code(account, kind) => format!("code/{account}/{}", kind.as_str()),
             Self::KnownDevice(account, device) => format!("device/{account}/{device}"),
             Self::MessagesFrom(ip) => format!("messages-from/{}", prefix(*ip)),
-            Self::MessagesTo(target) => format!("messages-to/{target}"),
+            Self::MessagesTo(None, target) => format!("messages-to/{target}"),
+            Self::MessagesTo(Some(account), target) => format!("messages-to/{account}/{target}"),
             Self::UnknownDevices(login) => format!("login/{login}"),
         };
         app.keyed_hash(b"attempt", text.as_bytes())

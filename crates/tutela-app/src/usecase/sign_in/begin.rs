@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Method reference of ours: a remembered device spared the second factor.
-const REMEMBERED: &str = "remembered";
+pub(crate) const REMEMBERED: &str = "remembered";
 
 /// What is done to rows along with a step.
 type Change = Box<dyn FnOnce(Changeset) -> Changeset + Send + Sync>;
@@ -196,17 +196,15 @@ impl<'a> Flow<'a> {
             self.tell_of(&device).await?;
         }
         let (row, stored, hash) = (self.row.clone(), self.stored, token.hash());
+        let had = self.visitor.device.as_deref().is_some_and(|had| had.hash() == device_token.hash());
         let (begun, seen) = (session.clone(), (device, device_token.hash()));
         self.commit(move |changeset| {
             let changeset = if stored { changeset.sign_in_end(&row) } else { changeset };
             changeset.device_seen(&seen.0, seen.1).session_insert(&begun, hash)
         })
         .await?;
-        if let Some(reserved) = &self.reserved {
-            reserved.give_back(app, now).await;
-        }
         metrics::counter!("tutela_sign_ins_total", "outcome" => "success").increment(1);
-        let device = self.visitor.device.is_none().then_some(device_token);
+        let device = (!had).then_some(device_token);
         Ok(Progress::Done(Box::new(SignedIn { session, token, device, recovery_codes: self.recovery_codes })))
     }
 
@@ -221,13 +219,14 @@ impl<'a> Flow<'a> {
     fn device(&self, assurance: &Assurance) -> (Device, Token, bool) {
         let now = self.ctx.now;
         let rng = &mut { self.app.env() };
-        let token = match self.visitor.device.as_deref().and_then(|token| Token::parse(TokenKind::Device, token.open())) {
-            Some(token) => token,
-            None => Token::new(TokenKind::Device, rng),
-        };
         let mfa = &self.app.identity.mfa;
         // It is remembered by whoever proved two factors with it just now, never by way of being remembered.
         let remember = self.remember && mfa.remember_device && assurance.amr.iter().any(|method| method == "mfa");
+        // What spares the second factor was never in another's hands: somebody may have planted the cookie.
+        let token = match self.visitor.device.as_deref().and_then(|token| Token::parse(TokenKind::Device, token.open())) {
+            Some(token) if !remember => token,
+            _ => Token::new(TokenKind::Device, rng),
+        };
         let remembered_until = remember.then(|| now + mfa.remember_for.duration());
         let device = match &self.person.device {
             Some(known) => Device { hints: self.visitor.hints.clone(), last_seen_at: now, remembered_until, ..known.clone() },
@@ -262,11 +261,8 @@ impl<'a> Flow<'a> {
         let (app, ctx, now) = (self.app, self.ctx, self.ctx.now);
         let gone = || Error::Unauthenticated("the session has ended; sign in again");
         let session = app.store.session_get(id).await?.filter(|s| s.is_live(now) && s.account == self.account().id).ok_or_else(gone)?;
-        let mut amr = [session.assurance.amr.clone(), assurance.amr].concat();
-        amr.sort_unstable();
-        amr.dedup();
-        let assurance = Assurance { aal: assurance.aal.max(session.assurance.aal), amr, auth_time: now };
-        let session = Session { assurance, ..session };
+        // What was proven before is not made younger by what was proven now: only the latter counts from here on.
+        let session = Session { assurance: Assurance { auth_time: now, ..assurance }, ..session };
         // Another token with every proof, so that one that was planted before it is worth nothing (ASVS 7.2.4).
         let token = Token::new(TokenKind::Session, &mut { app.env() });
         let as_account = ctx.as_account(session.account, id, session.assurance.aal, Default::default());
@@ -279,9 +275,6 @@ impl<'a> Flow<'a> {
         })
         .await?;
         app.forget(id.0);
-        if let Some(reserved) = &self.reserved {
-            reserved.give_back(app, now).await;
-        }
         Ok(Progress::Done(Box::new(SignedIn { session, token, device: None, recovery_codes: self.recovery_codes })))
     }
 
@@ -297,7 +290,12 @@ impl<'a> Flow<'a> {
             Some(reserved) => reserved.clear(self.app, changeset),
             None => changeset,
         };
-        Ok(self.app.store.commit(last(changeset)).await?)
+        self.app.store.commit(last(changeset)).await?;
+        // What was right is no guess, whether or not more is asked for.
+        if let Some(reserved) = self.reserved.take() {
+            reserved.give_back(self.app, self.ctx.now).await;
+        }
+        Ok(())
     }
 }
 

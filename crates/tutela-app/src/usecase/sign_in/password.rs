@@ -24,9 +24,10 @@ use crate::{
     },
 };
 
+const UNVERIFIED: &str = "Confirm your mail address first: follow the link in the mail that was sent to you, or ask for a new password.";
 /// Why a password has to be changed, as people read it.
 const BREACHED: &str = "it is on a list of passwords that leaked from other services";
-const TOO_OLD: &str = "it is older than the rules of this service allow";
+pub(crate) const TOO_OLD: &str = "it is older than the rules of this service allow";
 
 /// Signs somebody in with a password, as far as it leads.
 pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, password: Secret<String>) -> Result<Progress, Error> {
@@ -50,9 +51,15 @@ pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, pass
         Err(NotReserved::Full(scope, refused)) => return locked(app, ctx, person.map(|p| p.account), &typed, &scope, refused, password).await,
     };
     let hash = person.as_ref().and_then(|p| p.password.hash.clone());
+    // Before it is known whether it is right: a filter that cannot be read says nothing about the password either.
+    let breached = app.breaches.ask(&password)?;
     let fits = app.hasher.verify(password.clone(), hash).await?;
     match person {
-        Some(person) if fits && person.account.state == AccountState::Active => proven(app, ctx, visitor, person, reserved, password).await,
+        Some(person) if fits && person.account.state == AccountState::Unverified => {
+            failed(app, ctx, Some(&person.account), &typed, "email_unverified", &reserved.locks).await?;
+            Err(Error::Unauthenticated(UNVERIFIED))
+        }
+        Some(person) if fits && person.account.state == AccountState::Active => proven(app, ctx, visitor, person, reserved, (password, breached)).await,
         person => {
             let account = person.map(|p| p.account);
             let reason = match &account {
@@ -116,10 +123,17 @@ pub(crate) async fn failed(
     Ok(())
 }
 
-async fn proven(app: &App, ctx: &Ctx, visitor: &Visitor, mut person: Person, reserved: Reserved, password: Secret<String>) -> Result<Progress, Error> {
+async fn proven(
+    app: &App,
+    ctx: &Ctx,
+    visitor: &Visitor,
+    mut person: Person,
+    reserved: Reserved,
+    (password, breached): (Secret<String>, Breached),
+) -> Result<Progress, Error> {
     let account = person.account.id;
     let Some(verified) = person.password.hash.clone() else { return Err(Error::Unauthenticated(REFUSED)) };
-    let breached = app.breaches.ask(&password)? == Breached::Listed;
+    let breached = breached == Breached::Listed;
     let age = person.password.changed_at.map(|at| app.identity.password_policy().age(at, ctx.now));
     if breached {
         person.password.must_change = Some(BREACHED.into());
@@ -128,9 +142,12 @@ async fn proven(app: &App, ctx: &Ctx, visitor: &Visitor, mut person: Person, res
     }
     let must_change = person.password.must_change.clone();
     let renewed = if verified.is_outdated(app.hasher.cost()) { Some(app.hasher.create(password, Arc::clone(&app.env)).await?) } else { None };
+    let compromised = person.is_compromised();
     let mut flow = Flow::first(app, ctx, visitor, person);
     if breached {
         flow.record(PasswordBreached::new(account)).await?;
+    }
+    if compromised {
         // Others may know it too: a second proof before it is changed, where there is any.
         flow.row.sign_in.wanted.factors = flow.row.sign_in.wanted.factors.max(if flow.can_prove_more() { 2 } else { 1 });
     }

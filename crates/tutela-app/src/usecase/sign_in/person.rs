@@ -11,6 +11,7 @@ use tutela_identity::{
 };
 use tutela_store::{AuthenticatorRow, PasswordRow};
 
+use super::password::TOO_OLD;
 use crate::{App, Error};
 
 /// An account with its ways to sign in.
@@ -57,15 +58,24 @@ impl Person {
         let can_text = mfa.offers(AuthenticatorKind::Sms) && app.sms.is_some();
         // Whoever reset the password through the mailbox has proven the mailbox already.
         let can_mail = mfa.offers(AuthenticatorKind::Email) && app.mail.is_some() && self.password.mail_reset_at.is_none();
+        let has_second = [AuthenticatorKind::Passkey, AuthenticatorKind::Totp].iter().any(|kind| has.contains(kind))
+            || (can_text && self.account.phone_verified_at.is_some());
+        // Where others may know the password and there is nothing else, the mailbox says who chooses the next one.
+        let must_mail = app.mail.is_some() && self.is_compromised() && !has_second;
         let also = [
             (AuthenticatorKind::Password, self.password.hash.is_some()),
             (AuthenticatorKind::Sms, can_text && self.account.phone_verified_at.is_some()),
-            (AuthenticatorKind::Email, can_mail && self.account.email_verified_at.is_some()),
+            (AuthenticatorKind::Email, must_mail || (can_mail && self.account.email_verified_at.is_some())),
         ];
         has.extend(also.into_iter().filter_map(|(kind, there)| there.then_some(kind)));
         let offered = [(AuthenticatorKind::Passkey, app.passkeys.is_some()), (AuthenticatorKind::Totp, mfa.offers(AuthenticatorKind::Totp))];
         let offered = offered.into_iter().filter_map(|(kind, on)| on.then_some(kind)).filter(|kind| !has.contains(kind)).collect();
         Ways { has, offered }
+    }
+
+    /// Whether others may know its password.
+    pub(crate) fn is_compromised(&self) -> bool {
+        self.password.must_change.as_deref().is_some_and(|why| why != TOO_OLD)
     }
 
     /// What signing in asks of it at `now`.

@@ -43,13 +43,14 @@ pub async fn send_code(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, kin
 
 /// Counts a message to `target`; too many are refused, and that is an event.
 pub(crate) async fn allow(app: &App, ctx: &Ctx, account: Option<tutela_core::AccountId>, target: &str, channel: &'static str) -> Result<(), Error> {
-    let from = ctx.ip.as_ref().map(|ip| Scope::MessagesFrom(*ip.open()));
-    let scopes: Vec<Scope> = [Scope::MessagesTo(target.to_owned())].into_iter().chain(from).collect();
+    // A whole office may sign in from one address; mail to people who have proven a password costs nobody money.
+    let from = ctx.ip.as_ref().filter(|_| account.is_none() || channel == "sms").map(|ip| Scope::MessagesFrom(*ip.open()));
+    let scopes: Vec<Scope> = [Scope::MessagesTo(account, target.to_owned())].into_iter().chain(from).collect();
     match attempts::reserve(app, ctx, scopes).await {
         Ok(_) => Ok(()),
         Err(NotReserved::Failed(e)) => Err(e),
         Err(NotReserved::Full(scope, refused)) => {
-            let limit = if matches!(scope, Scope::MessagesTo(_)) { "target" } else { "address" };
+            let limit = if matches!(scope, Scope::MessagesTo(..)) { "target" } else { "address" };
             app.commit(ctx, MessageRefused::new(account, channel, limit), |c| c).await?;
             let after = match refused {
                 Refused::Locked { until } => until.since(ctx.now),

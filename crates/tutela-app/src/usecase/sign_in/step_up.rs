@@ -3,7 +3,7 @@
 use tutela_core::{AuthStrength, Principal};
 use tutela_identity::sign_in::Wanted;
 
-use super::{Flow, Person, Progress, Visitor};
+use super::{Flow, Next, Person, Progress, Visitor, begin::REMEMBERED};
 use crate::{App, Ctx, Error, usecase::session};
 
 /// What is asked of a session.
@@ -24,7 +24,9 @@ pub async fn require_fresh(app: &App, ctx: &Ctx, needed: Needed) -> Result<(), E
         Needed::Strong(aal, age) => (aal, age),
     };
     let age = age.map(|seconds| std::time::Duration::from_secs(u64::from(seconds)));
-    if live.assurance.aal >= aal && age.is_none_or(|age| live.is_fresh(age, ctx.now)) {
+    // A remembered device spares the second factor at the door, not before credentials change (ASVS 7.5.1).
+    let spared = live.assurance.amr.iter().any(|method| method == REMEMBERED);
+    if live.assurance.aal >= aal && !spared && age.is_none_or(|age| live.is_fresh(age, ctx.now)) {
         return Ok(());
     }
     let challenge = format!("{}/step-up?acr={}", app.urls.public, aal.acr());
@@ -38,6 +40,12 @@ pub async fn step_up(app: &App, ctx: &Ctx, visitor: &Visitor, aal: AuthStrength,
     let person = Person::load(app, account, visitor.device.as_deref()).await?.ok_or(Error::NotFound("account"))?;
     let ways = person.ways(app);
     let sign_in = Wanted::to_sign_in(app.identity.mfa.required_factors.max(factors), &ways.has, false);
-    let wanted = Wanted { aal, ..sign_in };
-    Flow::stronger(app, ctx, visitor, person, session, wanted).advance().await
+    let had = app.store.session_get(session).await?.map_or(aal, |live| live.assurance.aal);
+    let flow = Flow::stronger(app, ctx, visitor, person, session, Wanted { aal: aal.max(had), ..sign_in });
+    // As strong as the session already is, where the account still can.
+    if matches!(flow.standing().next, Next::Challenge(_)) {
+        return flow.advance().await;
+    }
+    let person = Person::load(app, account, visitor.device.as_deref()).await?.ok_or(Error::NotFound("account"))?;
+    Flow::stronger(app, ctx, visitor, person, session, Wanted { aal, ..sign_in }).advance().await
 }

@@ -1,0 +1,137 @@
+use testkit::engines;
+use tutela_api::{Group, NewAccount, NewGrant, Role};
+use tutela_app::{
+    Ctx, Error, SignUp, account, grant, group, profile, role,
+    sign_in::{self, Progress, Visitor},
+    sign_up::{self, Wish},
+};
+use tutela_core::{AccountId, AuthStrength, Grants, Principal, Secret, SessionId};
+use tutela_identity::AuthenticatorKind;
+
+use crate::{
+    house::House,
+    people::{ADA, Person, RIGHT, app_code, host},
+};
+
+impl House {
+    async fn somebody(&self, email: &str, roles: &[&str]) -> AccountId {
+        let roles = roles.iter().map(|name| (*name).to_owned()).collect();
+        let new = NewAccount { email: email.into(), name: "Somebody".into(), password: Some(RIGHT.into()), roles };
+        account::create(&self.app, &self.ctx(), new).await.unwrap().id.parse().unwrap()
+    }
+
+    /// What somebody may do who is signed in.
+    async fn as_account(&self, id: AccountId) -> Ctx {
+        let held = tutela_app::permission::of(&self.app, &self.ctx(), id).await.unwrap();
+        let grants = Grants::new(held.permissions);
+        let session = SessionId::new(self.app.env().now(), &mut { self.app.env() });
+        Ctx::new(self.app.env(), Principal::Anonymous).as_account(id, session, AuthStrength::Aal1, grants)
+    }
+}
+
+fn given(to: Option<AccountId>, group: Option<&str>, effect: &str, permission: &str) -> NewGrant {
+    let (account_id, group) = (to.map(|id| id.to_string()), group.map(str::to_owned));
+    NewGrant { account_id, group, effect: effect.into(), permission: permission.into(), resource: None, reason: "a test".into(), expires_at: None }
+}
+
+#[tokio::test]
+async fn nobody_acts_on_somebody_who_may_do_more_whichever_way_they_may() {
+    for world in engines().await {
+        let house = House::for_people(world, |_, _| {}).await;
+        let (app, all) = (&house.app, house.ctx());
+        let helping: Vec<String> = ["accounts:write", "accounts:read", "groups:write", "grants:write"].map(str::to_owned).into();
+        role::set(app, &all, Role { name: "help-desk".into(), permissions: helping }).await.unwrap();
+        group::set(app, &all, Group { name: "board".into(), roles: vec!["admin".into()] }).await.unwrap();
+        group::set(app, &all, Group { name: "keys".into(), roles: vec![] }).await.unwrap();
+        grant::give(app, &all, given(None, Some("keys"), "allow", "*")).await.unwrap();
+        let helper = house.somebody("helper@example.com", &["help-desk"]).await;
+        let (by_group, by_grant, plain) =
+            (house.somebody("g@example.com", &[]).await, house.somebody("k@example.com", &[]).await, house.somebody("p@example.com", &[]).await);
+        group::set_member(app, &all, "board", by_group, true).await.unwrap();
+        group::set_member(app, &all, "keys", by_grant, true).await.unwrap();
+        let ctx = house.as_account(helper).await;
+        for over in [by_group, by_grant] {
+            assert!(matches!(account::invite(app, &ctx, over).await, Err(Error::Conflict(_))), "{:?}", house.world.engine);
+            assert!(matches!(account::disable(app, &ctx, over).await, Err(Error::Conflict(_))));
+            assert!(matches!(account::delete(app, &ctx, over, "why").await, Err(Error::Conflict(_))));
+            assert!(matches!(account::require_password_change(app, &ctx, over, "why").await, Err(Error::Conflict(_))));
+            assert!(matches!(grant::give(app, &ctx, given(Some(over), None, "deny", "accounts:write")).await, Err(Error::Conflict(_))));
+        }
+        for name in ["board", "keys"] {
+            assert!(matches!(group::set_member(app, &ctx, name, helper, true).await, Err(Error::Conflict(_))), "{name}");
+            assert!(matches!(grant::give(app, &ctx, given(None, Some(name), "deny", "accounts:write")).await, Err(Error::Conflict(_))), "{name}");
+        }
+        account::invite(app, &ctx, plain).await.unwrap();
+        grant::give(app, &ctx, given(Some(plain), None, "deny", "accounts:write")).await.unwrap();
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_up_with_anothers_address_gets_in_nowhere() {
+    for world in engines().await {
+        let house = House::for_people(world, |identity, _| identity.sign_up = SignUp::Open).await;
+        let wish = |password: &str| Wish { email: ADA.into(), name: "Mallory".into(), password: Secret::new(password.into()) };
+        sign_up::sign_up(&house.app, &house.from("198.51.100.7"), wish(RIGHT)).await.unwrap();
+        let mallory = Person::new(host());
+        assert!(matches!(house.password(&mallory, "198.51.100.7", RIGHT).await, Err(Error::Unauthenticated(_))), "{:?}", house.world.engine);
+        // The owner of the mailbox takes the account over, with a password of their own.
+        house.post.link(ADA, "/verify-email/").await;
+        tutela_app::password::request_reset(&house.app, &house.from("192.0.2.7"), ADA).await.unwrap();
+        let link = house.post.link(ADA, "/reset/").await;
+        let own = "nine quiet otters swim home";
+        tutela_app::password::reset(&house.app, &house.from("192.0.2.7"), &link, Secret::new(own.into())).await.unwrap();
+        assert!(house.password(&mallory, "198.51.100.7", RIGHT).await.is_err());
+        assert!(matches!(house.password(&Person::new(host()), "192.0.2.7", own).await, Ok(Progress::Done(_))));
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_used_once_its_address_is_confirmed() {
+    for world in engines().await {
+        let house = House::for_people(world, |identity, _| identity.sign_up = SignUp::Open).await;
+        let wish = Wish { email: ADA.into(), name: "Ada".into(), password: Secret::new(RIGHT.into()) };
+        sign_up::sign_up(&house.app, &house.from("192.0.2.7"), wish).await.unwrap();
+        let link = house.post.link(ADA, "/verify-email/").await;
+        profile::verify_email(&house.app, &house.from("192.0.2.7"), &link).await.unwrap();
+        house.in_at_once(&mut Person::new(host()), "192.0.2.7").await;
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_office_that_signs_in_in_two_steps_is_not_locked_out() {
+    for world in engines().await {
+        let house = House::for_people(world, |_, _| {}).await;
+        house.account(ADA).await;
+        let mut person = Person::new(host());
+        let secret = house.with_app(&mut person).await;
+        for turn in 0..60 {
+            house.world.env.pass(std::time::Duration::from_secs(31));
+            let Ok(Progress::Next(pending)) = house.password(&person, "192.0.2.7", RIGHT).await else { panic!("turn {turn}") };
+            let (ctx, token) = (house.from("192.0.2.7"), pending.token.unwrap());
+            let code = app_code(&secret, house.app.env().now());
+            let done = sign_in::code(&house.app, &ctx, &person.visitor, token.open(), AuthenticatorKind::Totp, &code, false).await;
+            assert!(matches!(done, Ok(Progress::Done(_))), "turn {turn}, {:?}", house.world.engine);
+        }
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_alone_sets_up_no_passkey() {
+    for world in engines().await {
+        let house = House::for_people(world, |_, _| {}).await;
+        house.account(ADA).await;
+        let mut person = Person::new(host());
+        let done = house.in_at_once(&mut person, "192.0.2.7").await;
+        let step = sign_in::step_up(&house.app, &house.as_person(&done), &person.visitor, AuthStrength::Aal2, 1).await.unwrap();
+        let Progress::Next(pending) = step else { panic!("nothing was asked for") };
+        assert_eq!(pending.next, sign_in::Next::Challenge(vec![AuthenticatorKind::Password]), "{:?}", house.world.engine);
+        let token = pending.token.unwrap();
+        let (ctx, visitor): (Ctx, &Visitor) = (house.from("192.0.2.7"), &person.visitor);
+        assert!(sign_in::enrol_totp(&house.app, &ctx, visitor, token.open(), "", "000000", "").await.is_err());
+        house.app.stop().await;
+    }
+}
