@@ -153,6 +153,7 @@ pub async fn set_roles(app: &App, ctx: &Ctx, id: AccountId, roles: Vec<String>) 
 pub async fn set_identifier(app: &App, ctx: &Ctx, id: AccountId, external: &api::ExternalId) -> Result<(), Error> {
     app.permit(ctx, "accounts:write").await?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    role::must_be_over(app, ctx, id).await?;
     check_external(external)?;
     let holder = app.store.external_id_get(&external.namespace, &external.value).await?;
     if holder.is_some_and(|holder| holder != id) {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use testkit::engines;
 use tutela_api::{Group, NewAccount, NewGrant, Role};
 use tutela_app::{
@@ -132,6 +134,38 @@ async fn a_session_alone_sets_up_no_passkey() {
         let token = pending.token.unwrap();
         let (ctx, visitor): (Ctx, &Visitor) = (house.from("192.0.2.7"), &person.visitor);
         assert!(sign_in::enrol_totp(&house.app, &ctx, visitor, token.open(), "", "000000", "").await.is_err());
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_code_of_an_app_lets_one_of_many_in() {
+    for world in engines().await {
+        let house = Arc::new(House::for_people(world, |_, _| {}).await);
+        house.account(ADA).await;
+        let mut person = Person::new(host());
+        let secret = house.with_app(&mut person).await;
+        house.world.env.pass(std::time::Duration::from_secs(60));
+        let mut tokens = Vec::new();
+        for _ in 0..4 {
+            let Ok(Progress::Next(pending)) = house.password(&person, "192.0.2.7", RIGHT).await else { panic!("the password was enough") };
+            tokens.push(pending.token.unwrap());
+        }
+        let code = app_code(&secret, house.app.env().now());
+        // As from many nodes at once: each looks at the same step before any has taken it.
+        let tries = tokens.into_iter().map(|token| {
+            let (house, visitor, code) = (Arc::clone(&house), person.visitor.clone(), code.clone());
+            tokio::spawn(async move {
+                let ctx = house.from("192.0.2.7");
+                sign_in::code(&house.app, &ctx, &visitor, token.open(), AuthenticatorKind::Totp, &code, false).await.is_ok()
+            })
+        });
+        let tries: Vec<_> = tries.collect();
+        let mut entered = 0;
+        for one in tries {
+            entered += usize::from(one.await.unwrap());
+        }
+        assert_eq!(entered, 1, "{:?}", house.world.engine);
         house.app.stop().await;
     }
 }

@@ -43,7 +43,7 @@ occurrences! {
 
     /// Somebody made an account for themselves.
     AccountSignedUp { account: AccountId, email: &'a str }
-    "account.signed_up" "Somebody made an account for themselves; it may sign in once its mail address is verified." Low AUDIT ACCOUNT_CREATE "sign_up" [; "email" = r#""ada@example.com""#]
+    "account.signed_up" "Somebody made an account for themselves; it can be used once its mail address is confirmed." Low AUDIT ACCOUNT_CREATE "sign_up" [; "email" = r#""ada@example.com""#]
     |this, event| { about(event, this.account); event.set_personal("email", this.email); }
 
     /// A permission was given or denied to somebody beside their roles.

@@ -38,7 +38,7 @@ occurrences! {
 
     /// An account was signed in with from a device that was not known.
     DeviceSeen { account: AccountId, device: DeviceId, label: &'a str }
-    "device.seen" "An account was signed in with from a device that was new to it; its owner was told by mail." Low AUDIT ACCOUNT_CHANGE "see" ["device" = r#""019ab3a4-7c00-7000-8000-000000000002""#; "label" = r#""Firefox on Linux""#]
+    "device.seen" "An account was signed in with from a device that was new to it; its owner is told by mail, but for the first one." Low AUDIT ACCOUNT_CHANGE "see" ["device" = r#""019ab3a4-7c00-7000-8000-000000000002""#; "label" = r#""Firefox on Linux""#]
     |this, event| { about(event, this.account); event.set("device", this.device.to_string()); event.set_personal("label", this.label); }
 
     /// A message was given up.

@@ -15,16 +15,16 @@ use super::{
     Flow, Next, Person, Progress, REFUSED, Visitor,
     attempts::{self, NotReserved, Reserved, Scope},
     begin::when_text,
+    send,
 };
 use crate::{
     App, Ctx, Error, text,
     usecase::{
         link::{self, Purpose},
-        message,
+        message, profile,
     },
 };
 
-const UNVERIFIED: &str = "Confirm your mail address first: follow the link in the mail that was sent to you, or ask for a new password.";
 /// Why a password has to be changed, as people read it.
 const BREACHED: &str = "it is on a list of passwords that leaked from other services";
 pub(crate) const TOO_OLD: &str = "it is older than the rules of this service allow";
@@ -57,7 +57,13 @@ pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, pass
     match person {
         Some(person) if fits && person.account.state == AccountState::Unverified => {
             failed(app, ctx, Some(&person.account), &typed, "email_unverified", &reserved.locks).await?;
-            Err(Error::Unauthenticated(UNVERIFIED))
+            // The page says what it says of any wrong password, or signing up would tell who has an account; the mailbox says more.
+            match send::allow(app, ctx, None, person.account.email.as_str(), "mail").await {
+                Ok(()) => app.store.commit(profile::verification(app, ctx, &person.account)?(Changeset::sign_in_step())).await?,
+                Err(Error::TooMany { .. }) => {}
+                Err(e) => return Err(e),
+            }
+            Err(Error::Unauthenticated(REFUSED))
         }
         Some(person) if fits && person.account.state == AccountState::Active => proven(app, ctx, visitor, person, reserved, (password, breached)).await,
         person => {
