@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::limits::LimitsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::Span;
@@ -193,6 +194,15 @@ impl IdentityConfig {
         self.check_profile()
     }
 
+    /// Refuses limits that the profile does not allow.
+    pub fn check_limits(&self, limits: &LimitsConfig) -> Result<(), String> {
+        let login = &limits.login;
+        if self.profile == Profile::Pci && (login.attempts > 10 || login.lockout < Span::minutes(30)) {
+            return Err("limits.login: the profile \"pci\" locks after at most 10 attempts, for 30 minutes or more (PCI DSS 4.0.1 §8.3.4)".into());
+        }
+        Ok(())
+    }
+
     fn check_profile(&self) -> Result<(), String> {
         let name = self.profile.as_str();
         if self.profile != Profile::Legacy && !(self.session.secure && self.session.http_only) {
@@ -206,6 +216,11 @@ impl IdentityConfig {
         }
         if self.mfa.providers.contains(&MfaProvider::Email) {
             return Err(format!("identity.mfa: a code in a mailbox is no second factor under the profile \"{name}\"; take `email` out of `providers`"));
+        }
+        if self.profile == Profile::Pci && self.mfa.remember_device {
+            return Err(format!(
+                "identity.mfa: the profile \"{name}\" asks for two factors at every sign-in (PCI DSS 4.0.1 §8.5.1); set `remember_device = false`"
+            ));
         }
         if self.profile == Profile::Pci && self.session.timeout > 900 {
             return Err("identity.session: the profile \"pci\" ends a session that is unused for 15 minutes (PCI DSS 4.0.1 §8.2.8); set `timeout = 900`".into());

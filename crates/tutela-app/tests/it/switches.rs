@@ -2,7 +2,7 @@
 
 use testkit::engines;
 use tutela_app::{
-    IdentityConfig, MfaProvider,
+    IdentityConfig, LimitsConfig, MfaProvider,
     sign_in::{self, Next, Progress},
     token,
 };
@@ -151,6 +151,7 @@ fn a_profile_refuses_what_it_does_not_allow() {
         let mut identity = IdentityConfig { profile, ..IdentityConfig::default() };
         identity.mfa.required_factors = 2;
         identity.session.timeout = 900;
+        identity.mfa.remember_device = false;
         change(&mut identity);
         identity.check().err().unwrap_or_default()
     };
@@ -159,7 +160,16 @@ fn a_profile_refuses_what_it_does_not_allow() {
         assert!(with(profile, &|i| i.mfa.required_factors = 1).contains("required_factors = 2"));
         assert!(with(profile, &|i| i.mfa.providers.push(MfaProvider::Email)).contains("`email`"));
     }
+    assert!(with(Profile::Pci, &|i| i.mfa.remember_device = true).contains("remember_device = false"));
+    assert_eq!(with(Profile::Hipaa, &|i| i.mfa.remember_device = true), "");
     assert!(with(Profile::Pci, &|i| i.session.timeout = 3_600).contains("timeout = 900"));
+    let limited = |profile: Profile, attempts: u32, lockout: Span| {
+        let login = tutela_limits::Lockout { attempts, lockout, ..LimitsConfig::default().login };
+        IdentityConfig { profile, ..IdentityConfig::default() }.check_limits(&LimitsConfig { login, ..LimitsConfig::default() })
+    };
+    assert!(limited(Profile::Pci, 10, Span::minutes(30)).is_ok());
+    assert!(limited(Profile::Pci, 11, Span::minutes(30)).is_err() && limited(Profile::Pci, 10, Span::minutes(29)).is_err());
+    assert!(limited(Profile::Nist, 11, Span::minutes(1)).is_ok());
     assert_eq!(with(Profile::Hipaa, &|i| i.session.timeout = 3_600), "");
     assert_eq!(with(Profile::Nist, &|i| i.mfa.required_factors = 1), "");
 }

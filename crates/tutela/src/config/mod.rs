@@ -144,6 +144,7 @@ impl Config {
             ("", self.kms.check()),
             ("", self.identity.check()),
             ("", self.limits.check()),
+            ("", self.identity.check_limits(&self.limits)),
             ("", self.channels.check()),
             ("", self.audit.check()),
             ("", self.compliance.check()),
