@@ -32,6 +32,8 @@ use crate::{
 const BATCH: i64 = 1_024;
 /// Short, so that another node takes over soon after a crash; the fence makes a short lease safe.
 const LEASE: Duration = Duration::from_secs(3);
+/// A node that is frozen in the middle of a transaction lets go of its rows, or no other could take over.
+const LET_GO: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 /// How often a holder looks without being woken: events of other nodes wait this long at most.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -122,6 +124,7 @@ impl Sequencer {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         let until = now + LEASE;
+        tx.batch_execute(LET_GO).await?;
         let rows = query_tx(&tx, &LEASE_TAKE, &values!["sequencer", self.node, until, now]).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let term: i64 = row.get(0)?;
@@ -141,6 +144,7 @@ impl Sequencer {
         let Some(held) = &mut self.held else { return Ok(0) };
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
+        tx.batch_execute(LET_GO).await?;
         let (numbers, records) = outbox::read(&query_tx(&tx, &outbox::OUTBOX_TAKE, &[Value::Int(BATCH)]).await?)?;
         let Some(append) = Append::after(&held.head, &records, &self.signer) else { return Ok(0) };
         write(&tx, &append, &records, &mut self.known).await?;
