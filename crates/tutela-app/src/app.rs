@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
 use tutela_identity::{AuthenticatorKind, Denied, Permit, TokenSigner, authenticator::Passkeys, authorize, cookie::Cookies};
-use tutela_kms::RootKey;
+use tutela_kms::{RootKey, open_token, seal_token};
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
@@ -322,6 +323,19 @@ impl App {
     /// HMAC-SHA-256 under the key of signing in; `use_of` keeps one use apart from another.
     pub(crate) fn keyed_hash(&self, use_of: &[u8], text: &[u8]) -> [u8; 32] {
         tutela_identity::keyed_hash(&self.sign_in_key, &[use_of, text])
+    }
+
+    /// Seals `what` for whoever brings it back; `purpose` keeps one use apart from another.
+    pub(crate) fn seal_as(&self, purpose: &[u8], what: &impl Serialize) -> Result<String, Error> {
+        let bytes = serde_json::to_vec(what).map_err(|_| Error::Internal("what is to be sealed could not be written down"))?;
+        let bytes = Secret::new(bytes);
+        Ok(seal_token(self.sealer.root(), purpose, bytes.open(), &mut { self.env() })?)
+    }
+
+    /// Opens what [`App::seal_as`] has sealed; `None` for anything else.
+    pub(crate) fn open_as<T: DeserializeOwned>(&self, purpose: &[u8], sealed: &str) -> Option<T> {
+        let bytes = Secret::new(open_token(self.sealer.root(), purpose, sealed).ok()?);
+        serde_json::from_slice(bytes.open()).ok()
     }
 
     /// Where the gateway hands its request records.

@@ -64,16 +64,26 @@ pub async fn count(app: &App, ctx: &Ctx) -> Result<u64, Error> {
 
 /// Disables an account and ends its sessions in the same commit.
 pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
-    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    if ctx.principal.account() == Some(id) {
-        return Err(Error::Conflict("nobody can disable their own account; ask another administrator".into()));
-    }
-    // Nobody disables somebody who may do more than they may.
-    role::must_be_over(app, ctx, id).await?;
-    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
-    app.commit(ctx, AccountDisabled { account: id, sessions }, |c| c.account_set_state(id, AccountState::Disabled).session_end_by_account(id, ctx.now)).await?;
+    not_own(ctx, id)?;
+    governed(app, ctx, id).await?;
+    let (sessions, ending) = session::ending(app, ctx, id, Ending::AllBut(None), SessionEndReason::AccountDisabled).await?;
+    app.commit(ctx, AccountDisabled { account: id, sessions }, |c| ending(c).account_set_state(id, AccountState::Disabled)).await?;
     app.forget(id.0);
+    Ok(())
+}
+
+/// An account that the caller may change: nobody changes somebody who may do more than they may.
+async fn governed(app: &App, ctx: &Ctx, id: AccountId) -> Result<Account, Error> {
+    app.permit(ctx, "accounts:write").await?;
+    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    role::must_be_over(app, ctx, id).await?;
+    Ok(account)
+}
+
+fn not_own(ctx: &Ctx, id: AccountId) -> Result<(), Error> {
+    if ctx.principal.account() == Some(id) {
+        return Err(Error::Conflict("nobody can do this to their own account; ask another administrator".into()));
+    }
     Ok(())
 }
 
@@ -86,10 +96,8 @@ pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::Account, Er
 
 /// Lets a disabled account sign in again.
 pub async fn enable(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
+    governed(app, ctx, id).await?;
     let why = reason(why)?;
-    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_over(app, ctx, id).await?;
     app.commit(ctx, AccountEnabled::new(id, &why), |c| c.account_set_state(id, AccountState::Active).announce("account", id)).await?;
     app.forget(id.0);
     Ok(())
@@ -98,14 +106,10 @@ pub async fn enable(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<()
 /// Deletes an account with its credentials, devices, sessions and grants. What it did stays in the ledger; erasing the
 /// person is another thing (`subjects:erase`).
 pub async fn delete(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
+    not_own(ctx, id)?;
+    governed(app, ctx, id).await?;
     let why = reason(why)?;
-    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    if ctx.principal.account() == Some(id) {
-        return Err(Error::Conflict("nobody can delete their own account here; ask another administrator".into()));
-    }
-    role::must_be_over(app, ctx, id).await?;
-    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::AccountDeleted).await?;
+    let (_, ending) = session::ending(app, ctx, id, Ending::AllBut(None), SessionEndReason::AccountDeleted).await?;
     app.commit(ctx, AccountDeleted::new(id, &why), |c| ending(c).account_delete(id)).await?;
     app.forget(id.0);
     Ok(())
@@ -113,12 +117,10 @@ pub async fn delete(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<()
 
 /// Has somebody choose another password at the next sign-in, because it may be known to others; sessions end.
 pub async fn require_password_change(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
+    governed(app, ctx, id).await?;
     let why = reason(why)?;
-    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_over(app, ctx, id).await?;
     let change = |c: Changeset| c.account_must_change_password(id, "an administrator asked for it").device_forget_all(id).sign_in_end_by_account(id);
-    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::PasswordChanged).await?;
+    let (_, ending) = session::ending(app, ctx, id, Ending::AllBut(None), SessionEndReason::PasswordChanged).await?;
     app.commit(ctx, PasswordChangeRequired::new(id, &why), |c| change(ending(c))).await?;
     app.forget(id.0);
     Ok(())
@@ -126,9 +128,10 @@ pub async fn require_password_change(app: &App, ctx: &Ctx, id: AccountId, why: &
 
 /// A fresh set-up link for somebody whose account an administrator vouches for.
 pub async fn invite(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::SetupLink, Error> {
-    app.permit(ctx, "accounts:write").await?;
-    let account = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active).ok_or(Error::NotFound("account"))?;
-    role::must_be_over(app, ctx, id).await?;
+    let account = governed(app, ctx, id).await?;
+    if account.state != AccountState::Active {
+        return Err(Error::Conflict("this account is not active; enable it first".into()));
+    }
     let (link, url, row) = setup::for_account(app, ctx, id)?;
     let email = account.email.as_str();
     let mail = message::mail(app, ctx, email, &text::Mail::Invited { name: &account.name, url: &url }, Some(row.row.expires_at))?;
@@ -151,9 +154,7 @@ pub async fn set_roles(app: &App, ctx: &Ctx, id: AccountId, roles: Vec<String>) 
 
 /// Says that an application's own identifier means this account.
 pub async fn set_identifier(app: &App, ctx: &Ctx, id: AccountId, external: &api::ExternalId) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
-    app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    role::must_be_over(app, ctx, id).await?;
+    governed(app, ctx, id).await?;
     check_external(external)?;
     let holder = app.store.external_id_get(&external.namespace, &external.value).await?;
     if holder.is_some_and(|holder| holder != id) {

@@ -96,14 +96,12 @@ impl App {
 
     fn seal_offer(&self, ctx: &Ctx, purpose: &[u8], account: Option<AccountId>, what: String) -> Result<String, Error> {
         let offered = Offered { account, until: ctx.now + OFFER, what };
-        let bytes = serde_json::to_vec(&offered).map_err(|_| Error::Internal("an offer could not be written down"))?;
-        Ok(seal_token(self.sealer.root(), purpose, &bytes, &mut { self.env() })?)
+        self.seal_as(purpose, &offered)
     }
 
     fn take_offer(&self, ctx: &Ctx, purpose: &[u8], account: Option<AccountId>, sealed: &str) -> Result<String, Error> {
         let stale = || Error::invalid("offer", "it took too long, or was begun by somebody else; begin again");
-        let bytes = open_token(self.sealer.root(), purpose, sealed).map_err(|_| stale())?;
-        let offered: Offered = serde_json::from_slice(&bytes).map_err(|_| stale())?;
+        let offered: Offered = self.open_as(purpose, sealed).ok_or_else(stale)?;
         if ctx.now >= offered.until || offered.account != account {
             return Err(stale());
         }
@@ -201,7 +199,7 @@ fn shown(row: &AuthenticatorRow) -> Shown {
 /// Offers the caller a secret for an app.
 pub async fn offer_totp(app: &App, ctx: &Ctx) -> Result<TotpOffer, Error> {
     let person = own(app, ctx).await?;
-    if !app.identity.mfa.offers(AuthenticatorKind::Totp) {
+    if !app.offers(AuthenticatorKind::Totp) {
         return Err(Error::Conflict("codes of an app are switched off (`identity.mfa.providers`)".into()));
     }
     totp_offer(app, ctx, person.account.id, person.account.email.as_str())
@@ -211,9 +209,7 @@ pub async fn offer_totp(app: &App, ctx: &Ctx) -> Result<TotpOffer, Error> {
 pub async fn add_totp(app: &App, ctx: &Ctx, sealed: &str, code: &str, name: &str) -> Result<Vec<Secret<String>>, Error> {
     let person = own(app, ctx).await?;
     let account = person.account.id;
-    if attempts::reserve(app, ctx, vec![Scope::Code(account, AuthenticatorKind::Totp)]).await.is_err() {
-        return Err(Error::TooMany { after: app.limits.login_code.lockout.duration() });
-    }
+    attempts::reserve_one(app, ctx, Scope::Code(account, AuthenticatorKind::Totp)).await?;
     let row = totp_row(app, ctx, account, sealed, code, name)?;
     add(app, ctx, &person, row).await
 }
@@ -234,24 +230,28 @@ pub async fn add_passkey(app: &App, ctx: &Ctx, sealed: &str, answer: &Value, nam
 pub async fn renew_recovery(app: &App, ctx: &Ctx) -> Result<Vec<Secret<String>>, Error> {
     let person = own(app, ctx).await?;
     let (row, codes) = recovery_row(app, ctx, person.account.id).await?;
-    let (event, change) = added(app, ctx, &person, vec![row]).await?;
-    let (account, keep) = (person.account.id, ctx.principal.session());
-    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
-    app.store.commit(ending(change(event)).device_forget_all(account)).await?;
-    app.forget(account.0);
+    insert(app, ctx, &person, vec![row]).await?;
     Ok(codes)
 }
 
 async fn add(app: &App, ctx: &Ctx, person: &Person, row: AuthenticatorRow) -> Result<Vec<Secret<String>>, Error> {
     let (rows, codes) = with_recovery(app, ctx, person, row).await?;
-    let (event, change) = added(app, ctx, person, rows).await?;
+    insert(app, ctx, person, rows).await?;
+    Ok(codes)
+}
+
+async fn insert(app: &App, ctx: &Ctx, person: &Person, rows: Vec<AuthenticatorRow>) -> Result<(), Error> {
     let account = person.account.id;
+    // A code that was right is no guess.
+    let counted: Vec<Scope> = rows.iter().map(|row| Scope::Code(account, row.kind)).collect();
+    let (event, change) = added(app, ctx, person, rows).await?;
     // Whoever sits in another session of this account learns of it by signing in again.
     let keep = ctx.principal.session();
-    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
-    app.store.commit(ending(change(event)).attempt_clear(Scope::Code(account, AuthenticatorKind::Totp).key(app)).device_forget_all(account)).await?;
+    let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
+    let changeset = ending(change(event)).device_forget_all(account);
+    app.store.commit(counted.iter().fold(changeset, |set, scope| set.attempt_clear(scope.key(app)))).await?;
     app.forget(account.0);
-    Ok(codes)
+    Ok(())
 }
 
 /// The row, and with the first second factor a list of recovery codes.
@@ -294,10 +294,8 @@ pub(crate) async fn added(
 pub async fn remove(app: &App, ctx: &Ctx, id: AuthenticatorId) -> Result<(), Error> {
     let person = own(app, ctx).await?;
     let row = person.authenticators.iter().find(|row| row.id == id).ok_or(Error::NotFound("way to sign in"))?;
-    let second = |row: &&AuthenticatorRow| matches!(row.kind, AuthenticatorKind::Passkey | AuthenticatorKind::Totp);
-    let others = person.authenticators.iter().filter(second).filter(|other| other.id != id).count();
-    if others == 0 && second(&row) && (app.identity.mfa.required_factors > 1 || person.password.hash.is_none()) {
-        return Err(Error::Conflict("this is the only second factor, and one is required; set up another first".into()));
+    if row.kind != AuthenticatorKind::Recovery {
+        person.keeps_a_second(app, Some(id))?;
     }
     take_away(app, ctx, &person, row, "removed by its owner", ctx.principal.session()).await
 }
@@ -325,7 +323,7 @@ async fn take_away(app: &App, ctx: &Ctx, person: &Person, row: &AuthenticatorRow
     let mail = message::mail(app, ctx, person.account.email.as_str(), &text::Mail::Authenticator { what: &what }, None)?;
     // Without a second factor the list of codes is a list of second factors that nobody asked for.
     let last = person.authenticators.iter().filter(|other| other.id != row.id && other.kind != AuthenticatorKind::Recovery).count() == 0;
-    let ending = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
+    let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
     app.commit(ctx, AuthenticatorRemoved::new(account, row.kind.as_str(), &row.name, why), |changeset| {
         let changeset = ending(changeset).authenticator_delete(row.id, account).device_forget_all(account);
         mail(if last && row.kind != AuthenticatorKind::Recovery {

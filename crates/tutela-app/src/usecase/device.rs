@@ -41,7 +41,7 @@ pub async fn forget(app: &App, ctx: &Ctx, id: DeviceId) -> Result<(), Error> {
     if !known {
         return Err(Error::NotFound("device"));
     }
-    let ending = session::ending(app, ctx, account, Ending::With(id), SessionEndReason::Other).await?;
+    let (_, ending) = session::ending(app, ctx, account, Ending::With(id), SessionEndReason::Other).await?;
     app.commit(ctx, DeviceForgotten::new(account, Some(id)), |c| ending(c).device_delete(id, account)).await?;
     app.forget(account.0);
     Ok(())
@@ -58,9 +58,7 @@ pub async fn disown(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error> {
     let (row, payload) = link::find(app, ctx, Purpose::NotMe, token).await?;
     let (Some(account), Some(device)) = (row.account, payload.and_then(|text| text.parse::<DeviceId>().ok())) else { return Err(gone()) };
     let known = app.store.device_list(account, 1_000).await?.iter().any(|d| d.id == device);
-    let sessions = app.store.session_list_by_account(account, 1_000, ctx.now).await?;
-    let ended = sessions.iter().filter(|view| view.session.device == Some(device)).count() as u64;
-    let ending = session::ending(app, ctx, account, Ending::With(device), SessionEndReason::NotMe).await?;
+    let (ended, ending) = session::ending(app, ctx, account, Ending::With(device), SessionEndReason::NotMe).await?;
     app.commit(ctx, DeviceDisowned::new(account, device, ended), |changeset| {
         let changeset = ending(changeset).link_use(row.id, ctx.now).account_must_change_password(account, DISOWNED).sign_in_end_by_account(account);
         let changeset = changeset.device_forget_all(account);

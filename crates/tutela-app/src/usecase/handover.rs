@@ -16,7 +16,6 @@ use tutela_core::{
     seam::{SignInAnswer, SignInEnd, SignInStart, Wanted},
 };
 use tutela_identity::{Token, TokenKind, event::SessionExtended};
-use tutela_kms::{open_token, seal_token};
 use tutela_store::Changeset;
 
 use crate::{App, Ctx, Error, session};
@@ -46,17 +45,15 @@ pub fn begin(app: &App, origin: &str, return_to: &str, wanted: Wanted, now: Time
     let cookie = Token::new(TokenKind::Transaction, &mut { app.env() });
     let (origin, return_to) = (origin.to_owned(), local_path(return_to).to_owned());
     let transaction = Transaction { origin, return_to, wanted, cookie_hash: cookie.hash(), ends: (now + TRANSACTION).micros() };
-    let sealed =
-        serde_json::to_vec(&transaction).map_err(|_| ()).and_then(|bytes| seal_token(app.sealer.root(), PURPOSE, &bytes, &mut { app.env() }).map_err(|_| ()));
+    let sealed = app.seal_as(PURPOSE, &transaction);
     // Without a sealed transaction the person still signs in, and lands on the account page.
-    let location = sealed.map_or_else(|()| format!("{}/sign-in", app.urls.public), |to| format!("{}/sign-in?to={to}", app.urls.public));
+    let location = sealed.map_or_else(|_| format!("{}/sign-in", app.urls.public), |to| format!("{}/sign-in?to={to}", app.urls.public));
     SignInStart { location, cookie: cookie.open().to_owned() }
 }
 
 /// What a sealed transaction says, while it is good.
 pub fn read(app: &App, to: &str, now: Timestamp) -> Option<Transaction> {
-    let bytes = open_token(app.sealer.root(), PURPOSE, to).ok()?;
-    let transaction: Transaction = serde_json::from_slice(&bytes).ok()?;
+    let transaction: Transaction = app.open_as(PURPOSE, to)?;
     (now.micros() < transaction.ends).then_some(transaction)
 }
 

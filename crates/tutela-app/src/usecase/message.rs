@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tutela_core::{MessageId, Principal, Secret, Timestamp};
 use tutela_identity::event::MessageGivenUp;
-use tutela_kms::{open_token, seal_token};
+use tutela_kms::open_token;
 use tutela_store::{Changeset, MessageRow};
 
 use crate::{
@@ -65,10 +65,8 @@ pub(crate) fn sms(app: &App, ctx: &Ctx, to: &str, body: String, until: Option<Ti
 }
 
 fn prepare(app: &App, ctx: &Ctx, channel: Channel, mut payload: Payload, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
-    let bytes = serde_json::to_vec(&payload).map_err(|_| Error::Internal("a message could not be written down"))?;
+    let sealed = app.seal_as(PURPOSE, &payload)?;
     zeroize::Zeroize::zeroize(&mut payload.body);
-    let bytes = Secret::new(bytes);
-    let sealed = seal_token(app.sealer.root(), PURPOSE, bytes.open(), &mut { app.env() })?;
     let (id, now) = (MessageId::new(ctx.now, &mut { app.env() }), ctx.now);
     app.messages_due.notify_one();
     Ok(Box::new(move |changeset: Changeset| changeset.message_insert(id, channel.as_str(), &sealed, now, until.unwrap_or(now + LIFE))))

@@ -8,7 +8,6 @@ use tutela_identity::{
     event::{PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested},
     password::{PasswordAge, normalize},
 };
-use tutela_store::Changeset;
 
 use crate::{
     App, Ctx, Error, text,
@@ -16,7 +15,7 @@ use crate::{
         link::{self, Purpose},
         message,
         session::{self, Ending},
-        sign_in::{self, Visitor, attempts, attempts::Scope, send, when_text},
+        sign_in::{self, Person, Visitor, attempts, send, when_text},
     },
 };
 
@@ -53,29 +52,19 @@ pub fn minimum(app: &App) -> u64 {
 pub async fn change(app: &App, ctx: &Ctx, visitor: &Visitor, old: Secret<String>, new: Secret<String>) -> Result<(), Error> {
     let id = session::own_account(ctx)?;
     sign_in::require_fresh(app, ctx, sign_in::Needed::Fresh).await?;
-    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    let was = app.store.account_get_password(id).await?.and_then(|row| row.hash).ok_or(Error::Conflict("this account has no password yet".into()))?;
-    let device = match visitor.device.as_deref() {
-        Some(token) => app.store.device_get(id, token.hash()).await?,
-        None => None,
-    };
-    let scope = device.map_or_else(|| Scope::unknown_devices(&account.email), |device| Scope::KnownDevice(id, device.id));
-    let reserved = match attempts::reserve(app, ctx, vec![scope]).await {
-        Ok(reserved) => reserved,
-        Err(attempts::NotReserved::Failed(e)) => return Err(e),
-        Err(attempts::NotReserved::Full(..)) => return Err(Error::TooMany { after: app.limits.login.lockout.duration() }),
-    };
+    let person = Person::load(app, id, visitor.device.as_deref()).await?.ok_or(Error::NotFound("account"))?;
+    let reserved = attempts::reserve_one(app, ctx, person.password_scope()).await?;
+    let (account, password) = (person.account, person.password);
+    let was = password.hash.ok_or(Error::Conflict("this account has no password yet".into()))?;
     let old = normalize_bounded(&old)?;
     if !app.hasher.verify(old, Some(was.clone())).await? {
         sign_in::failed(app, ctx, Some(&account), account.email.as_str(), "wrong_password", &reserved.locks).await?;
         return Err(Error::invalid("old_password", "this is not your password"));
     }
     let hash = accept(app, &account, new).await?;
-    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len().saturating_sub(1) as u64;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
-    let keep = ctx.principal.session();
-    let ending = session::ending(app, ctx, id, Ending::AllBut(keep), SessionEndReason::PasswordChanged).await?;
-    app.commit(ctx, PasswordChanged::new(id, sessions), |changeset| {
+    let (ended, ending) = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::PasswordChanged).await?;
+    app.commit(ctx, PasswordChanged::new(id, ended), |changeset| {
         let changeset = ending(changeset);
         let changeset = reserved.clear(app, changeset).account_confirm_password(id, &was, None);
         mail(changeset.account_set_password(id, &hash, ctx.now).device_forget_all(id).sign_in_end_by_account(id))
@@ -112,12 +101,12 @@ pub async fn reset(app: &App, ctx: &Ctx, token: &str, chosen: Secret<String>) ->
     let id = row.account.ok_or(Error::NotFound("account"))?;
     let account = app.store.account_get(id).await?.filter(|a| a.state != AccountState::Disabled).ok_or(Error::NotFound("account"))?;
     let hash = accept(app, &account, chosen).await?;
-    let sessions = app.store.session_list_by_account(id, 1_000, ctx.now).await?.len() as u64;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
-    app.commit(ctx, PasswordReset::new(id, sessions), |changeset: Changeset| {
-        let changeset = changeset.link_use(row.id, ctx.now).account_verify_email(id, &account.email, ctx.now).account_activate(id);
+    let (ended, ending) = session::ending(app, ctx, id, Ending::AllBut(None), SessionEndReason::PasswordChanged).await?;
+    app.commit(ctx, PasswordReset::new(id, ended), |changeset| {
+        let changeset = ending(changeset).link_use(row.id, ctx.now).account_verify_email(id, &account.email, ctx.now).account_activate(id);
         let changeset = changeset.account_set_password(id, &hash, ctx.now);
-        let changeset = changeset.account_set_mail_reset(id, Some(ctx.now)).session_end_by_account(id, ctx.now);
+        let changeset = changeset.account_set_mail_reset(id, Some(ctx.now));
         mail(changeset.device_forget_all(id).sign_in_end_by_account(id))
     })
     .await?;

@@ -1,6 +1,5 @@
 //! What people change about their own account: the name, the mail address, the phone.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 use tutela_core::AccountId;
 use tutela_identity::{
@@ -9,7 +8,6 @@ use tutela_identity::{
     display_name,
     event::{AccountEmailChanged, AccountEmailVerified, AccountPhoneSet, AccountProfileChanged},
 };
-use tutela_kms::{open_token, seal_token};
 use tutela_store::Changeset;
 
 use crate::{
@@ -106,7 +104,7 @@ pub async fn change_email(app: &App, ctx: &Ctx, token: &str) -> Result<(), Error
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let email = Email::parse(&email)?;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::EmailChanged { new: email.as_str() }, None)?;
-    let ending = session::ending(app, ctx, id, Ending::All, SessionEndReason::EmailChanged).await?;
+    let (_, ending) = session::ending(app, ctx, id, Ending::AllBut(None), SessionEndReason::EmailChanged).await?;
     app.commit(ctx, AccountEmailChanged::new(id, account.email.as_str(), email.as_str()), |c| {
         let changeset = ending(c).link_use(row.id, ctx.now).account_set_email(id, &email, Some(ctx.now));
         mail(changeset.device_forget_all(id).sign_in_end_by_account(id))
@@ -121,7 +119,7 @@ pub async fn begin_phone(app: &App, ctx: &Ctx, phone: &str) -> Result<String, Er
     sign_in::require_fresh(app, ctx, Needed::Fresh).await?;
     let id = session::own_account(ctx)?;
     let mfa = &app.identity.mfa;
-    if app.sms.is_none() || !mfa.offers(AuthenticatorKind::Sms) {
+    if !app.offers(AuthenticatorKind::Sms) {
         return Err(Error::Conflict("this server sends no text messages (`identity.mfa.providers`, `channels.sms`)".into()));
     }
     let phone = Phone::parse(phone)?;
@@ -132,8 +130,7 @@ pub async fn begin_phone(app: &App, ctx: &Ctx, phone: &str) -> Result<String, Er
     let code = Code::new(&mut { app.env() });
     let sent = SentCode::new(code.hash(&app.sign_in_key, &[&id.to_string(), phone.as_str()]), ctx.now);
     let on_its_way = message::sms(app, ctx, phone.as_str(), text::sms_code(code.text().open(), app.own_host()), Some(sent.expires_at))?;
-    let bytes = serde_json::to_vec(&Pending { account: id, phone: phone.as_str().to_owned(), code: sent }).unwrap_or_default();
-    let sealed = seal_token(app.sealer.root(), PHONE, BASE64.encode(bytes).as_bytes(), &mut { app.env() })?;
+    let sealed = app.seal_as(PHONE, &Pending { account: id, phone: phone.as_str().to_owned(), code: sent })?;
     app.store.commit(on_its_way(Changeset::sign_in_step())).await?;
     Ok(sealed)
 }
@@ -143,18 +140,16 @@ pub async fn verify_phone(app: &App, ctx: &Ctx, sealed: &str, typed: &str) -> Re
     sign_in::require_fresh(app, ctx, Needed::Fresh).await?;
     let id = session::own_account(ctx)?;
     let stale = || Error::invalid("code", "the code is not right, or too old");
-    let bytes = open_token(app.sealer.root(), PHONE, sealed).ok().and_then(|text| BASE64.decode(text).ok()).ok_or_else(stale)?;
-    let mut pending: Pending = serde_json::from_slice(&bytes).map_err(|_| stale())?;
+    let mut pending: Pending = app.open_as(PHONE, sealed).ok_or_else(stale)?;
     // The sealed state cannot count; this bucket does.
-    let reserved = attempts::reserve(app, ctx, vec![Scope::Code(id, AuthenticatorKind::Sms)]).await;
-    let Ok(reserved) = reserved else { return Err(Error::TooMany { after: app.limits.login_code.lockout.duration() }) };
+    let reserved = attempts::reserve_one(app, ctx, Scope::Code(id, AuthenticatorKind::Sms)).await?;
     let taken = pending.code.take(typed, &app.sign_in_key, &[&id.to_string(), &pending.phone], ctx.now);
     if pending.account != id || taken.is_err() {
         return Err(stale());
     }
     let phone = pending.phone.as_str();
     let mail = told(app, ctx, &own(app, ctx).await?, "Codes for signing in to your account now go to another phone.")?;
-    let ending = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
+    let (_, ending) = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
     app.commit(ctx, AccountPhoneSet::new(id, Some(phone)), |c| {
         mail(ending(reserved.clear(app, c)).account_set_phone(id, Some(phone), Some(ctx.now)).device_forget_all(id))
     })
@@ -168,12 +163,9 @@ pub async fn remove_phone(app: &App, ctx: &Ctx) -> Result<(), Error> {
     sign_in::require_fresh(app, ctx, Needed::Fresh).await?;
     let id = session::own_account(ctx)?;
     let person = Person::load(app, id, None).await?.ok_or(Error::NotFound("account"))?;
-    let other = [AuthenticatorKind::Passkey, AuthenticatorKind::Totp].iter().any(|kind| person.of_kind(*kind).next().is_some());
-    if !other && app.identity.mfa.required_factors > 1 {
-        return Err(Error::Conflict("this is the only second factor, and one is required; set up another first".into()));
-    }
+    person.keeps_a_second(app, None)?;
     let mail = told(app, ctx, &person.account, "Codes for signing in to your account go to no phone any more.")?;
-    let ending = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
+    let (_, ending) = session::ending(app, ctx, id, Ending::AllBut(ctx.principal.session()), SessionEndReason::AuthenticatorsChanged).await?;
     app.commit(ctx, AccountPhoneSet::new(id, None), |c| mail(ending(c).account_set_phone(id, None, None).device_forget_all(id))).await?;
     app.forget(id.0);
     Ok(())

@@ -48,29 +48,26 @@ pub async fn end_others(app: &App, ctx: &Ctx) -> Result<u64, Error> {
 /// Which sessions of an account end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
-    /// All.
-    All,
     /// All but one; all where there is none to keep.
     AllBut(Option<SessionId>),
     /// Those that were begun with a device.
     With(DeviceId),
 }
 
-/// Ends sessions in the commit of whatever ends them, each with an event of its own. The caller then
-/// [forgets](App::forget) the account.
+/// Ends sessions in the commit of whatever ends them, each with an event of its own; gives their number and the
+/// change. The caller then [forgets](App::forget) the account.
 pub(crate) async fn ending(
     app: &App,
     ctx: &Ctx,
     account: AccountId,
     which: Ending,
     reason: SessionEndReason,
-) -> Result<impl FnOnce(Changeset) -> Changeset + use<>, Error> {
+) -> Result<(u64, impl FnOnce(Changeset) -> Changeset + Send + Sync + use<>), Error> {
     let now = ctx.now;
     let mut events = Vec::new();
     for view in app.store.session_list_by_account(account, MOST_ENDED, now).await? {
         let session = &view.session;
         let stays = match which {
-            Ending::All => false,
             Ending::AllBut(kept) => Some(session.id) == kept,
             Ending::With(device) => session.device != Some(device),
         };
@@ -78,14 +75,14 @@ pub(crate) async fn ending(
             events.push(app.record(ctx, SessionEnded { session: session.id, account, reason, note: None }).await?);
         }
     }
-    Ok(move |changeset: Changeset| {
+    Ok((events.len() as u64, move |changeset: Changeset| {
         let changeset = events.into_iter().fold(changeset, Changeset::and);
         match which {
             Ending::AllBut(Some(kept)) => changeset.session_end_others(account, kept, now),
             Ending::With(device) => changeset.session_end_by_device(account, device, now),
-            Ending::All | Ending::AllBut(None) => changeset.session_end_by_account(account, now),
+            Ending::AllBut(None) => changeset.session_end_by_account(account, now),
         }
-    })
+    }))
 }
 
 /// Ends anybody's session.

@@ -132,6 +132,15 @@ pub(crate) async fn reserve(app: &App, ctx: &Ctx, scopes: Vec<Scope>) -> Result<
     Err(Error::Busy(std::time::Duration::from_secs(2)).into())
 }
 
+/// As [`reserve`] for one scope, where a full bucket is simply refused.
+pub(crate) async fn reserve_one(app: &App, ctx: &Ctx, scope: Scope) -> Result<Reserved, Error> {
+    let after = scope.rule(app).0.lockout.duration();
+    reserve(app, ctx, vec![scope]).await.map_err(|e| match e {
+        NotReserved::Failed(e) => e,
+        NotReserved::Full(..) => Error::TooMany { after },
+    })
+}
+
 impl Reserved {
     /// Forgets, in the commit of a success, what was counted against whoever succeeded.
     pub(crate) fn clear(&self, app: &App, changeset: Changeset) -> Changeset {

@@ -77,6 +77,15 @@ impl<'a> Flow<'a> {
         Ok(Self::new(app, ctx, visitor, person, row, true))
     }
 
+    /// As [`resume`](Self::resume), if the sign-in asks for a proof of this kind.
+    pub(crate) async fn asked(app: &'a App, ctx: &'a Ctx, visitor: &'a Visitor, token: &str, kind: AuthenticatorKind) -> Result<Self, Error> {
+        let flow = Self::resume(app, ctx, visitor, token).await?;
+        match flow.standing().next {
+            Next::Challenge(kinds) if kinds.contains(&kind) => Ok(flow),
+            _ => Err(Error::Conflict("this sign-in does not ask for that; begin again".into())),
+        }
+    }
+
     fn new(app: &'a App, ctx: &'a Ctx, visitor: &'a Visitor, person: Person, row: SignInRow, stored: bool) -> Self {
         let (changes, events, recovery_codes) = (Vec::new(), Vec::new(), Vec::new());
         Self { app, ctx, visitor, person, row, stored, reserved: None, changes, events, prepared: None, remember: false, recovery_codes }

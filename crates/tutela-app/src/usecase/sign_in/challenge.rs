@@ -9,7 +9,7 @@ use tutela_limits::Refused;
 use tutela_store::{AuthenticatorRow, Changeset};
 
 use super::{
-    CODE_REFUSED, Flow, Next, Person, Progress, Visitor,
+    CODE_REFUSED, Flow, Person, Progress, Visitor,
     attempts::{self, NotReserved, Reserved, Scope},
     password::failed,
 };
@@ -17,7 +17,7 @@ use crate::{App, Ctx, Error};
 
 /// Proves a code of an app, or one that was sent by SMS or mail.
 pub async fn code(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, kind: AuthenticatorKind, typed: &str, remember: bool) -> Result<Progress, Error> {
-    let mut flow = asked(app, ctx, visitor, token, kind).await?;
+    let mut flow = Flow::asked(app, ctx, visitor, token, kind).await?;
     flow.remember = remember;
     let reserved = count(app, ctx, &flow, kind).await?;
     let checked = match kind {
@@ -31,19 +31,10 @@ pub async fn code(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, kind: Au
 /// Proves one of the recovery codes; it is struck out.
 pub async fn recovery(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, typed: &str) -> Result<Progress, Error> {
     let kind = AuthenticatorKind::Recovery;
-    let mut flow = asked(app, ctx, visitor, token, kind).await?;
+    let mut flow = Flow::asked(app, ctx, visitor, token, kind).await?;
     let reserved = count(app, ctx, &flow, kind).await?;
     let checked = strike(&mut flow, typed).await?;
     settle(flow, reserved, kind, checked).await
-}
-
-/// The sign-in, if it asks for this kind.
-async fn asked<'a>(app: &'a App, ctx: &'a Ctx, visitor: &'a Visitor, token: &str, kind: AuthenticatorKind) -> Result<Flow<'a>, Error> {
-    let flow = Flow::resume(app, ctx, visitor, token).await?;
-    match flow.standing().next {
-        Next::Challenge(kinds) if kinds.contains(&kind) => Ok(flow),
-        _ => Err(Error::Conflict("this sign-in does not ask for that; begin again".into())),
-    }
 }
 
 /// Counts the attempt before anything is compared.
@@ -91,11 +82,7 @@ async fn totp(flow: &mut Flow<'_>, typed: &str) -> Result<Result<(), &'static st
 
 /// Checks a code of a person's app outside of a sign-in; it is counted like one. Gives what uses it up.
 pub(crate) async fn check_totp(app: &App, ctx: &Ctx, person: &Person, typed: &str) -> Result<Used, Error> {
-    let reserved = match attempts::reserve(app, ctx, vec![Scope::Code(person.account.id, AuthenticatorKind::Totp)]).await {
-        Ok(reserved) => reserved,
-        Err(NotReserved::Failed(e)) => return Err(e),
-        Err(NotReserved::Full(..)) => return Err(Error::TooMany { after: app.limits.login_code.lockout.duration() }),
-    };
+    let reserved = attempts::reserve_one(app, ctx, Scope::Code(person.account.id, AuthenticatorKind::Totp)).await?;
     match matching_totp(app, ctx, person, typed)? {
         Ok(used) => Ok(used),
         Err(refused) => {

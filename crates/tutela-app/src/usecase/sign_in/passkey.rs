@@ -9,7 +9,6 @@ use tutela_identity::{
     authenticator::{PasskeyRefused, PasskeyUsed},
     event::AuthenticatorCloned,
 };
-use tutela_kms::{open_token, seal_token};
 use tutela_store::{AuthenticatorRow, Changeset};
 
 use super::{Flow, Next, Person, Progress, Visitor, password::failed, unseal_passkeys};
@@ -47,16 +46,14 @@ pub async fn offer_passkey_as_second(app: &App, ctx: &Ctx, visitor: &Visitor, to
 
 fn seal(app: &App, ctx: &Ctx, account: Option<AccountId>, options: Value, state: &[u8]) -> Result<PasskeyOffer, Error> {
     let asked = Asked { account, until: ctx.now + std::time::Duration::from_secs(300), state: BASE64.encode(state) };
-    let bytes = serde_json::to_vec(&asked).map_err(|_| Error::Internal("a challenge could not be written down"))?;
-    Ok(PasskeyOffer { options, sealed: seal_token(app.sealer.root(), PURPOSE, &bytes, &mut { app.env() })? })
+    Ok(PasskeyOffer { options, sealed: app.seal_as(PURPOSE, &asked)? })
 }
 
 /// Takes the browser's answer. `token` is that of a sign-in under way, where the passkey is its second proof.
 pub async fn finish_passkey(app: &App, ctx: &Ctx, visitor: &Visitor, token: Option<&str>, sealed: &str, answer: &Value) -> Result<Progress, Error> {
     let refused = || Error::Unauthenticated(REFUSED);
     let site = app.passkeys.as_ref().ok_or_else(off)?;
-    let bytes = open_token(app.sealer.root(), PURPOSE, sealed).map_err(|_| refused())?;
-    let asked: Asked = serde_json::from_slice(&bytes).map_err(|_| refused())?;
+    let asked: Asked = app.open_as(PURPOSE, sealed).ok_or_else(refused)?;
     let state = BASE64.decode(&asked.state).map_err(|_| refused())?;
     let mut flow = match token {
         Some(token) => Flow::resume(app, ctx, visitor, token).await?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tutela_core::{Secret, Timestamp};
 use tutela_identity::{
-    Account, AccountState, AuthenticatorKind, Breached, Email, PASSWORD_MAX, Proof,
+    Account, AccountState, AuthenticatorKind, Breached, Email, PASSWORD_MAX, Proof, SessionEndReason,
     event::{PasswordBreached, PasswordChanged, SignInFailed, SignInLocked},
     password::{PasswordAge, normalize},
 };
@@ -22,6 +22,7 @@ use crate::{
     usecase::{
         link::{self, Purpose},
         message, profile,
+        session::{self, Ending},
     },
 };
 
@@ -81,8 +82,8 @@ pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, pass
 
 /// Where a wrong password counts.
 fn scopes(ctx: &Ctx, person: Option<&Person>, email: Option<&Email>, typed: &str) -> Vec<Scope> {
-    let known = person.and_then(|p| p.device.as_ref()).map(|device| Scope::KnownDevice(device.account, device.id));
-    let login = known.unwrap_or_else(|| email.map_or_else(|| Scope::UnknownDevices(typed.to_lowercase()), Scope::unknown_devices));
+    let nobody = || email.map_or_else(|| Scope::UnknownDevices(typed.to_lowercase()), Scope::unknown_devices);
+    let login = person.map_or_else(nobody, Person::password_scope);
     let address = ctx.ip.as_ref().map(|ip| Scope::Address(*ip.open()));
     [login].into_iter().chain(address).collect()
 }
@@ -179,12 +180,12 @@ pub async fn new_password(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, 
         return Err(Error::invalid("password", "this is the password that has to be changed; choose another"));
     }
     let hash = crate::usecase::password::accept(app, &account, chosen).await?;
-    let sessions = app.store.session_list_by_account(account.id, 1_000, ctx.now).await?.len() as u64;
-    flow.record(PasswordChanged::new(account.id, sessions)).await?;
+    let (ended, ending) = session::ending(app, ctx, account.id, Ending::AllBut(None), SessionEndReason::PasswordChanged).await?;
+    flow.record(PasswordChanged::new(account.id, ended)).await?;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
     flow.person.password.must_change = None;
     let (id, now) = (account.id, ctx.now);
-    flow.with(move |changeset| mail(changeset.account_set_password(id, &hash, now).session_end_by_account(id, now).device_forget_all(id)));
+    flow.with(move |changeset| mail(ending(changeset).account_set_password(id, &hash, now).device_forget_all(id)));
     let done = flow.advance().await;
     app.forget(id.0);
     done
@@ -196,10 +197,7 @@ pub async fn password_again(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str
     if password.open().len() > PASSWORD_MAX {
         return Err(wrong());
     }
-    let mut flow = Flow::resume(app, ctx, visitor, token).await?;
-    if !matches!(flow.standing().next, Next::Challenge(kinds) if kinds.contains(&AuthenticatorKind::Password)) {
-        return Err(Error::Conflict("this sign-in does not ask for that; begin again".into()));
-    }
+    let mut flow = Flow::asked(app, ctx, visitor, token, AuthenticatorKind::Password).await?;
     let account = flow.account().clone();
     let scopes = scopes(ctx, Some(&flow.person), Some(&account.email), account.email.as_str());
     let reserved = match attempts::reserve(app, ctx, scopes).await {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tutela_core::{AccountId, Timestamp};
+use tutela_core::{AccountId, AuthenticatorId, Timestamp};
 use tutela_identity::{
     Account, AccountState, AuthenticatorKind, Token,
     authenticator::StoredPasskey,
@@ -11,7 +11,7 @@ use tutela_identity::{
 };
 use tutela_store::{AuthenticatorRow, PasswordRow};
 
-use super::password::TOO_OLD;
+use super::{attempts::Scope, password::TOO_OLD};
 use crate::{App, Error};
 
 /// An account with its ways to sign in.
@@ -45,9 +45,24 @@ impl Person {
         self.authenticators.iter().filter(move |row| row.kind == kind)
     }
 
+    /// Where a wrong password for it counts.
+    pub(crate) fn password_scope(&self) -> Scope {
+        let known = self.device.as_ref().map(|device| Scope::KnownDevice(self.account.id, device.id));
+        known.unwrap_or_else(|| Scope::unknown_devices(&self.account.email))
+    }
+
+    /// Refuses to take the last second factor away where one is required, or where there is no password.
+    pub(crate) fn keeps_a_second(&self, app: &App, without: Option<AuthenticatorId>) -> Result<(), Error> {
+        let second = |row: &&AuthenticatorRow| matches!(row.kind, AuthenticatorKind::Passkey | AuthenticatorKind::Totp) && Some(row.id) != without;
+        let needed = app.identity.mfa.required_factors > 1 || self.password.hash.is_none();
+        if needed && !self.authenticators.iter().any(|row| second(&row)) {
+            return Err(Error::Conflict("this is the only second factor, and one is required; set up another first".into()));
+        }
+        Ok(())
+    }
+
     /// What it can be asked for, and what it could set up.
     pub(crate) fn ways(&self, app: &App) -> Ways {
-        let mfa = &app.identity.mfa;
         let mut has: BTreeSet<AuthenticatorKind> = self.authenticators.iter().map(|row| row.kind).collect();
         if self.of_kind(AuthenticatorKind::Recovery).all(|row| row.counter == 0) {
             has.remove(&AuthenticatorKind::Recovery);
@@ -55,9 +70,9 @@ impl Person {
         if app.passkeys.is_none() {
             has.remove(&AuthenticatorKind::Passkey);
         }
-        let can_text = mfa.offers(AuthenticatorKind::Sms) && app.sms.is_some();
+        let can_text = app.offers(AuthenticatorKind::Sms);
         // Whoever reset the password through the mailbox has proven the mailbox already.
-        let can_mail = mfa.offers(AuthenticatorKind::Email) && app.mail.is_some() && self.password.mail_reset_at.is_none();
+        let can_mail = app.offers(AuthenticatorKind::Email) && self.password.mail_reset_at.is_none();
         let has_second = [AuthenticatorKind::Passkey, AuthenticatorKind::Totp].iter().any(|kind| has.contains(kind))
             || (can_text && self.account.phone_verified_at.is_some());
         // Where others may know the password and there is nothing else, the mailbox says who chooses the next one.
@@ -68,8 +83,8 @@ impl Person {
             (AuthenticatorKind::Email, must_mail || (can_mail && self.account.email_verified_at.is_some())),
         ];
         has.extend(also.into_iter().filter_map(|(kind, there)| there.then_some(kind)));
-        let offered = [(AuthenticatorKind::Passkey, app.passkeys.is_some()), (AuthenticatorKind::Totp, mfa.offers(AuthenticatorKind::Totp))];
-        let offered = offered.into_iter().filter_map(|(kind, on)| on.then_some(kind)).filter(|kind| !has.contains(kind)).collect();
+        let offered = [AuthenticatorKind::Passkey, AuthenticatorKind::Totp];
+        let offered = offered.into_iter().filter(|kind| app.offers(*kind) && !has.contains(kind)).collect();
         Ways { has, offered }
     }
 

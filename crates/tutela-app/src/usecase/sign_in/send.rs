@@ -10,18 +10,14 @@ use tutela_limits::Refused;
 use tutela_store::Changeset;
 
 use super::{
-    Flow, Next, Visitor,
+    Flow, Visitor,
     attempts::{self, NotReserved, Scope},
 };
 use crate::{App, Ctx, Error, text, usecase::message};
 
 /// Sends a code, in place of any that was sent before.
 pub async fn send_code(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, kind: AuthenticatorKind) -> Result<(), Error> {
-    let mut flow = Flow::resume(app, ctx, visitor, token).await?;
-    match flow.standing().next {
-        Next::Challenge(kinds) if kinds.contains(&kind) => {}
-        _ => return Err(Error::Conflict("this sign-in does not ask for that; begin again".into())),
-    }
+    let mut flow = Flow::asked(app, ctx, visitor, token, kind).await?;
     let account = flow.account().clone();
     let (target, channel) = match kind {
         AuthenticatorKind::Sms => (account.phone.clone().unwrap_or_default(), "sms"),

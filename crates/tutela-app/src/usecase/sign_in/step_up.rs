@@ -41,11 +41,10 @@ pub async fn step_up(app: &App, ctx: &Ctx, visitor: &Visitor, aal: AuthStrength,
     let ways = person.ways(app);
     let sign_in = Wanted::to_sign_in(app.identity.mfa.required_factors.max(factors), &ways.has, false);
     let had = app.store.session_get(session).await?.map_or(aal, |live| live.assurance.aal);
-    let flow = Flow::stronger(app, ctx, visitor, person, session, Wanted { aal: aal.max(had), ..sign_in });
+    let mut flow = Flow::stronger(app, ctx, visitor, person, session, Wanted { aal: aal.max(had), ..sign_in });
     // As strong as the session already is, where the account still can.
-    if matches!(flow.standing().next, Next::Challenge(_)) {
-        return flow.advance().await;
+    if !matches!(flow.standing().next, Next::Challenge(_)) {
+        flow.row.sign_in.wanted.aal = aal;
     }
-    let person = Person::load(app, account, visitor.device.as_deref()).await?.ok_or(Error::NotFound("account"))?;
-    Flow::stronger(app, ctx, visitor, person, session, Wanted { aal, ..sign_in }).advance().await
+    flow.advance().await
 }
