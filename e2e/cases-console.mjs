@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { eventually, sessionIds, signIn } from "./harness.mjs";
+import { eventually, inspect, sessionIds, signIn } from "./harness.mjs";
 
 export const consoleCases = [
   ["an administrator enters the console through the code flow", async (desk) => {
@@ -36,12 +36,12 @@ export const consoleCases = [
     await refused;
     await page.getByRole("heading", { level: 1 }).waitFor();
     const keys = ["/keys", "/keys/new", "/keys/epochs", "/keys/backups", "/keys/policies", "/keys/erasure", "/keys/default"];
-    for (const path of ["/", "/people", "/sessions", "/ledger", "/ledger/0", "/ledger/0/proof", "/health", ...keys]) {
+    for (const path of ["/", "/people", "/people/new", "/people/groups", "/people/access", "/sessions", "/ledger", "/ledger/0", "/ledger/0/proof", "/health", ...keys]) {
       const answer = await page.goto(rooms + path);
       assert.equal(answer.status(), 403, path);
       assert.equal(await page.locator("table, pre, main form").count(), 0, `${path} shows no data and nothing to do`);
     }
-    for (const path of ["/keys", "/keys/epochs", "/keys/rewrap", "/keys/backups", "/keys/default/rotate", "/keys/erasure", "/keys/erasure/erase"]) {
+    for (const path of ["/people/new", "/people/groups", `/people/${"0".repeat(8)}-0000-7000-8000-${"0".repeat(12)}/disable`, "/keys", "/keys/epochs", "/keys/rewrap", "/keys/backups", "/keys/default/rotate", "/keys/erasure", "/keys/erasure/erase"]) {
       const send = async (to) => (await fetch(to, { method: "POST", body: new URLSearchParams({ name: "theirs", encrypt: "yes", reason: "none" }) })).status;
       assert.equal(await page.evaluate(send, path), 403, `POST ${path}`);
     }
@@ -122,7 +122,7 @@ export const consoleCases = [
     await page.getByRole("heading", { level: 1 }).waitFor();
   }],
 
-  ["people lists the accounts, and a name opens their events", async (desk) => {
+  ["people lists the accounts, and a name opens their page and from there their events", async (desk) => {
     const { console: rooms, admin, person } = desk.config;
     const page = await desk.inConsole(admin, "/people");
     await page.getByRole("heading", { level: 1, name: "People" }).waitFor();
@@ -130,8 +130,102 @@ export const consoleCases = [
     const row = page.locator("table.people tr", { hasText: admin.email });
     await row.locator(".chip", { hasText: "admin" }).waitFor();
     await row.locator(".row-link").click();
+    await page.waitForURL((url) => url.origin === rooms && /^\/people\/[0-9a-f-]{36}$/.test(url.pathname));
+    assert.equal(await page.getByText("Delete account").count(), 0, "nobody deletes their own account");
+    await page.getByRole("link", { name: "Show what this account did" }).click();
     await page.waitForURL((url) => url.origin === rooms && url.pathname === "/ledger" && url.search !== "");
     await page.locator("#rows tr").first().waitFor();
+  }],
+
+  ["an administrator invites somebody, says what they may do, and disables, enables and deletes the account", async (desk) => {
+    const { console: rooms, own, admin } = desk.config;
+    const page = await desk.inConsole(admin, "/people/groups");
+    const mark = Date.now().toString(36);
+    const email = `nora-${mark}@example.com`;
+    const button = (name) => page.getByRole("button", { name, exact: true });
+    const unfold = (name) => page.locator("details > summary", { hasText: name }).click();
+    const said = (text) => page.locator(".notice", { hasText: text }).waitFor();
+    const heading = (name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+    const look = (name) => inspect(page, desk.config, name, [1440, 390]);
+
+    if (!(await page.locator("details[open] > summary", { hasText: "New group" }).count())) await unfold("New group");
+    await page.locator("#name").fill(`night ${mark}`);
+    await button("Make group").click();
+    await said("Group set.");
+    await look("people-groups");
+
+    await page.goto(`${rooms}/people`);
+    await page.getByRole("link", { name: "Invite somebody" }).click();
+    await heading("Invite somebody");
+    await page.locator("#name").fill("Nora");
+    await page.locator("#email").fill("no address");
+    await page.evaluate(() => document.querySelector("main form").setAttribute("novalidate", ""));
+    await button("Invite").click();
+    await page.locator("#email-error", { hasText: /./ }).waitFor();
+    assert.equal(await page.locator("#name").inputValue(), "Nora", "what was typed is kept");
+    await look("people-new");
+    await page.locator("#email").fill(email);
+    await button("Invite").click();
+    await heading("Nora");
+    const link = await page.locator(".box code", { hasText: "/set-up/" }).innerText();
+    const account = (await page.locator("form[action$='/unlock']").getAttribute("action")).split("/")[2];
+    const theirs = await desk.page();
+    await theirs.goto(link);
+    await theirs.locator("#password").fill("eleven quiet harbours");
+    await theirs.locator("main button[type=submit]").click();
+    await theirs.waitForURL((url) => url.origin === own && !url.pathname.startsWith("/set-up"));
+    await theirs.goto(`${own}/sign-in`);
+    await signIn(theirs, { email, password: "eleven quiet harbours" });
+    await theirs.waitForURL(`${own}/account`);
+
+    await page.goto(`${rooms}/people/${account}`);
+    await unfold("Change groups");
+    await page.locator(`input[name="group:night ${mark}"]`).check();
+    await button("Set groups").click();
+    await said("Groups set.");
+    await page.locator("dl.facts .chip", { hasText: `night ${mark}` }).waitFor();
+    await unfold("Grant or deny a permission");
+    await page.locator("#permission").fill("photos:delete");
+    await page.locator("#resource").fill("album/7");
+    await page.locator("#grant-reason").fill("clears the old albums");
+    await button("Give grant").click();
+    await said("Grant given.");
+    await page.locator("table.grants td", { hasText: "album/7" }).waitFor();
+    await look("person");
+
+    await page.goto(`${rooms}/people/access?permission=photos%3Adelete&resource=album%2F7`);
+    await page.locator("table.holders a", { hasText: "Nora" }).waitFor();
+    await look("people-access");
+    const grant = page.locator("table.grants tr", { hasText: "clears the old albums" });
+    await grant.locator("summary").click();
+    await grant.getByLabel("Reason, for the ledger").fill("the albums are gone");
+    await grant.getByRole("button", { name: "End grant" }).click();
+    await said("Grant ended.");
+
+    await page.goto(`${rooms}/people/${account}`);
+    await unfold("Disable account");
+    await button("Disable account").click();
+    await said("Account disabled.");
+    await theirs.goto(`${own}/account`);
+    await theirs.getByRole("heading", { level: 1, name: "Sign in", exact: true }).waitFor();
+    await page.locator("#enable-reason").fill("   ");
+    await page.evaluate(() => { for (const form of document.querySelectorAll("form")) form.setAttribute("novalidate", ""); });
+    await button("Enable account").click();
+    await page.getByRole("alert").filter({ hasText: "Write why" }).waitFor();
+    await page.locator("#enable-reason").fill("back from leave");
+    await button("Enable account").click();
+    await said("Account enabled.");
+    await unfold("Delete account");
+    await page.locator("#delete-reason").fill("left the company");
+    await button("Delete account").click();
+    await said("Account deleted.");
+    assert.equal(await page.locator("table.people td", { hasText: email }).count(), 0);
+    assert.equal((await page.goto(`${rooms}/people/${account}`)).status(), 404);
+    await page.goto(`${rooms}/people/groups`);
+    const group = page.locator("table.groups tr", { hasText: `night ${mark}` });
+    await group.locator("summary").click();
+    await group.getByRole("button", { name: "Delete group" }).click();
+    await said("Group deleted.");
   }],
 
   ["an administrator ends a session, with a reason that goes to the ledger", async (desk) => {

@@ -38,6 +38,45 @@ pub struct Account {
     pub setup_link: Option<String>,
 }
 
+/// An account with what an administrator has to know of its ways to sign in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountDetail {
+    /// The account.
+    #[serde(flatten)]
+    pub account: Account,
+    /// When mail was shown to arrive (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email_verified_at: Option<String>,
+    /// The phone, all but its last two digits hidden.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone: Option<String>,
+    /// When a code arrived at it (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone_verified_at: Option<String>,
+    /// When the password was chosen (RFC 3339); absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub password_changed_at: Option<String>,
+    /// Why the next sign-in has to choose another password.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub password_must_change: Option<String>,
+    /// Groups it is in.
+    pub groups: Vec<String>,
+    /// What is locked after too many wrong attempts.
+    pub locks: Vec<AccountLock>,
+}
+
+/// A lock after too many wrong attempts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountLock {
+    /// `new devices`, `a known device`, or the kind of code: `email`, `recovery`, `sms`, `totp`.
+    pub what: String,
+    /// Until when (RFC 3339); absent where only an unlock helps.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<String>,
+}
+
 /// The roles an account shall hold from now on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,13 +18,13 @@ use crate::{
         link::Purpose,
         message, password, role,
         session::{self, Ending},
-        setup,
+        setup, sign_in, unlock,
     },
 };
 
 /// Makes an account. Without a password the answer holds a one-time link for choosing one.
 pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::Account, Error> {
-    app.permit(ctx, "accounts:write").await?;
+    sign_in::permit_fresh(app, ctx, "accounts:write").await?;
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&new.email)?, &new.name, ctx.now)?;
     role::must_be_giveable(app, ctx, &new.roles).await?;
     let hash = match new.password {
@@ -74,7 +74,7 @@ pub async fn disable(app: &App, ctx: &Ctx, id: AccountId) -> Result<(), Error> {
 
 /// An account that the caller may change: nobody changes somebody who may do more than they may.
 async fn governed(app: &App, ctx: &Ctx, id: AccountId) -> Result<Account, Error> {
-    app.permit(ctx, "accounts:write").await?;
+    sign_in::permit_fresh(app, ctx, "accounts:write").await?;
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     role::must_be_over(app, ctx, id).await?;
     Ok(account)
@@ -87,11 +87,23 @@ fn not_own(ctx: &Ctx, id: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
-/// One account.
-pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::Account, Error> {
+/// One account, with what an administrator has to know of its ways to sign in.
+pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::AccountDetail, Error> {
     app.permit(ctx, "accounts:read").await?;
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    Ok(shown(&account, app.store.account_role_list(id).await?))
+    let password = app.store.account_get_password(id).await?.unwrap_or_default();
+    let locks = unlock::locks(app, ctx, &account).await?;
+    let at = |time: tutela_core::Timestamp| time.to_string();
+    Ok(api::AccountDetail {
+        email_verified_at: account.email_verified_at.map(at),
+        phone: account.phone.as_deref().map(sign_in::masked_phone),
+        phone_verified_at: account.phone_verified_at.map(at),
+        password_changed_at: password.changed_at.map(at),
+        password_must_change: password.must_change,
+        groups: app.store.group_list_by_account(id).await?,
+        locks,
+        account: shown(&account, app.store.account_role_list(id).await?),
+    })
 }
 
 /// Lets a disabled account sign in again.
@@ -142,7 +154,7 @@ pub async fn invite(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::SetupLin
 
 /// Sets the roles of an account; what it may do changes at once.
 pub async fn set_roles(app: &App, ctx: &Ctx, id: AccountId, roles: Vec<String>) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
+    sign_in::permit_fresh(app, ctx, "accounts:write").await?;
     app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let old = app.store.account_role_list(id).await?;
     // Taking a role away is as much of a power as giving it.

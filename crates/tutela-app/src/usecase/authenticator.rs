@@ -302,7 +302,7 @@ pub async fn remove(app: &App, ctx: &Ctx, id: AuthenticatorId) -> Result<(), Err
 
 /// Removes one of somebody's, with a reason: a factor that was lost, after the person was identified anew.
 pub async fn remove_for(app: &App, ctx: &Ctx, account: AccountId, id: AuthenticatorId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "authenticators:write").await?;
+    sign_in::permit_fresh(app, ctx, "authenticators:write").await?;
     let person = Person::load(app, account, None).await?.ok_or(Error::NotFound("account"))?;
     super::role::must_be_over(app, ctx, account).await?;
     let why = super::account::reason(why)?;

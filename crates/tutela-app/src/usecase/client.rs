@@ -7,11 +7,11 @@ use tutela_identity::{
     event::{ClientCreated, ClientRevoked},
 };
 
-use crate::{App, Ctx, Error, PERMISSIONS};
+use crate::{App, Ctx, Error, PERMISSIONS, usecase::sign_in};
 
 /// Issues a key; the answer shows it once. Nobody hands out more than they hold themselves.
 pub async fn create(app: &App, ctx: &Ctx, new: api::NewClient) -> Result<api::Client, Error> {
-    app.permit(ctx, "clients:write").await?;
+    sign_in::permit_fresh(app, ctx, "clients:write").await?;
     let expires_at = match new.expires_at {
         Some(text) => Some(
             text.parse::<Timestamp>().map_err(|_| Error::invalid("expires_at", format!("`{text}` is not an RFC 3339 time such as 2027-01-31T00:00:00Z")))?,
@@ -37,7 +37,7 @@ pub async fn list(app: &App, ctx: &Ctx, before: Option<ClientId>, limit: u32) ->
 
 /// Stops a key, at once on this node and within a second on others.
 pub async fn revoke(app: &App, ctx: &Ctx, id: ClientId) -> Result<(), Error> {
-    app.permit(ctx, "clients:write").await?;
+    sign_in::permit_fresh(app, ctx, "clients:write").await?;
     match app.commit(ctx, ClientRevoked { client: id }, |c| c.client_revoke(id, ctx.now)).await {
         Err(Error::Store(tutela_store::Error::Conflict(_))) => Err(Error::NotFound("client")),
         done => {

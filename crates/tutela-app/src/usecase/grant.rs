@@ -12,12 +12,13 @@ use crate::{
     usecase::{
         account::reason,
         role::{self, EVERYTHING},
+        sign_in,
     },
 };
 
 /// Gives or denies a permission. Nobody gives what they do not hold themselves.
 pub async fn give(app: &App, ctx: &Ctx, new: api::NewGrant) -> Result<api::Grant, Error> {
-    app.permit(ctx, "grants:write").await?;
+    sign_in::permit_fresh(app, ctx, "grants:write").await?;
     let to = grantee(app, ctx, &new).await?;
     let effect = Effect::parse(&new.effect).ok_or_else(|| Error::invalid("effect", "`allow` or `deny`"))?;
     let expires_at = new.expires_at.as_deref().map(time).transpose()?;
@@ -49,9 +50,16 @@ pub async fn list(app: &App, ctx: &Ctx, before: Option<GrantId>, limit: u32) -> 
     Ok(app.store.grant_list(before, limit.clamp(1, 100), ctx.now).await?.iter().map(shown).collect())
 }
 
+/// Live grants to one account alone, newest first.
+pub async fn list_for(app: &App, ctx: &Ctx, account: AccountId) -> Result<Vec<api::Grant>, Error> {
+    app.permit(ctx, "grants:read").await?;
+    let to_it = |grant: &&Grant| grant.to == Grantee::Account(account);
+    Ok(app.store.grant_list_by_account(account, ctx.now).await?.iter().filter(to_it).map(shown).collect())
+}
+
 /// Takes a grant back, with a reason.
 pub async fn end(app: &App, ctx: &Ctx, id: GrantId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "grants:write").await?;
+    sign_in::permit_fresh(app, ctx, "grants:write").await?;
     let why = reason(why)?;
     let grant = app.store.grant_get(id).await?.ok_or(Error::NotFound("grant"))?;
     // Lifting a denial gives as much as a grant does.

@@ -4,7 +4,10 @@ use tutela_api as api;
 use tutela_core::AccountId;
 use tutela_identity::event::{GroupChanged, GroupDeleted, GroupMemberChanged};
 
-use crate::{App, Ctx, Error, usecase::role};
+use crate::{
+    App, Ctx, Error,
+    usecase::{role, sign_in},
+};
 
 /// Most roles of a group.
 const MOST_ROLES: usize = 64;
@@ -17,7 +20,7 @@ pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::Group>, Error> {
 
 /// Makes a group or sets its roles; what its members may do changes at once.
 pub async fn set(app: &App, ctx: &Ctx, group: api::Group) -> Result<(), Error> {
-    app.permit(ctx, "groups:write").await?;
+    sign_in::permit_fresh(app, ctx, "groups:write").await?;
     let name = &group.name;
     let fine =
         (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_- ".contains(&b)) && name.trim() == name;
@@ -36,7 +39,7 @@ pub async fn set(app: &App, ctx: &Ctx, group: api::Group) -> Result<(), Error> {
 
 /// Deletes a group; its members lose its roles.
 pub async fn delete(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
-    app.permit(ctx, "groups:write").await?;
+    sign_in::permit_fresh(app, ctx, "groups:write").await?;
     must_be_mine(app, ctx, name).await?;
     let members = app.store.group_list_members(name, None, 10_000).await?.len() as u64;
     let change = |c: tutela_store::Changeset| c.grant_delete_by_group(name).group_delete(name).announce("group", name);
@@ -54,7 +57,7 @@ pub async fn members(app: &App, ctx: &Ctx, name: &str, before: Option<AccountId>
 
 /// Puts an account into a group or takes it out.
 pub async fn set_member(app: &App, ctx: &Ctx, name: &str, account: AccountId, joined: bool) -> Result<(), Error> {
-    app.permit(ctx, "groups:write").await?;
+    sign_in::permit_fresh(app, ctx, "groups:write").await?;
     must_be_mine(app, ctx, name).await?;
     app.store.account_get(account).await?.ok_or(Error::NotFound("account"))?;
     app.commit(ctx, GroupMemberChanged::new(name, account, joined), |c| {

@@ -4,7 +4,7 @@ use tutela_api as api;
 use tutela_core::AccountId;
 use tutela_identity::{Role, access::Effect, event::RoleChanged};
 
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, usecase::sign_in};
 
 /// What somebody holds who may do everything.
 pub(crate) const EVERYTHING: &str = "*";
@@ -17,7 +17,7 @@ pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::Role>, Error> {
 
 /// Makes a role or sets what it allows.
 pub async fn set(app: &App, ctx: &Ctx, role: api::Role) -> Result<(), Error> {
-    app.permit(ctx, "roles:write").await?;
+    sign_in::permit_fresh(app, ctx, "roles:write").await?;
     let role = Role::new(&role.name, role.permissions)?;
     must_hold(ctx, &role.permissions)?;
     // Emptying a role is as much of a power as filling it.

@@ -116,6 +116,12 @@ pub async fn own(app: &App, ctx: &Ctx) -> Result<Vec<SessionView>, Error> {
     Ok(app.store.session_list_by_account(account, PAGE, ctx.now).await?)
 }
 
+/// The live sessions of one account, newest first.
+pub async fn list_for(app: &App, ctx: &Ctx, account: AccountId) -> Result<Vec<SessionView>, Error> {
+    app.permit(ctx, "sessions:read").await?;
+    Ok(app.store.session_list_by_account(account, PAGE, ctx.now).await?)
+}
+
 /// Everybody's live sessions, newest first.
 pub async fn list(app: &App, ctx: &Ctx, before: Option<SessionId>, limit: u32) -> Result<Vec<SessionView>, Error> {
     app.permit(ctx, "sessions:read").await?;

@@ -1,8 +1,10 @@
 //! Lifting locks: by the owner, with the mailed link and a second factor where there is one, or by an administrator
 //! with a reason.
 
+use tutela_api as api;
 use tutela_core::{AccountId, DeviceId};
-use tutela_identity::{AuthenticatorKind, event::SignInUnlocked};
+use tutela_identity::{Account, AuthenticatorKind, event::SignInUnlocked};
+use tutela_limits::Refused;
 use tutela_store::Changeset;
 
 use crate::{
@@ -50,7 +52,7 @@ pub async fn by_owner(app: &App, ctx: &Ctx, token: &str, code: &str) -> Result<(
 
 /// Lifts the locks of an account: of new devices, of its devices, and of every kind of code.
 pub async fn by_admin(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "accounts:write").await?;
+    sign_in::permit_fresh(app, ctx, "accounts:write").await?;
     let why = account::reason(why)?;
     let person = Person::load(app, id, None).await?.ok_or(Error::NotFound("account"))?;
     role::must_be_over(app, ctx, id).await?;
@@ -58,10 +60,31 @@ pub async fn by_admin(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<
     app.commit(ctx, SignInUnlocked::new(id, "administrator", &why), |changeset| lift(app, changeset, &person, &devices)).await
 }
 
+/// What is locked of an account now.
+pub(crate) async fn locks(app: &App, ctx: &Ctx, account: &Account) -> Result<Vec<api::AccountLock>, Error> {
+    let devices: Vec<DeviceId> = app.store.device_list(account.id, 1_000).await?.iter().map(|device| device.id).collect();
+    let mut locks = Vec::new();
+    for scope in scopes(account, &devices) {
+        if let Some(refused) = scope.refused(app, ctx.now).await? {
+            let until = match refused {
+                Refused::Locked { until } => Some(until.to_string()),
+                Refused::Exhausted => None,
+            };
+            let what = if matches!(scope, Scope::KnownDevice(..)) { "a known device" } else { scope.words() };
+            locks.push(api::AccountLock { what: what.to_owned(), until });
+        }
+    }
+    Ok(locks)
+}
+
 fn lift(app: &App, changeset: Changeset, person: &Person, devices: &[DeviceId]) -> Changeset {
-    let id = person.account.id;
+    scopes(&person.account, devices).fold(changeset, |set, scope| set.attempt_clear(scope.key(app)))
+}
+
+/// Every bucket that can lock an account out.
+fn scopes(account: &Account, devices: &[DeviceId]) -> impl Iterator<Item = Scope> {
+    let id = account.id;
     let codes = [AuthenticatorKind::Email, AuthenticatorKind::Recovery, AuthenticatorKind::Sms, AuthenticatorKind::Totp].map(|kind| Scope::Code(id, kind));
-    let devices = devices.iter().map(|device| Scope::KnownDevice(id, *device));
-    let all = [Scope::unknown_devices(&person.account.email)].into_iter().chain(codes).chain(devices);
-    all.fold(changeset, |set, scope| set.attempt_clear(scope.key(app)))
+    let devices = devices.iter().map(move |device| Scope::KnownDevice(id, *device));
+    [Scope::unknown_devices(&account.email)].into_iter().chain(codes).chain(devices)
 }

@@ -3,7 +3,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use tutela_api::{Account, AccountRoles, Authenticator, ExternalId, NewAccount, Page, Problem, ReasonBody, SetupLink};
+use tutela_api::{Account, AccountDetail, AccountRoles, Authenticator, ExternalId, NewAccount, Page, Problem, ReasonBody, SetupLink};
 use tutela_app::{account, authenticator, setup, unlock};
 
 use super::{Body, Paging, grant::Why, id, me::shown};
@@ -20,8 +20,8 @@ pub(crate) async fn create(State(web): State<Web>, caller: Caller, Body(new): Bo
     Ok((StatusCode::CREATED, Json(account::create(&web.app, &caller.ctx, new).await?)))
 }
 
-#[utoipa::path(get, path = "/v1/accounts/{id}", params(("id" = String, Path)), responses((status = 200, body = Account), (status = "default", body = Problem)))]
-pub(crate) async fn get(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<Json<Account>> {
+#[utoipa::path(get, path = "/v1/accounts/{id}", params(("id" = String, Path)), responses((status = 200, body = AccountDetail), (status = "default", body = Problem)))]
+pub(crate) async fn get(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<Json<AccountDetail>> {
     Ok(Json(account::get(&web.app, &caller.ctx, id(&text, "account")?).await?))
 }
 

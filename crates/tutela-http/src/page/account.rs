@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tutela_app::{Error, account, authenticator, device, password, profile, search, session};
+use tutela_app::{Error, account, authenticator, device, password, profile, search, session, sign_in};
 use tutela_core::ErrorKind;
 use tutela_identity::AuthenticatorKind;
 
@@ -107,7 +107,7 @@ pub(super) async fn security_page(web: &Web, caller: &Caller, notice: Option<Str
         can_totp: app.offers(AuthenticatorKind::Totp),
         can_passkey: app.offers(AuthenticatorKind::Passkey),
         can_phone: app.offers(AuthenticatorKind::Sms),
-        phone: own.phone.as_deref().map(|phone| tutela_identity::authenticator::Phone::parse(phone).map_or_else(|_| phone.to_owned(), |p| p.masked())),
+        phone: own.phone.as_deref().map(sign_in::masked_phone),
         authenticators: list
             .into_iter()
             .map(|shown| OwnAuthenticator {

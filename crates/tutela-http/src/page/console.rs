@@ -1,31 +1,24 @@
-//! Console pages: overview, people, sessions, health.
+//! Console pages: overview and health.
 
 use axum::{
-    Form,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, Uri},
     response::Response,
 };
-use serde::Deserialize;
-use tutela_app::{Error, Query as LedgerQuery, account, health, search, session};
-use tutela_core::{AccountId, SessionId};
+use tutela_app::{Error, Query as LedgerQuery, account, health, search};
 
 use super::{
     console_frame::Desk,
-    see_other,
-    show::{row, when, when_text},
+    show::{row, when_text},
 };
 use crate::{
     caller::Caller,
     view::{
-        console::{AccountRow, HealthCheck, HealthPage, OverviewPage, PeoplePage, Room, SessionRow, SessionsPage},
+        console::{HealthCheck, HealthPage, OverviewPage, Room},
         part::{ByteSize, Count, Identifier, Status, Tone},
     },
     web::Web,
 };
-
-/// Rows of a list.
-const PAGE: u32 = 50;
 
 macro_rules! desk {
     ($web:expr, $caller:expr, $headers:expr, $uri:expr) => {
@@ -72,96 +65,6 @@ async fn overview_page(desk: &Desk) -> Result<OverviewPage, Error> {
         zone: "UTC".into(),
         latest: latest.items.iter().map(row).collect(),
     })
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Below {
-    cursor: Option<String>,
-}
-
-pub(crate) async fn people(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(below): Query<Below>) -> Response {
-    let desk = desk!(web, caller, headers, uri);
-    let before: Option<AccountId> = below.cursor.as_deref().and_then(|c| c.parse().ok());
-    let (app, ctx) = (&desk.web.app, &desk.caller.ctx);
-    let (accounts, total) = match (account::list(app, ctx, before, PAGE).await, account::count(app, ctx).await) {
-        (Ok(accounts), Ok(total)) => (accounts, total),
-        (Err(e), _) | (_, Err(e)) => return desk.failed(Room::People, &e),
-    };
-    let older = (accounts.len() as u32 == PAGE).then(|| accounts.last().map(|a| format!("/people?cursor={}", a.id))).flatten();
-    let rows = accounts.into_iter().map(|a| AccountRow {
-        events_url: format!("/ledger?q=actor%3A{}", a.id),
-        state: if a.state == "active" { Status::new(Tone::Good, "active") } else { Status::new(Tone::Danger, a.state.clone()) },
-        created: when_text(&a.created_at),
-        id: Identifier::new(a.id),
-        name: a.name,
-        email: a.email,
-        roles: a.roles,
-    });
-    desk.show(&PeoplePage { frame: desk.frame(Room::People), total: Count(total), rows: rows.collect(), newer: before.map(|_| "/people".into()), older })
-}
-
-pub(crate) async fn sessions(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(below): Query<Below>) -> Response {
-    let desk = desk!(web, caller, headers, uri);
-    sessions_page(&desk, below.cursor.as_deref().and_then(|c| c.parse().ok()), None).await
-}
-
-async fn sessions_page(desk: &Desk, before: Option<SessionId>, error: Option<String>) -> Response {
-    let (app, ctx) = (&desk.web.app, &desk.caller.ctx);
-    let (views, total) = match (session::list(app, ctx, before, PAGE).await, health::live_sessions(app, ctx).await) {
-        (Ok(views), Ok(total)) => (views, total),
-        (Err(e), _) | (_, Err(e)) => return desk.failed(Room::People, &e),
-    };
-    let mut rows = Vec::with_capacity(views.len());
-    for view in &views {
-        let name = account::name_of(app, ctx, view.session.account).await.unwrap_or_else(|_| "unknown".into());
-        rows.push(SessionRow {
-            id: Identifier::new(view.session.id.to_string()),
-            account: name,
-            hosts: view.hosts.join(", "),
-            started: when(view.session.created_at),
-            seen: when(view.session.last_seen_at),
-            current: ctx.principal.session() == Some(view.session.id),
-        });
-    }
-    let older = (views.len() as u32 == PAGE).then(|| views.last().map(|v| format!("/sessions?cursor={}", v.session.id))).flatten();
-    desk.show(&SessionsPage {
-        frame: desk.frame(Room::People),
-        total: Count(total),
-        notice: None,
-        error,
-        rows,
-        newer: before.map(|_| "/sessions".into()),
-        older,
-    })
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Why {
-    #[serde(default)]
-    reason: String,
-}
-
-pub(crate) async fn end_session(
-    State(web): State<Web>,
-    caller: Caller,
-    headers: HeaderMap,
-    uri: Uri,
-    Path(id): Path<String>,
-    Form(why): Form<Why>,
-) -> Response {
-    let desk = desk!(web, caller, headers, uri);
-    let reason = why.reason.trim().to_owned();
-    if reason.is_empty() {
-        return sessions_page(&desk, None, Some("Write why; the reason goes to the ledger.".into())).await;
-    }
-    let ended = match id.parse() {
-        Ok(id) => session::end(&desk.web.app, &desk.caller.ctx, id, Some(reason)).await,
-        Err(_) => Err(Error::NotFound("session")),
-    };
-    match ended {
-        Ok(()) => see_other("/sessions"),
-        Err(e) => sessions_page(&desk, None, Some(e.to_string())).await,
-    }
 }
 
 pub(crate) async fn health(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri) -> Response {

@@ -1,5 +1,7 @@
 //! Around every console page: who is signed in, and the way to sign in on this host.
 
+use std::time::Duration;
+
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri},
@@ -46,6 +48,18 @@ impl Desk {
             Ok(_) => Ok(desk),
             Err(e) => Err(desk.failed(Room::Overview, &e)),
         }
+    }
+
+    /// Whether who looks may do something; nothing is recorded, because nothing was tried.
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.caller.ctx.principal.allows(permission)
+    }
+
+    /// Where an act asks for a fresh sign-in: leads there, and then to the page at `back`, where it is done again.
+    pub(crate) fn prove_again(&self, error: &Error, back: &str) -> Option<Response> {
+        let Error::NotFresh { max_age, .. } = error else { return None };
+        let wanted = Wanted { max_age: Some(Duration::from_secs(*max_age)), ..Wanted::default() };
+        Some(lead(&self.web, &self.caller, back, wanted, self.fragment))
     }
 
     pub(crate) fn frame(&self, room: Room) -> ConsoleFrame {
@@ -102,8 +116,11 @@ impl Desk {
 
 /// Leads to the own host's sign-in page and back here.
 fn begin(web: &Web, caller: &Caller, uri: &Uri, fragment: bool) -> Response {
-    let return_to = uri.path_and_query().map_or("/", |p| p.as_str());
-    let start = handover::begin(&web.app, web.origin(), return_to, Wanted::default(), caller.ctx.now);
+    lead(web, caller, uri.path_and_query().map_or("/", |p| p.as_str()), Wanted::default(), fragment)
+}
+
+fn lead(web: &Web, caller: &Caller, return_to: &str, wanted: Wanted, fragment: bool) -> Response {
+    let start = handover::begin(&web.app, web.origin(), return_to, wanted, caller.ctx.now);
     // A fetch cannot follow a redirect to another origin; htmx is told to navigate instead.
     let mut response = match HeaderValue::from_str(&start.location) {
         Ok(location) if fragment => (StatusCode::OK, [("hx-redirect", location)]).into_response(),

@@ -5,6 +5,7 @@ mod account;
 pub(crate) mod assets;
 mod change;
 mod console;
+mod console_access;
 mod console_frame;
 mod console_key_care;
 mod console_keys;
@@ -12,6 +13,8 @@ mod console_ledger;
 mod console_ledger_care;
 mod console_ledger_read;
 mod console_ledger_sinks;
+mod console_people;
+mod console_person;
 mod links;
 mod own;
 mod probe;
@@ -108,9 +111,6 @@ fn account() -> Router<Web> {
 pub(crate) fn console() -> Router<Web> {
     Router::new()
         .route("/", get(console::overview))
-        .route("/people", get(console::people))
-        .route("/sessions", get(console::sessions))
-        .route("/sessions/{id}/end", post(console::end_session))
         .route("/health", get(console::health))
         .route("/ledger", get(console_ledger::list))
         .route("/ledger/tail", get(console_ledger::tail))
@@ -119,8 +119,26 @@ pub(crate) fn console() -> Router<Web> {
         .route("/_tutela/callback", get(console_frame::callback))
         .route("/_tutela/sign-out", post(console_frame::sign_out))
         .route("/_tutela/assets/{name}", get(assets::serve))
+        .merge(people())
         .merge(keys())
         .merge(ledger())
+}
+
+/// Pages of the console's room of people; every address that takes a post also leads to its page.
+fn people() -> Router<Web> {
+    let access = || get(|| async { Redirect::to("/people/access") });
+    Router::new()
+        .route("/people", get(console_people::list))
+        .route("/people/new", get(console_people::form).post(console_people::create))
+        .route("/people/access", get(console_access::access))
+        .route("/people/grants/{id}/end", access().post(console_access::end_grant))
+        .route("/people/groups", get(console_access::groups).post(console_access::set_group))
+        .route("/people/groups/{name}/delete", get(|| async { Redirect::to("/people/groups") }).post(console_access::delete_group))
+        .route("/people/{id}", get(console_person::show))
+        .route("/people/{id}/{verb}", get(console_person::again).post(console_person::act))
+        .route("/people/{id}/authenticators/{way}/remove", get(console_person::again).post(console_person::remove_authenticator))
+        .route("/sessions", get(console_people::sessions))
+        .route("/sessions/{id}/end", get(|| async { Redirect::to("/sessions") }).post(console_people::end_session))
 }
 
 /// Pages of the console's room of keys. Whoever has to sign in again while they post comes back with a

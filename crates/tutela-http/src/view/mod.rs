@@ -12,6 +12,7 @@ pub mod hosted;
 pub mod keys;
 pub mod ledger;
 pub mod part;
+pub mod people;
 pub mod words;
 
 /// Addresses of the files every page loads, each with its content hash as query.

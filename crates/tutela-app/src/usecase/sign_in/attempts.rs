@@ -85,6 +85,13 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// Why the next attempt would be refused; `None` where it would not.
+    pub(crate) async fn refused(&self, app: &App, now: Timestamp) -> Result<Option<Refused>, Error> {
+        Ok(app.store.attempt_get(self.key(app)).await?.bucket.refusal(self.rule(app).1, now))
+    }
+}
+
 /// Attempts that were counted at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Reserved {

@@ -31,6 +31,7 @@ pub use passkey::{finish_passkey, offer_passkey, offer_passkey_as_second};
 pub use password::{new_password, password, password_again};
 pub(crate) use person::{Person, unseal_passkeys};
 pub use send::send_code;
+pub(crate) use step_up::permit_fresh;
 pub use step_up::{Needed, require_fresh, step_up};
 
 pub(crate) use begin::Flow;
@@ -110,7 +111,8 @@ fn masked_mail(email: &str) -> String {
     format!("{}…@{domain}", local.chars().take(1).collect::<String>())
 }
 
-fn masked_phone(phone: &str) -> String {
+/// A phone with all but its last digits hidden.
+pub fn masked_phone(phone: &str) -> String {
     Phone::parse(phone).map_or_else(|_| "…".to_owned(), |phone| phone.masked())
 }
 

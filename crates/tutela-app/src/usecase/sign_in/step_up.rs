@@ -33,6 +33,13 @@ pub async fn require_fresh(app: &App, ctx: &Ctx, needed: Needed) -> Result<(), E
     Err(Error::NotFresh { challenge, acr: aal.acr(), max_age: age.map_or(0, |age| age.as_secs()) })
 }
 
+/// Permits an act over others: by role or grant, and by a sign-in that is fresh (ASVS 7.5.3). Whoever left a console
+/// open did not leave the power to make administrators.
+pub(crate) async fn permit_fresh(app: &App, ctx: &Ctx, permission: &'static str) -> Result<(), Error> {
+    app.permit(ctx, permission).await?;
+    require_fresh(app, ctx, Needed::Fresh).await
+}
+
 /// Begins a step-up of the caller's session. Nothing of an earlier sign-in counts for it.
 pub async fn step_up(app: &App, ctx: &Ctx, visitor: &Visitor, aal: AuthStrength, factors: u8) -> Result<Progress, Error> {
     let account = session::own_account(ctx)?;
