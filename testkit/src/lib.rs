@@ -8,6 +8,7 @@ mod cluster;
 mod env;
 mod fault_proxy;
 mod peers;
+mod post_office;
 mod postgres;
 mod store;
 
@@ -16,6 +17,7 @@ pub use cluster::SearchServer;
 pub use env::TestEnv;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
+pub use post_office::PostOffice;
 pub use postgres::{PostgresServer, shared_postgres};
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
 

@@ -36,6 +36,15 @@ pub fn shared_postgres() -> Option<&'static PostgresServer> {
 impl PostgresServer {
     /// Starts a server with extra settings such as `fsync=off`; `None` where PostgreSQL is not installed.
     pub fn start(settings: &[&str]) -> Option<Self> {
+        Self::launch(settings, 5432)
+    }
+
+    /// As [`start`](Self::start), for programs that know no unix sockets: it listens on this port of loopback too.
+    pub fn start_on(port: u16, settings: &[&str]) -> Option<Self> {
+        Self::launch(&[settings, &["listen_addresses=127.0.0.1", &format!("port={port}")]].concat(), port)
+    }
+
+    fn launch(settings: &[&str], port: u16) -> Option<Self> {
         let bin = binaries()?;
         let template = template(&bin)?;
         let dir = tempfile::Builder::new().prefix("tutela-pg").tempdir().ok()?;
@@ -51,7 +60,7 @@ impl PostgresServer {
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().ok()?).stderr(log).spawn().ok()?;
         let server = Self { dir, child };
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !Command::new(bin.join("pg_isready")).arg("-q").arg("-h").arg(server.dir.path()).status().ok()?.success() {
+        while !Command::new(bin.join("pg_isready")).arg("-q").args(["-p", &port.to_string(), "-h"]).arg(server.dir.path()).status().ok()?.success() {
             assert!(Instant::now() < deadline, "PostgreSQL did not start: {}", std::fs::read_to_string(server.dir.path().join("log")).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(20));
         }

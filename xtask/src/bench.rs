@@ -1,19 +1,38 @@
 //! `bench`: builds what is measured, then hands over to `benches/`.
 
-use crate::{Place, Steps, Stop, cmd, python};
+use std::path::PathBuf;
 
-/// Every benchmark, and whether it measures the program `tutela` itself, or that and OpenBao.
-const BENCHES: &[(&str, Measures)] =
-    &[("crypto", Measures::ProgramAndOpenBao), ("ledger", Measures::Library), ("proxy", Measures::Program), ("start", Measures::Program)];
+use crate::{Place, Steps, Stop, cmd, keycloak, python};
 
-/// Names the program of OpenBao, where it is not to be installed.
-const BAO: &str = "TUTELA_BAO";
+/// Every benchmark, and what it measures.
+const BENCHES: &[(&str, Measures)] = &[
+    ("crypto", Measures::Beside(OPENBAO)),
+    ("identity", Measures::Beside(KEYCLOAK)),
+    ("ledger", Measures::Library),
+    ("proxy", Measures::Program),
+    ("start", Measures::Program),
+];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+const KEYCLOAK: Peer = Peer { name: "Keycloak", variable: "TUTELA_KEYCLOAK", get: keycloak::home };
+const OPENBAO: Peer = Peer { name: "OpenBao", variable: "TUTELA_BAO", get: python::openbao };
+
+#[derive(Clone, Copy)]
 enum Measures {
     Library,
+    /// The program `tutela`.
     Program,
-    ProgramAndOpenBao,
+    /// The program, and a peer beside it.
+    Beside(Peer),
+}
+
+/// A program that ours is compared with.
+#[derive(Clone, Copy)]
+struct Peer {
+    name: &'static str,
+    /// Names where it is, where it is not to be installed.
+    variable: &'static str,
+    /// Installs it.
+    get: fn(&Place) -> Result<PathBuf, Stop>,
 }
 
 /// `bench NAME... [--FLAG...]`.
@@ -32,21 +51,22 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
 }
 
 fn one(place: &Place, name: &str, measures: Measures, flags: &[String]) -> Result<(), Stop> {
-    if measures != Measures::Library {
+    if !matches!(measures, Measures::Library) {
         cmd::run(&mut cmd::cargo(place, &["build", "--release", "-p", "tutela"]))?;
     }
     let mut command = cmd::cargo(place, &["run", "--release", "-q", "-p", "benches", "--", name]);
     command.args(flags).env("TUTELA_BIN", place.program("release"));
-    if measures != Measures::ProgramAndOpenBao || std::env::var_os(BAO).is_some() {
+    let Measures::Beside(peer) = measures else { return cmd::run(&mut command) };
+    if std::env::var_os(peer.variable).is_some() {
         return cmd::run(&mut command);
     }
-    match python::openbao(place) {
-        Ok(bao) => cmd::run(command.env(BAO, bao)),
+    match (peer.get)(place) {
+        Ok(found) => cmd::run(command.env(peer.variable, found)),
         // Ours is measured all the same; without the peer the step is counted as skipped.
         Err(Stop::Failed(why) | Stop::Skipped(why)) => {
-            println!("OpenBao cannot be had: {why}");
+            println!("{} cannot be had: {why}", peer.name);
             cmd::run(&mut command)?;
-            Err(Stop::Skipped(format!("measured without OpenBao: {why}")))
+            Err(Stop::Skipped(format!("measured without {}: {why}", peer.name)))
         }
     }
 }

@@ -11,6 +11,7 @@ mod demo;
 pub mod e2e;
 pub mod fuzz;
 mod http;
+mod keycloak;
 pub mod peers;
 mod place;
 mod python;

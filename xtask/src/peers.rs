@@ -3,7 +3,12 @@
 use crate::{Place, Steps, Stop, bench, cmd};
 
 /// Who is compared with, what has to be installed, and which benchmark does it.
-const PEERS: &[(&str, &[&str], &str)] = &[("nginx", &["nginx", "wrk"], "proxy"), ("openbao", &["python3"], "crypto"), ("postgresql", &["setpriv"], "ledger")];
+const PEERS: &[(&str, &[&str], &str)] = &[
+    ("keycloak", &["java", "mvn", "unzip"], "identity"),
+    ("nginx", &["nginx", "wrk"], "proxy"),
+    ("openbao", &["python3"], "crypto"),
+    ("postgresql", &["setpriv"], "ledger"),
+];
 
 /// `peers [NAME...]`: all of them where none is named.
 pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), String> {

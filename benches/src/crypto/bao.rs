@@ -13,12 +13,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
-use super::{
-    BATCH, PLAINTEXT,
-    http::{Connection, post},
-    load::Target,
-};
+use super::{BATCH, PLAINTEXT, load::Target};
 use crate::{
+    http::{Connection, post},
     machine,
     server::{free_port, status},
 };

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{BATCH, http::Connection};
-use crate::{machine, stats::percentile};
+use super::BATCH;
+use crate::{http::Connection, machine, stats::percentile};
 
 /// Time for the server to write what it recorded; that work belongs to the requests.
 const SETTLE: Duration = Duration::from_secs(2);

@@ -10,7 +10,6 @@
 //! All of them in turn, round by round.
 
 mod bao;
-mod http;
 mod inside;
 mod load;
 mod tutela;

@@ -5,12 +5,11 @@ use std::{os::unix::net::UnixStream, path::Path};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
-use super::{
-    BATCH, PLAINTEXT,
+use super::{BATCH, PLAINTEXT, load::Target};
+use crate::{
     http::{Connection, post},
-    load::Target,
+    server::Server,
 };
-use crate::server::Server;
 
 /// Host of the default `public_url`.
 const HOST: &str = "tutela.localhost:8080";

@@ -66,6 +66,26 @@ pub struct AccountDetail {
     pub locks: Vec<AccountLock>,
 }
 
+/// What was found when accounts were held against the ledger.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountsVerified {
+    /// Accounts that were compared.
+    pub accounts: u64,
+    /// Those that differ; each is in the ledger, its sessions have ended, and it has to choose another password.
+    pub differences: Vec<AccountDifference>,
+}
+
+/// A part of an account that is not what the ledger says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountDifference {
+    /// Account id.
+    pub account_id: String,
+    /// `authenticators`, `grants`, `groups`, `password`, `roles` or `state`.
+    pub what: String,
+}
+
 /// A lock after too many wrong attempts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

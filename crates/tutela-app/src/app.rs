@@ -30,6 +30,7 @@ use crate::{
         epoch, event_type,
         handover::host_of,
         key, message,
+        sign_in::attempts::Lanes,
     },
     uses::{self, Uses},
 };
@@ -48,7 +49,8 @@ pub struct Inner {
     pub(crate) cookies: Cookies,
     pub(crate) mail: Option<Arc<dyn MailSender>>,
     pub(crate) sms: Option<Arc<dyn SmsSender>>,
-    pub(crate) messages_due: Notify,
+    pub(crate) messages_due: [Notify; 2],
+    pub(crate) attempt_lanes: Lanes,
     pub(crate) passkeys: Option<Passkeys>,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
@@ -80,7 +82,7 @@ pub struct Inner {
     pub(crate) sink: RequestSink,
     pub(crate) started_at: Timestamp,
     stop: CancellationToken,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
 }
 
 /// What the background work takes its work from.
@@ -203,7 +205,8 @@ impl App {
             limits: parts.limits,
             mail: parts.mail,
             sms: parts.sms,
-            messages_due: Notify::new(),
+            messages_due: [Notify::new(), Notify::new()],
+            attempt_lanes: Lanes::default(),
             passkeys,
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
@@ -240,7 +243,9 @@ impl App {
         self.tasks.spawn(uses::run(self.clone(), queues.used));
         self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
-        self.tasks.spawn(message::run(self.clone(), self.stop.clone()));
+        for channel in message::CHANNELS {
+            self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
+        }
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }
 

@@ -9,7 +9,7 @@ use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{backup, epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
+    usecase::{account_check, backup, epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
 };
 
 pub(crate) const QUEUE: &str = "house";
@@ -17,6 +17,7 @@ const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
 const JOBS: &[(&str, Duration)] = &[
+    ("accounts", Duration::from_secs(3_600)),
     ("backup", Duration::from_secs(300)),
     ("keys", Duration::from_secs(60)),
     ("provider", Duration::from_secs(86_400)),
@@ -66,6 +67,7 @@ async fn turn(app: &App) -> Result<(), Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
     match job.key.as_str() {
+        "accounts" => drop(account_check::run(app, &Ctx::new(app.env(), Principal::System("accounts"))).await?),
         "backup" => back_up(app),
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),

@@ -1,14 +1,19 @@
 //! Accounts, groups and grants beyond the everyday calls.
 
 use reqwest::Method;
-use tutela_api::{Account, Authenticator, Grant, Group, NewGrant, Page, PermissionHolder, PermissionsOf, ReasonBody, SetupLink};
+use tutela_api::{AccountDetail, AccountsVerified, Authenticator, Grant, Group, NewGrant, Page, PermissionHolder, PermissionsOf, ReasonBody, SetupLink};
 
 use crate::{Client, Error, with_query};
 
 impl Client {
     /// One account.
-    pub async fn account(&self, id: &str) -> Result<Account, Error> {
+    pub async fn account(&self, id: &str) -> Result<AccountDetail, Error> {
         self.send(self.request(Method::GET, &format!("/v1/accounts/{id}"))).await
+    }
+
+    /// Holds every account against the ledger.
+    pub async fn accounts_verify(&self) -> Result<AccountsVerified, Error> {
+        self.send(self.request(Method::POST, "/v1/accounts/verify")).await
     }
 
     /// Lets a disabled account sign in again.

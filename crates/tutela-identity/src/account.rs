@@ -54,7 +54,8 @@ impl AccountState {
     }
 }
 
-/// A mail address, trimmed and in lower case.
+/// A mail address, trimmed and in lower case, its domain as it is asked for (RFC 5890): what looks like another domain
+/// and is none reads `xn--…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -63,6 +64,7 @@ impl Email {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim().to_lowercase();
         let bad = |why: &str| Err(Error::invalid("email", format!("{why}; expected an address such as `ada@example.com`")));
+        let not_a_domain = || Error::invalid("email", "the part after `@` is not a domain; expected an address such as `ada@example.com`");
         let Some((local, domain)) = text.rsplit_once('@') else { return bad("there is no `@` in it") };
         if text.len() > 254 || local.is_empty() || local.len() > 64 {
             return bad("the part before `@` has 1 to 64 characters, the whole at most 254");
@@ -70,10 +72,17 @@ impl Email {
         if text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c)) || local.contains('@') {
             return bad("it holds a character that addresses do not have");
         }
-        if domain.is_empty() || domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
-            return bad("the part after `@` is not a domain");
+        if !local.is_ascii() {
+            return bad("the part before `@` has ASCII letters only: mail servers rarely take others, and some look alike");
         }
-        Ok(Self(text))
+        let domain = match domain.is_ascii() {
+            true => domain.to_owned(),
+            false => idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::URL).map_err(|_| not_a_domain())?.into_owned(),
+        };
+        if domain.is_empty() || domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
+            return Err(not_a_domain());
+        }
+        Ok(Self(format!("{local}@{domain}")))
     }
 
     /// The address.
@@ -91,7 +100,8 @@ impl Account {
     }
 }
 
-/// A name as people see it: trimmed, 1 to 128 characters, nothing that hides, reverses or breaks the text around it.
+/// A name as people see it: trimmed, 1 to 128 characters, nothing that hides, reverses or breaks the text around it,
+/// and no word that mixes alphabets whose letters look alike (UTS 39 §5.1, the case that is met: `аdmin`).
 pub fn display_name(text: &str) -> Result<String, Error> {
     let name = text.trim();
     let tricky = |c: char| {
@@ -101,7 +111,24 @@ pub fn display_name(text: &str) -> Result<String, Error> {
     if name.is_empty() || name.chars().count() > 128 || name.chars().any(tricky) {
         return Err(Error::invalid("name", "a name has 1 to 128 characters, and none that is invisible or changes the direction of the text"));
     }
+    if name.split(|c: char| !c.is_alphabetic()).any(mixes_alphabets) {
+        return Err(Error::invalid("name", "a word of a name is written in one alphabet; letters of another one look like it and are not"));
+    }
     Ok(name.to_owned())
+}
+
+/// Whether Latin stands beside Greek, Cyrillic, Armenian or Cherokee in one word, or they beside each other.
+fn mixes_alphabets(word: &str) -> bool {
+    let alphabet = |c: char| match c {
+        'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' | '\u{ff21}'..='\u{ff5a}' => 1,
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => 2,
+        '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' => 3,
+        '\u{530}'..='\u{58f}' => 4,
+        '\u{13a0}'..='\u{13ff}' => 5,
+        _ => 0,
+    };
+    let mut found = word.chars().map(alphabet).filter(|which| *which > 0);
+    found.next().is_some_and(|first| found.any(|which| which != first))
 }
 
 #[cfg(test)]

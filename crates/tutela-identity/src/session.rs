@@ -150,6 +150,8 @@ pub enum SessionEndReason {
     Admin,
     /// A way to sign in was added or removed.
     AuthenticatorsChanged,
+    /// Its account's records are not what the ledger says.
+    Differs,
     /// The mail address was changed.
     EmailChanged,
     /// The person said that a sign-in was not theirs.
@@ -176,6 +178,7 @@ impl SessionEndReason {
             Self::AccountDisabled => "account_disabled",
             Self::Admin => "ended_by_admin",
             Self::AuthenticatorsChanged => "authenticators_changed",
+            Self::Differs => "differs",
             Self::EmailChanged => "email_changed",
             Self::NotMe => "not_the_owner",
             Self::Other => "ended_by_owner",

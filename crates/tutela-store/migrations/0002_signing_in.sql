@@ -78,7 +78,7 @@ CREATE TABLE message (
   attempts {int} NOT NULL,
   expires_at {time} NOT NULL
 ) {strict};
-CREATE INDEX message_due ON message (run_at, id);
+CREATE INDEX message_due ON message (channel, run_at, id);
 
 -- Challenges of passkeys that were answered, so that none is answered twice.
 CREATE TABLE spent_challenge (

@@ -30,7 +30,7 @@ pub use migrate::{Migration, MigrationState, schema};
 pub use registry::registered;
 pub use sql::{On, Sql};
 pub use table::{
-    account::PasswordRow,
+    account::{PasswordRow, SealedPassword},
     attempt::AttemptRow,
     authenticator::AuthenticatorRow,
     change::Change,

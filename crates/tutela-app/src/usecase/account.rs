@@ -28,7 +28,7 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewAccount) -> Result<api::A
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&new.email)?, &new.name, ctx.now)?;
     role::must_be_giveable(app, ctx, &new.roles).await?;
     let hash = match new.password {
-        Some(chosen) => Some(password::accept(app, &account, Secret::new(chosen)).await?),
+        Some(chosen) => Some(password::accept(app, ctx, &account, Secret::new(chosen)).await?),
         None => None,
     };
     let email = account.email.as_str();

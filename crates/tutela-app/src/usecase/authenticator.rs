@@ -324,7 +324,7 @@ async fn take_away(app: &App, ctx: &Ctx, person: &Person, row: &AuthenticatorRow
     // Without a second factor the list of codes is a list of second factors that nobody asked for.
     let last = person.authenticators.iter().filter(|other| other.id != row.id && other.kind != AuthenticatorKind::Recovery).count() == 0;
     let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
-    app.commit(ctx, AuthenticatorRemoved::new(account, row.kind.as_str(), &row.name, why), |changeset| {
+    app.commit(ctx, AuthenticatorRemoved::new(account, row.id, row.kind.as_str(), &row.name, why), |changeset| {
         let changeset = ending(changeset).authenticator_delete(row.id, account).device_forget_all(account);
         mail(if last && row.kind != AuthenticatorKind::Recovery {
             changeset.authenticator_delete_kind(account, AuthenticatorKind::Recovery)

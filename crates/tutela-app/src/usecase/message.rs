@@ -1,9 +1,10 @@
-//! Mails and text messages: written down, sealed, in the commit of what they tell, and sent by a loop that
-//! takes them one by one. A process that dies in between sends one twice, under the same id, and none never.
+//! Mails and text messages: written down, sealed, in the commit of what they tell, and sent by a loop for each
+//! channel, so that a mail server that hangs delays no text message. A process that dies in between sends one twice, under the same id, and none never.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{MessageId, Principal, Secret, Timestamp};
 use tutela_identity::event::MessageGivenUp;
@@ -20,8 +21,12 @@ const PURPOSE: &[u8] = b"message";
 /// How long a message without an end of its own is tried.
 const LIFE: Duration = Duration::from_secs(86_400);
 /// For how long nobody else takes a message that is being sent.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: u64 = 900;
+/// How many messages of a channel are sent at once.
+const LANES: usize = 4;
+/// Every channel.
+pub(crate) const CHANNELS: [Channel; 2] = [Channel::Mail, Channel::Sms];
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,33 +73,46 @@ fn prepare(app: &App, ctx: &Ctx, channel: Channel, mut payload: Payload, until: 
     let sealed = app.seal_as(PURPOSE, &payload)?;
     zeroize::Zeroize::zeroize(&mut payload.body);
     let (id, now) = (MessageId::new(ctx.now, &mut { app.env() }), ctx.now);
-    app.messages_due.notify_one();
+    app.messages_due[channel as usize].notify_one();
     Ok(Box::new(move |changeset: Changeset| changeset.message_insert(id, channel.as_str(), &sealed, now, until.unwrap_or(now + LIFE))))
 }
 
-/// Sends what is due until told to stop.
-pub(crate) async fn run(app: App, stop: CancellationToken) {
+/// Sends what is due of a channel until told to stop.
+pub(crate) async fn run(app: App, channel: Channel, stop: CancellationToken) {
+    let lanes = Arc::new(Semaphore::new(LANES));
     loop {
-        match turn(&app).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(e) => tracing::warn!(error = %e, "a message could not be sent and will be tried again"),
+        let lane = tokio::select! {
+            lane = Arc::clone(&lanes).acquire_owned() => lane,
+            () = stop.cancelled() => return,
+        };
+        let now = app.env.now();
+        match app.store.message_take(channel.as_str(), now, now + LEASE).await {
+            Ok(Some(row)) => {
+                let sender = app.clone();
+                app.tasks.spawn(async move {
+                    if let Err(e) = turn(&sender, row, now).await {
+                        tracing::warn!(error = %e, "what became of a message could not be written down; it will be sent again");
+                    }
+                    drop(lane);
+                });
+                continue;
+            }
+            Ok(None) => {}
+            Err(e) => tracing::warn!(error = %e, "messages that are due could not be read"),
         }
+        drop(lane);
         tokio::select! {
-            () = app.messages_due.notified() => {}
+            () = app.messages_due[channel as usize].notified() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
-/// Sends one message; `false` where none is due.
-async fn turn(app: &App) -> Result<bool, Error> {
-    let now = app.env.now();
-    let Some(row) = app.store.message_take(now, now + LEASE).await? else { return Ok(false) };
+/// Sends one message.
+async fn turn(app: &App, row: MessageRow, now: Timestamp) -> Result<(), Error> {
     if now >= row.expires_at {
-        give_up(app, &row, "it was of no use any more").await?;
-        return Ok(true);
+        return give_up(app, &row, "it was of no use any more").await;
     }
     match deliver(app, &row).await {
         Ok(()) => app.store.message_sent(row.id).await?,
@@ -105,7 +123,7 @@ async fn turn(app: &App) -> Result<bool, Error> {
             app.store.message_later(row.id, now + Duration::from_secs(pause)).await?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 async fn deliver(app: &App, row: &MessageRow) -> Result<(), SendError> {

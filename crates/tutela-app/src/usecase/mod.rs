@@ -1,6 +1,7 @@
 //! One file per family of use cases; each is a function of the app, the context and its input.
 
 pub mod account;
+pub mod account_check;
 pub mod authenticator;
 pub mod backup;
 pub mod client;

@@ -52,7 +52,7 @@ pub async fn own(app: &App, ctx: &Ctx, before: Option<&str>) -> Result<Found, Er
     Ok(Found { items, next })
 }
 
-async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
+pub(crate) async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
     let limit = limit.clamp(1, MAX_PAGE) as usize;
     let mut found = Found { items: Vec::new(), next: None };
     if let Some(ids) = query.terms.iter().find(|term| term.field == Field::Id && !term.excluded) {

@@ -77,7 +77,7 @@ pub async fn complete(app: &App, ctx: &Ctx, token: &str, choice: Choice) -> Resu
         Some(account) => Account { name: display_name(&choice.name)?, ..account },
         None => Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&choice.email)?, &choice.name, ctx.now)?,
     };
-    let hash = password::accept(app, &account, choice.password).await?;
+    let hash = password::accept(app, ctx, &account, choice.password).await?;
     let used = app.record(ctx, SetupLinkUsed { account: account.id }).await?;
     let changeset = Changeset::of(used).link_use(setup.link, ctx.now);
     let changeset = if first {

@@ -39,7 +39,7 @@ pub async fn sign_up(app: &App, ctx: &Ctx, wish: Wish) -> Result<(), Error> {
     let account = Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&wish.email)?, &wish.name, ctx.now)?;
     let account = Account { state: AccountState::Unverified, ..account };
     // Hashed in any case: whether there is an account takes no other time.
-    let hash = password::accept(app, &account, wish.password).await?;
+    let hash = password::accept(app, ctx, &account, wish.password).await?;
     send::allow(app, ctx, None, account.email.as_str(), "mail").await?;
     if let Some((known, _)) = app.store.account_get_by_email(&account.email).await? {
         let made = link::make(app, ctx, Purpose::Reset, Some(known.id), None)?;

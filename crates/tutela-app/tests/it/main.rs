@@ -3,6 +3,8 @@
 
 /// Erased people: index and ledger.
 mod erasure;
+/// Rows that somebody wrote to the database.
+mod forged;
 /// An application without a network around it.
 mod house;
 /// Signing in under attack: guesses, thieves, lost answers.

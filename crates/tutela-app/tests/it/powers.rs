@@ -7,7 +7,7 @@ use tutela_app::{
     sign_in::{self, Progress, Visitor},
     sign_up::{self, Wish},
 };
-use tutela_core::{AccountId, AuthStrength, Grants, Principal, Secret, SessionId};
+use tutela_core::{AccountId, AuthStrength, Grants, Principal, Secret};
 use tutela_identity::AuthenticatorKind;
 
 use crate::{
@@ -22,12 +22,14 @@ impl House {
         account::create(&self.app, &self.ctx(), new).await.unwrap().id.parse().unwrap()
     }
 
-    /// What somebody may do who is signed in.
+    /// Somebody who has just signed in, with what they may do.
     async fn as_account(&self, id: AccountId) -> Ctx {
         let held = tutela_app::permission::of(&self.app, &self.ctx(), id).await.unwrap();
-        let grants = Grants::new(held.permissions);
-        let session = SessionId::new(self.app.env().now(), &mut { self.app.env() });
-        Ctx::new(self.app.env(), Principal::Anonymous).as_account(id, session, AuthStrength::Aal1, grants)
+        let email = account::get(&self.app, &self.ctx(), id).await.unwrap().account.email;
+        let (ctx, visitor) = (self.from("192.0.2.9"), Person::new(host()).visitor);
+        let signed_in = sign_in::password(&self.app, &ctx, &visitor, &email, Secret::new(RIGHT.to_owned())).await.unwrap();
+        let Progress::Done(done) = signed_in else { panic!("the password was not enough") };
+        Ctx::new(self.app.env(), Principal::Anonymous).as_account(id, done.session.id, AuthStrength::Aal1, Grants::new(held.permissions))
     }
 }
 

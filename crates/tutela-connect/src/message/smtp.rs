@@ -3,7 +3,10 @@ use std::{path::PathBuf, time::Duration};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     address::Envelope,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Mailbox,
+        header::{ContentType, MIME_VERSION_1_0},
+    },
     transport::smtp::{
         authentication::Credentials,
         client::{Certificate, Tls, TlsParameters},
@@ -116,6 +119,8 @@ impl MailSender for Smtp {
             let message = self.message(mail)?;
             match self.transport.send(message).await {
                 Ok(_) => Ok(()),
+                // A wrong credential is the operator's to mend; the messages wait for it (RFC 4954 §6).
+                Err(e) if e.status().is_some_and(|code| [530, 534, 535, 538].contains(&u16::from(code))) => Err(SendError::Unavailable(status(&e))),
                 // Only codes: what the server says may repeat the address.
                 Err(e) if e.is_permanent() => Err(SendError::Refused(status(&e))),
                 Err(e) => Err(SendError::Unavailable(status(&e))),
@@ -137,6 +142,7 @@ impl Smtp {
             // A mail that is sent twice is one mail to whoever threads by this.
             .message_id(Some(format!("<{}@{domain}>", mail.id)))
             .subject(mail.subject.clone())
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(mail.body.open().clone())
             .map_err(|_| refused("the mail could not be written"))

@@ -1,6 +1,7 @@
-//! Key providers against their real servers.
+//! Key providers, search clusters and senders of messages against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod cluster; // search clusters of both products, and clusters that fail
 mod contract; // one suite that every provider passes
 mod faults; // servers that are down, lie, or are set up dangerously
+mod messages; // a real mail server, a carrier, a webhook

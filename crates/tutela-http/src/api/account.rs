@@ -3,8 +3,8 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use tutela_api::{Account, AccountDetail, AccountRoles, Authenticator, ExternalId, NewAccount, Page, Problem, ReasonBody, SetupLink};
-use tutela_app::{account, authenticator, setup, unlock};
+use tutela_api::{Account, AccountDetail, AccountRoles, AccountsVerified, Authenticator, ExternalId, NewAccount, Page, Problem, ReasonBody, SetupLink};
+use tutela_app::{account, account_check, authenticator, setup, unlock};
 
 use super::{Body, Paging, grant::Why, id, me::shown};
 use crate::{caller::Caller, problem::Answer, web::Web};
@@ -23,6 +23,11 @@ pub(crate) async fn create(State(web): State<Web>, caller: Caller, Body(new): Bo
 #[utoipa::path(get, path = "/v1/accounts/{id}", params(("id" = String, Path)), responses((status = 200, body = AccountDetail), (status = "default", body = Problem)))]
 pub(crate) async fn get(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<Json<AccountDetail>> {
     Ok(Json(account::get(&web.app, &caller.ctx, id(&text, "account")?).await?))
+}
+
+#[utoipa::path(post, path = "/v1/accounts/verify", responses((status = 200, body = AccountsVerified), (status = "default", body = Problem)))]
+pub(crate) async fn verify(State(web): State<Web>, caller: Caller) -> Answer<Json<AccountsVerified>> {
+    Ok(Json(account_check::verify(&web.app, &caller.ctx).await?))
 }
 
 #[utoipa::path(delete, path = "/v1/accounts/{id}", params(("id" = String, Path), Why), responses((status = 204), (status = "default", body = Problem)))]

@@ -1,6 +1,6 @@
 //! What can happen to accounts, groups and grants.
 
-use tutela_core::{AccountId, Event, GrantId, Resource, Subject, occurrences};
+use tutela_core::{AccountId, Event, GrantId, Outcome, Resource, Subject, occurrences};
 
 fn about(event: &mut Event, account: AccountId) {
     event.about = Some(Subject::Account(account));
@@ -15,6 +15,11 @@ occurrences! {
     AccountDeleted { account: AccountId, why: &'a str }
     "account.deleted" "An account was deleted with its credentials, devices and sessions; what it did stays in the ledger." High AUDIT ACCOUNT_DELETE "delete" []
     |this, event| { about(event, this.account); event.reason = Some(this.why.to_owned()); }
+
+    /// The rows of an account are not what the ledger says.
+    AccountDiffers { account: AccountId, what: &'static str, sessions: u64 }
+    "account.differs" "The records of an account were changed behind this server's back: they are not what the ledger says. Its sessions ended, and it has to choose another password." Critical AUDIT ACCOUNT_CHANGE "compare" ["what" = r#""password""#, "sessions_ended" = "1"]
+    |this, event| { about(event, this.account); event.outcome = Outcome::Failure; event.set("what", this.what); event.set("sessions_ended", this.sessions); }
 
     /// Another mail address was set.
     AccountEmailChanged { account: AccountId, old: &'a str, new: &'a str }

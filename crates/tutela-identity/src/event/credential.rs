@@ -17,9 +17,9 @@ occurrences! {
     |this, event| { about(event, this.account); event.set("kind", this.kind); event.set("authenticator", this.id.to_string()); event.set_personal("name", this.name); }
 
     /// A way to sign in was removed.
-    AuthenticatorRemoved { account: AccountId, kind: &'static str, name: &'a str, why: &'a str }
-    "authenticator.removed" "A way to sign in was removed from an account; its owner was told by mail." Medium AUDIT MFA_DISABLE "remove" ["kind" = r#""totp""#; "name" = r#""Ada's phone""#]
-    |this, event| { about(event, this.account); event.reason = Some(this.why.to_owned()); event.set("kind", this.kind); event.set_personal("name", this.name); }
+    AuthenticatorRemoved { account: AccountId, id: AuthenticatorId, kind: &'static str, name: &'a str, why: &'a str }
+    "authenticator.removed" "A way to sign in was removed from an account; its owner was told by mail." Medium AUDIT MFA_DISABLE "remove" ["kind" = r#""totp""#, "authenticator" = r#""019ab3a4-7c00-7000-8000-000000000001""#; "name" = r#""Ada's phone""#]
+    |this, event| { about(event, this.account); event.reason = Some(this.why.to_owned()); event.set("kind", this.kind); event.set("authenticator", this.id.to_string()); event.set_personal("name", this.name); }
 
     /// A passkey's counter went backwards.
     AuthenticatorCloned { account: AccountId, name: &'a str }

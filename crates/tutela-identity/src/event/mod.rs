@@ -8,8 +8,8 @@ use tutela_core::{AccountId, Class, ClientId, DeviceId, Event, EventType, Field,
 use crate::SessionEndReason;
 
 pub use account::{
-    AccountDeleted, AccountEmailChanged, AccountEmailVerified, AccountEnabled, AccountPhoneSet, AccountProfileChanged, AccountSignedUp, GrantEnded, GrantGiven,
-    GroupChanged, GroupDeleted, GroupMemberChanged,
+    AccountDeleted, AccountDiffers, AccountEmailChanged, AccountEmailVerified, AccountEnabled, AccountPhoneSet, AccountProfileChanged, AccountSignedUp,
+    GrantEnded, GrantGiven, GroupChanged, GroupDeleted, GroupMemberChanged,
 };
 pub use credential::{
     AuthenticatorAdded, AuthenticatorCloned, AuthenticatorRemoved, DeviceDisowned, DeviceForgotten, DeviceSeen, MessageGivenUp, MessageRefused,

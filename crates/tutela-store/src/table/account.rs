@@ -1,5 +1,5 @@
 use tutela_core::{AccountId, Timestamp};
-use tutela_identity::{Account, AccountState, Email, PasswordHash};
+use tutela_identity::{Account, AccountState, Email};
 
 use crate::{
     Changeset, Error, Expect, Store,
@@ -44,11 +44,16 @@ statements! {
         ON CONFLICT (namespace, value) DO UPDATE SET account_id = excluded.account_id WHERE external_id.account_id = excluded.account_id";
 }
 
+/// A password's hash as it is stored: sealed under the root key with whose it is and since when, so that a hash from
+/// elsewhere, of somebody else or of another time does not open, and a stolen database holds nothing to guess at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedPassword(pub String);
+
 /// The password of an account, and what has to happen to it.
 #[derive(Clone, Default)]
 pub struct PasswordRow {
-    /// Its hash; none where no password was chosen.
-    pub hash: Option<PasswordHash>,
+    /// Its hash, sealed; none where no password was chosen.
+    pub sealed: Option<SealedPassword>,
     /// When it was chosen.
     pub changed_at: Option<Timestamp>,
     /// Why the next sign-in has to choose a new one.
@@ -108,13 +113,13 @@ impl Store {
 
 impl Changeset {
     /// Makes an account; its address must be free.
-    pub fn account_insert(self, account: &Account, hash: Option<&PasswordHash>) -> Self {
+    pub fn account_insert(self, account: &Account, password: Option<&SealedPassword>) -> Self {
         let params = params![
             account.id.0,
             account.email.as_str(),
             &account.name,
             account.state.as_str(),
-            hash.map(PasswordHash::as_str),
+            password.map(|sealed| sealed.0.as_str()),
             account.email_verified_at,
             account.created_at
         ];
@@ -128,8 +133,8 @@ impl Changeset {
     }
 
     /// Sets the password of an active account; what asked for a new one is settled.
-    pub fn account_set_password(self, id: AccountId, hash: &PasswordHash, now: Timestamp) -> Self {
-        self.run(&ACCOUNT_SET_PASSWORD, params![id.0, hash.as_str(), now], GONE)
+    pub fn account_set_password(self, id: AccountId, sealed: &SealedPassword, now: Timestamp) -> Self {
+        self.run(&ACCOUNT_SET_PASSWORD, params![id.0, sealed.0.as_str(), now], GONE)
     }
 
     /// Says why the next sign-in has to choose a new password.
@@ -181,9 +186,9 @@ impl Changeset {
             .announce("account", id)
     }
 
-    /// Holds a sign-in to the hash it was verified against, and renews it; a password set or an account disabled meanwhile is a conflict.
-    pub fn account_confirm_password(self, id: AccountId, verified: &PasswordHash, renewed: Option<&PasswordHash>) -> Self {
-        let params = params![id.0, verified.as_str(), renewed.unwrap_or(verified).as_str()];
+    /// Holds a sign-in to the password it was verified against, and renews its hash; a password set or an account disabled meanwhile is a conflict.
+    pub fn account_confirm_password(self, id: AccountId, verified: &SealedPassword, renewed: Option<&SealedPassword>) -> Self {
+        let params = params![id.0, verified.0.as_str(), renewed.unwrap_or(verified).0.as_str()];
         self.run(&ACCOUNT_CONFIRM_PASSWORD, params, Expect::One("the password was changed, or the account disabled"))
     }
 
@@ -220,7 +225,7 @@ fn account(row: &Row) -> Result<Account, Error> {
 
 fn password(row: &Row, from: usize) -> Result<PasswordRow, Error> {
     Ok(PasswordRow {
-        hash: row.get::<Option<String>>(from)?.map(PasswordHash::from_stored),
+        sealed: row.get::<Option<String>>(from)?.map(SealedPassword),
         changed_at: row.get(from + 1)?,
         must_change: row.get(from + 2)?,
         reminded_at: row.get(from + 3)?,

@@ -7,7 +7,7 @@ use crate::{Changeset, Error, Expect, Housekeeping, Store, sql::statements, valu
 statements! {
     MESSAGE_COUNT () = "SELECT count(*) FROM message";
     MESSAGE_DELETE (Id) = "DELETE FROM message WHERE id = $1";
-    MESSAGE_DUE (Time) = "SELECT id, channel, sealed, attempts, expires_at FROM message WHERE run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY run_at, id LIMIT 1";
+    MESSAGE_DUE (Time, Text) = "SELECT id, channel, sealed, attempts, expires_at FROM message WHERE channel = $2 AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY run_at, id LIMIT 1";
     MESSAGE_INSERT (Id, Text, Text, Time, Time) = "INSERT INTO message (id, channel, sealed, run_at, attempts, expires_at) VALUES ($1, $2, $3, $4, 0, $5)";
     MESSAGE_LATER (Id, Time) = "UPDATE message SET run_at = $2, lease_until = NULL WHERE id = $1";
     MESSAGE_LEASE (Id, Time, Time) = "UPDATE message SET lease_until = $3, attempts = attempts + 1 WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $2)";
@@ -29,9 +29,9 @@ pub struct MessageRow {
 }
 
 impl Store {
-    /// Takes the next message that is due; `None` where there is none, or another process was faster.
-    pub async fn message_take(&self, now: Timestamp, lease_until: Timestamp) -> Result<Option<MessageRow>, Error> {
-        let Some(row) = self.opt(&MESSAGE_DUE, params![now]).await? else { return Ok(None) };
+    /// Takes the next message of a channel that is due; `None` where there is none, or another process was faster.
+    pub async fn message_take(&self, channel: &'static str, now: Timestamp, lease_until: Timestamp) -> Result<Option<MessageRow>, Error> {
+        let Some(row) = self.opt(&MESSAGE_DUE, params![now, channel]).await? else { return Ok(None) };
         let message = MessageRow { id: MessageId(row.get(0)?), channel: row.get(1)?, sealed: row.get(2)?, attempts: row.get(3)?, expires_at: row.get(4)? };
         let lease = Changeset::housekeeping(Housekeeping::Job).run(&MESSAGE_LEASE, params![message.id.0, now, lease_until], Expect::One("it is being sent"));
         match self.commit(lease).await {

@@ -76,6 +76,13 @@ pub enum AccountCommand {
     },
     /// List accounts
     List,
+    /// One account: how it signs in, what is locked, which groups it is in
+    Show {
+        /// Account id
+        id: String,
+    },
+    /// Hold the records of every account against the ledger; exit code 1 where one differs
+    Verify,
     /// Set the roles of an account
     Roles {
         /// Account id
@@ -178,6 +185,25 @@ pub async fn account(command: AccountCommand, client: &Client, output: Output) -
             output.list(&page.items, &["id", "email", "name", "state", "roles"], |a| {
                 vec![a.id.clone(), a.email.clone(), a.name.clone(), a.state.clone(), a.roles.join(" ")]
             });
+        }
+        AccountCommand::Show { id } => {
+            let found = client.account(&id).await?;
+            let mut lines = vec![format!("{} <{}>, {}", found.account.name, found.account.email, found.account.state)];
+            lines.push(format!("roles: {}; groups: {}", found.account.roles.join(", "), found.groups.join(", ")));
+            lines.push(format!("password: {}", found.password_changed_at.as_deref().map_or("none".into(), |at| format!("chosen {at}"))));
+            lines.extend(found.password_must_change.iter().map(|why| format!("has to choose another password: {why}")));
+            lines.extend(found.locks.iter().map(|lock| format!("locked: {} until {}", lock.what, lock.until.as_deref().unwrap_or("somebody lifts it"))));
+            output.one(&found, &lines.join("\n"));
+        }
+        AccountCommand::Verify => {
+            let found = client.accounts_verify().await?;
+            let lines: Vec<String> =
+                found.differences.iter().map(|one| format!("account {}: {} are not what the ledger says", one.account_id, one.what)).collect();
+            let all = format!("{} accounts were compared with the ledger; {} differ", found.accounts, lines.len());
+            output.one(&found, &lines.iter().map(String::as_str).chain([all.as_str()]).collect::<Vec<_>>().join("\n"));
+            if !lines.is_empty() {
+                return Err(Error::Failed(all));
+            }
         }
         AccountCommand::Roles { id, roles } => {
             client.account_set_roles(&id, &roles).await?;

@@ -3,6 +3,8 @@
 
 /// Recording, searching and proving over the API.
 mod api;
+/// What a hostile visitor or a hostile person with an account tries.
+mod attacks;
 /// Who may call which route: one golden table.
 mod authorization;
 /// Backup of the whole instance, restore, drill.
@@ -19,6 +21,8 @@ mod gateway;
 mod import;
 /// Encryption, keys, erasure, key backups, providers.
 mod keys;
+/// Mail through a real server, and a process that dies while it sends.
+mod mail;
 /// OCSF exports against the schema's own files.
 mod ocsf;
 /// A person with a browser, a mailbox and an app.

@@ -10,8 +10,9 @@
 //!
 //! The login is counted whether or not there is such an account, so that a lock tells nobody which accounts exist.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
+use tokio::sync::{Mutex, MutexGuard};
 use tutela_core::{AccountId, DeviceId, Timestamp};
 use tutela_identity::{AuthenticatorKind, Email};
 use tutela_limits::{Bucket, Lockout, Refused};
@@ -116,14 +117,46 @@ impl From<Error> for NotReserved {
     }
 }
 
+/// One lane for each of many buckets: attempts of this process for one bucket are counted one after another. Without
+/// it a whole office that signs in from one address would spend its time on conflicts. Other nodes still can be faster.
+pub(crate) struct Lanes([Mutex<()>; 256]);
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Lanes {
+    /// Waits for the lanes of all `keys`, in one order, so that nobody waits for each other.
+    async fn hold(&self, keys: &[[u8; 32]]) -> Vec<MutexGuard<'_, ()>> {
+        let lanes: BTreeSet<usize> = keys.iter().map(|key| usize::from(key[0])).collect();
+        let mut held = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            if let Some(lane) = self.0.get(lane) {
+                held.push(lane.lock().await);
+            }
+        }
+        held
+    }
+}
+
 /// Counts one attempt in all `scopes`, or in none.
 pub(crate) async fn reserve(app: &App, ctx: &Ctx, scopes: Vec<Scope>) -> Result<Reserved, NotReserved> {
+    let keys: Vec<[u8; 32]> = scopes.iter().map(|scope| scope.key(app)).collect();
+    // What is locked is refused without waiting for a lane: a flood at it holds up nobody.
+    for scope in &scopes {
+        if let Some(refused) = scope.refused(app, ctx.now).await? {
+            return Err(NotReserved::Full(scope.clone(), refused));
+        }
+    }
+    let _held = app.attempt_lanes.hold(&keys).await;
     for _ in 0..TRIES {
         let mut changeset = Changeset::attempts();
         let mut locks = Vec::new();
-        for scope in &scopes {
+        for (scope, key) in scopes.iter().zip(&keys) {
             let (rule, most) = scope.rule(app);
-            let key = scope.key(app);
+            let key = *key;
             let AttemptRow { bucket, version } = app.store.attempt_get(key).await.map_err(Error::from)?;
             let was_locked = bucket.locked_until;
             let next = rule.reserve(bucket, most, ctx.now).map_err(|refused| NotReserved::Full(scope.clone(), refused))?;
@@ -160,6 +193,7 @@ impl Reserved {
     pub(crate) async fn give_back(&self, app: &App, now: Timestamp) {
         for scope in self.scopes.iter().filter(|scope| matches!(scope, Scope::Address(_))) {
             let key = scope.key(app);
+            let _held = app.attempt_lanes.hold(&[key]).await;
             for _ in 0..TRIES {
                 let Ok(AttemptRow { bucket, version }) = app.store.attempt_get(key).await else { return };
                 let next: Bucket = bucket.give_back(self.at);

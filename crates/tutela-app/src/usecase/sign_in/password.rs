@@ -51,7 +51,7 @@ pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, pass
         Err(NotReserved::Failed(e)) => return Err(e),
         Err(NotReserved::Full(scope, refused)) => return locked(app, ctx, person.map(|p| p.account), &typed, &scope, refused, password).await,
     };
-    let hash = person.as_ref().and_then(|p| p.password.hash.clone());
+    let hash = person.as_ref().and_then(|p| p.hash.clone());
     // Before it is known whether it is right: a filter that cannot be read says nothing about the password either.
     let breached = app.breaches.ask(&password)?;
     let fits = app.hasher.verify(password.clone(), hash).await?;
@@ -139,7 +139,7 @@ async fn proven(
     (password, breached): (Secret<String>, Breached),
 ) -> Result<Progress, Error> {
     let account = person.account.id;
-    let Some(verified) = person.password.hash.clone() else { return Err(Error::Unauthenticated(REFUSED)) };
+    let (Some(verified), Some(hash)) = (person.password.sealed.clone(), person.hash.clone()) else { return Err(Error::Unauthenticated(REFUSED)) };
     let breached = breached == Breached::Listed;
     let age = person.password.changed_at.map(|at| app.identity.password_policy().age(at, ctx.now));
     if breached {
@@ -148,7 +148,13 @@ async fn proven(
         person.password.must_change = Some(TOO_OLD.into());
     }
     let must_change = person.password.must_change.clone();
-    let renewed = if verified.is_outdated(app.hasher.cost()) { Some(app.hasher.create(password, Arc::clone(&app.env)).await?) } else { None };
+    let renewed = match person.password.changed_at {
+        Some(since) if hash.is_outdated(app.hasher.cost()) => {
+            let hash = app.hasher.create(password, Arc::clone(&app.env)).await?;
+            Some(crate::usecase::password::seal(app, account, since, &hash)?)
+        }
+        _ => None,
+    };
     let compromised = person.is_compromised();
     let mut flow = Flow::first(app, ctx, visitor, person);
     if breached {
@@ -175,11 +181,11 @@ pub async fn new_password(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, 
     let mut flow = Flow::resume(app, ctx, visitor, token).await?;
     let Next::NewPassword(_) = flow.standing().next else { return Err(Error::Conflict("no new password is asked for; begin again".into())) };
     let account = flow.account().clone();
-    let was = flow.person.password.hash.clone();
+    let was = flow.person.hash.clone();
     if app.hasher.verify(normalize(chosen.open()), was).await? {
         return Err(Error::invalid("password", "this is the password that has to be changed; choose another"));
     }
-    let hash = crate::usecase::password::accept(app, &account, chosen).await?;
+    let hash = crate::usecase::password::accept(app, ctx, &account, chosen).await?;
     let (ended, ending) = session::ending(app, ctx, account.id, Ending::AllBut(None), SessionEndReason::PasswordChanged).await?;
     flow.record(PasswordChanged::new(account.id, ended)).await?;
     let mail = message::mail(app, ctx, account.email.as_str(), &text::Mail::PasswordChanged { when: &when_text(ctx.now) }, None)?;
@@ -205,12 +211,12 @@ pub async fn password_again(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str
         Err(NotReserved::Failed(e)) => return Err(e),
         Err(NotReserved::Full(scope, refused)) => return locked(app, ctx, Some(account.clone()), account.email.as_str(), &scope, refused, password).await,
     };
-    let hash = flow.person.password.hash.clone();
-    if !app.hasher.verify(normalize(password.open()), hash.clone()).await? {
+    let hash = flow.person.hash.clone();
+    if !app.hasher.verify(normalize(password.open()), hash).await? {
         failed(app, ctx, Some(&account), account.email.as_str(), "wrong_password", &reserved.locks).await?;
         return Err(wrong());
     }
-    if let Some(verified) = hash {
+    if let Some(verified) = flow.person.password.sealed.clone() {
         flow.with(move |changeset| changeset.account_confirm_password(account.id, &verified, None));
     }
     flow.counted(reserved);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tutela_core::{AccountId, AuthenticatorId, Timestamp};
 use tutela_identity::{
-    Account, AccountState, AuthenticatorKind, Token,
+    Account, AccountState, AuthenticatorKind, PasswordHash, Token,
     authenticator::StoredPasskey,
     device::Device,
     sign_in::{Wanted, Ways},
@@ -12,12 +12,14 @@ use tutela_identity::{
 use tutela_store::{AuthenticatorRow, PasswordRow};
 
 use super::{attempts::Scope, password::TOO_OLD};
-use crate::{App, Error};
+use crate::{App, Error, usecase::password};
 
 /// An account with its ways to sign in.
 pub(crate) struct Person {
     pub account: Account,
     pub password: PasswordRow,
+    /// The password's hash, where there is one of our own making.
+    pub hash: Option<PasswordHash>,
     pub authenticators: Vec<AuthenticatorRow>,
     /// The device it signs in with, where it knows it.
     pub device: Option<Device>,
@@ -37,7 +39,8 @@ impl Person {
             Some(token) => app.store.device_get(account.id, token.hash()).await?,
             None => None,
         };
-        Ok(Self { account, password, authenticators, device })
+        let hash = password::open(app, account.id, &password);
+        Ok(Self { account, password, hash, authenticators, device })
     }
 
     /// Those of one kind.
@@ -54,7 +57,7 @@ impl Person {
     /// Refuses to take the last second factor away where one is required, or where there is no password.
     pub(crate) fn keeps_a_second(&self, app: &App, without: Option<AuthenticatorId>) -> Result<(), Error> {
         let second = |row: &&AuthenticatorRow| matches!(row.kind, AuthenticatorKind::Passkey | AuthenticatorKind::Totp) && Some(row.id) != without;
-        let needed = app.identity.mfa.required_factors > 1 || self.password.hash.is_none();
+        let needed = app.identity.mfa.required_factors > 1 || self.hash.is_none();
         if needed && !self.authenticators.iter().any(|row| second(&row)) {
             return Err(Error::Conflict("this is the only second factor, and one is required; set up another first".into()));
         }
@@ -78,7 +81,7 @@ impl Person {
         // Where others may know the password and there is nothing else, the mailbox says who chooses the next one.
         let must_mail = app.mail.is_some() && self.is_compromised() && !has_second;
         let also = [
-            (AuthenticatorKind::Password, self.password.hash.is_some()),
+            (AuthenticatorKind::Password, self.hash.is_some()),
             (AuthenticatorKind::Sms, can_text && self.account.phone_verified_at.is_some()),
             (AuthenticatorKind::Email, must_mail || (can_mail && self.account.email_verified_at.is_some())),
         ];

@@ -28,6 +28,12 @@ pub fn post(host: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len()).into_bytes()
 }
 
+/// The bytes of a POST of a form, as OAuth2 has them (RFC 6749).
+pub fn post_form(host: &str, path: &str, form: &str) -> Vec<u8> {
+    format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}", form.len())
+        .into_bytes()
+}
+
 impl Connection<TcpStream> {
     /// Connects to a port on loopback.
     pub fn open(port: u16) -> Result<Self, String> {

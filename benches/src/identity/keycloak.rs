@@ -1,0 +1,173 @@
+//! The peer: Keycloak in production mode on PostgreSQL, whose own CPU is not counted.
+//!
+//! It signs people in with the password grant, which is the nearest it has to signing in from an application.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use testkit::PostgresServer;
+
+use super::{
+    PEOPLE,
+    load::{Peer, Step, Wire},
+    tutela::parse,
+};
+use crate::{
+    http::{Connection, post, post_form},
+    server::{free_port, status},
+};
+
+const READY_WITHIN: Duration = Duration::from_secs(180);
+const HOST: &str = "127.0.0.1";
+const PASSWORD: &str = "seven plain ponies graze";
+const CLIENT: &str = "client_id=bench&client_secret=bench";
+const TOKEN: &str = "/realms/bench/protocol/openid-connect/token";
+
+/// A running server; ended when dropped, before its database.
+pub struct Keycloak {
+    home: PathBuf,
+    port: u16,
+    child: Child,
+    _database: PostgresServer,
+}
+
+impl Keycloak {
+    /// Starts what `TUTELA_KEYCLOAK` names, with a realm, a client and people; `None` where it names nothing.
+    pub fn start(dir: &Path) -> Result<Option<Self>, String> {
+        let Some(home) = std::env::var_os("TUTELA_KEYCLOAK").filter(|name| !name.is_empty()).map(PathBuf::from) else { return Ok(None) };
+        let (port, database_port) = (free_port()?, free_port()?);
+        let database = PostgresServer::start_on(database_port, &[]).ok_or("PostgreSQL is not installed; Keycloak is measured on it")?;
+        let log = File::create(dir.join("keycloak.log")).map_err(|e| e.to_string())?;
+        let errors = log.try_clone().map_err(|e| e.to_string())?;
+        let mut command = Command::new(home.join("bin/kc.sh"));
+        command.args(["start", "--optimized", "--http-enabled=true", "--hostname-strict=false", "--http-host=127.0.0.1", "--cache=local"]);
+        command.arg(format!("--http-port={port}")).arg(format!("--db-url=jdbc:postgresql://127.0.0.1:{database_port}/postgres"));
+        command.args(["--db-username=tutela", "--db-password=none"]);
+        command.env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin").env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin");
+        let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(|e| format!("{}: {e}", home.display()))?;
+        let mut keycloak = Self { home, port, child, _database: database };
+        keycloak.wait().map_err(|e| format!("Keycloak: {e}; its log:\n{}", std::fs::read_to_string(dir.join("keycloak.log")).unwrap_or_default()))?;
+        keycloak.prepare().map_err(|e| format!("Keycloak: {e}"))?;
+        Ok(Some(keycloak))
+    }
+
+    /// Its version, from the name of one of its libraries.
+    pub fn version(&self) -> String {
+        let names = std::fs::read_to_string(self.home.join("version.txt")).unwrap_or_default();
+        names.trim().rsplit(' ').next().unwrap_or("unknown").to_owned()
+    }
+
+    /// Has passwords hashed at next to no cost from the next sign-in on.
+    pub fn make_hash_cheap(&self) -> Result<(), String> {
+        let mut wire = Connection::open(self.port)?;
+        let key = self.admin(&mut wire)?;
+        let realm = json!({"passwordPolicy": "hashAlgorithm(pbkdf2-sha512) and hashIterations(1)"});
+        self.write(&mut wire, &key, "PUT", "/admin/realms/bench", &realm)?;
+        // The first sign-in of each hashes anew; it is not to be counted.
+        (0..PEOPLE).try_for_each(|number| self.sign_in(&mut wire, number).map(|_| ()))
+    }
+
+    fn wait(&mut self) -> Result<(), String> {
+        let begun = Instant::now();
+        while status(self.port, HOST, "/realms/master") != Some(200) {
+            if self.child.try_wait().map_err(|e| e.to_string())?.is_some() || begun.elapsed() > READY_WITHIN {
+                return Err("it did not become ready".into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        let mut wire = Connection::open(self.port)?;
+        let key = self.admin(&mut wire)?;
+        // Tokens of a day, so that a warm session is measured and not its end.
+        let realm = json!({"realm": "bench", "enabled": true, "sslRequired": "none", "accessTokenLifespan": 3600, "revokeRefreshToken": true});
+        self.write(&mut wire, &key, "POST", "/admin/realms", &realm)?;
+        let client = json!({"clientId": "bench", "secret": "bench", "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "publicClient": false});
+        self.write(&mut wire, &key, "POST", "/admin/realms/bench/clients", &client)?;
+        for number in 0..PEOPLE {
+            let person = json!({
+                "username": name(number), "enabled": true, "email": format!("{}@example.com", name(number)), "emailVerified": true,
+                "firstName": "Ada", "lastName": "Lovelace", "credentials": [{"type": "password", "value": PASSWORD, "temporary": false}],
+            });
+            self.write(&mut wire, &key, "POST", "/admin/realms/bench/users", &person)?;
+        }
+        Ok(())
+    }
+
+    fn admin(&self, wire: &mut Wire) -> Result<String, String> {
+        let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
+        let tokens = parse(&wire.ask_well(&post_form(HOST, "/realms/master/protocol/openid-connect/token", form))?)?;
+        tokens["access_token"].as_str().map(|token| format!("Authorization: Bearer {token}")).ok_or_else(|| "the administrator has no token".to_owned())
+    }
+
+    fn write(&self, wire: &mut Wire, key: &str, method: &str, path: &str, body: &Value) -> Result<(), String> {
+        let request = String::from_utf8_lossy(&post(HOST, path, &[key], &body.to_string())).replacen("POST", method, 1);
+        wire.ask_well(request.as_bytes()).map(|_| ())
+    }
+
+    fn sign_in(&self, wire: &mut Wire, number: usize) -> Result<Value, String> {
+        let form = format!("grant_type=password&{CLIENT}&username={}&password={}", name(number), PASSWORD.replace(' ', "+"));
+        parse(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)
+    }
+
+    fn introspect(&self, wire: &mut Wire, tokens: &Value) -> Result<(), String> {
+        let form = format!("{CLIENT}&token={}", tokens["access_token"].as_str().unwrap_or_default());
+        let answer = parse(&wire.ask_well(&post_form(HOST, &format!("{TOKEN}/introspect"), &form))?)?;
+        if answer["active"] == true { Ok(()) } else { Err(format!("the token is not active: {answer}")) }
+    }
+}
+
+impl Peer for Keycloak {
+    fn name(&self) -> &'static str {
+        "keycloak"
+    }
+
+    /// The shell script ends in an `exec`, so this is Java.
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn step(&self, what: &'static str, connection: usize) -> Step<'_> {
+        let mut kept: Option<Value> = None;
+        Box::new(move |wire| match (what, &kept) {
+            ("sign_in", _) => self.sign_in(wire, connection).map(|_| ()),
+            (_, None) => {
+                kept = Some(self.sign_in(wire, connection)?);
+                Ok(())
+            }
+            ("refresh", Some(tokens)) => {
+                let form = format!("grant_type=refresh_token&{CLIENT}&refresh_token={}", tokens["refresh_token"].as_str().unwrap_or_default());
+                kept = Some(parse(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)?);
+                Ok(())
+            }
+            (_, Some(tokens)) => self.introspect(wire, tokens),
+        })
+    }
+
+    fn session(&self, wire: &mut Wire, number: u64) -> Result<(), String> {
+        let tokens = self.sign_in(wire, number as usize % PEOPLE)?;
+        self.introspect(wire, &tokens)
+    }
+}
+
+impl Drop for Keycloak {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("person{number}")
+}
