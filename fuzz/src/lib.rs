@@ -12,13 +12,14 @@ mod people;
 
 pub use keys::{key_backup, message, root_key_file, sealed_record};
 pub use ledger::{canonical_json, checkpoint, position, query, tile_path, tlog_proof};
-pub use people::{email, identity_token, password_phc, sealed_token};
+pub use people::{breach_list, email, identity_token, password_phc, recovery, sealed_token};
 
 /// A target: any bytes in, a panic where something is wrong.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("breach_list", breach_list),
     ("canonical_json", canonical_json),
     ("checkpoint", checkpoint),
     ("email", email),
@@ -28,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("password_phc", password_phc),
     ("position", position),
     ("query", query),
+    ("recovery", recovery),
     ("root_key_file", root_key_file),
     ("sealed_record", sealed_record),
     ("sealed_token", sealed_token),

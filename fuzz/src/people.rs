@@ -1,12 +1,31 @@
-//! What people and programs present: addresses, password hashes, tokens.
+//! What people and programs present: addresses, password hashes, recovery codes, tokens, filters of breached passwords.
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tutela_core::{Random, Secret, Timestamp};
-use tutela_identity::{Cost, Email, Error, IdentityClaims, PasswordHash, TokenSigner};
+use tutela_identity::{
+    Cost, Email, Error, IdentityClaims, PasswordHash, TokenSigner,
+    authenticator::{RecoveryCode, RecoverySet},
+    password::breach::BreachList,
+};
 use tutela_kms::{RootKey, open_token, seal_token};
 
 use crate::{SEED, text};
+
+/// A filter file that opens can be asked and verified, whatever is in its shards. Its checksum is made right first, or
+/// nothing behind it would ever be read.
+pub fn breach_list(data: &[u8]) {
+    let _ = BreachList::open(data);
+    let mut file = data.to_vec();
+    file.resize(file.len().max(BREACH_HEADER), 0);
+    let (body, rest) = file.split_at_mut(BREACH_HEADER - 32);
+    rest[..32].copy_from_slice(digest(&SHA256, body).as_ref());
+    let Ok(list) = BreachList::open(file.as_slice()) else { return };
+    assert!(list.source().len() <= 256, "a source has at most 256 bytes");
+    let _ = list.contains(&Secret::new("a few words in a row".to_owned()));
+    let _ = list.verify_all();
+}
 
 /// An address that was taken is taken again, unchanged.
 pub fn email(data: &[u8]) {
@@ -38,6 +57,20 @@ pub fn password_phc(data: &[u8]) {
     assert_ne!(verdict, Err(Error::BadHash), "it was readable a moment ago");
 }
 
+/// A code that was typed is one code however it is written again; a stored set has one text.
+pub fn recovery(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Some(code) = RecoveryCode::parse(text) {
+        let shown = code.text();
+        assert_eq!(RecoveryCode::parse(shown.open()).map(|again| again.text().open().clone()), Some(shown.open().clone()), "a code reads back");
+    }
+    if let Ok(set) = RecoverySet::parse(text) {
+        let left = set.left();
+        let again = RecoverySet::parse(&set.to_text()).map(|set| (set.left(), set.to_text()));
+        assert_eq!(again, Ok((left, set.to_text())), "a set reads back");
+    }
+}
+
 /// What was sealed opens unchanged for its purpose, not for another, and not when a character differs.
 pub fn sealed_token(data: &[u8]) {
     if let Some(text) = text(data) {
@@ -52,6 +85,8 @@ pub fn sealed_token(data: &[u8]) {
     assert!(open_token(&ROOT, PURPOSE, &changed).is_err(), "opened although character {at} differs");
 }
 
+/// Bytes of a filter's header, its checksum of 32 at the end.
+const BREACH_HEADER: usize = 296 + 256 * 56 + 32;
 const ISSUER: &str = "http://tutela.localhost:8080";
 const PURPOSE: &[u8] = b"fuzz";
 const NOW: Timestamp = Timestamp::from_secs(1_001);

@@ -47,6 +47,7 @@ impl PostgresServer {
     fn launch(settings: &[&str], port: u16) -> Option<Self> {
         let bin = binaries()?;
         let template = template(&bin)?;
+        sweep();
         let dir = tempfile::Builder::new().prefix("tutela-pg").tempdir().ok()?;
         let status = Command::new("cp").arg("-a").arg(&template).arg(dir.path().join("data")).status().ok()?;
         assert!(status.success(), "the initialised folder could not be copied");
@@ -100,6 +101,23 @@ fn binaries() -> Option<PathBuf> {
         std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path().join("bin")).filter(|p| p.join("initdb").exists()).collect();
     versions.sort();
     versions.pop()
+}
+
+/// Removes what servers left behind whose process is gone: the one that a whole test process shares is never dropped.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ours = entry.file_name().to_string_lossy().starts_with("tutela-pg");
+        // One that is only being made has no such file yet; one that stopped in good order has none any more.
+        let started = std::fs::read_to_string(path.join("data/postmaster.pid")).ok();
+        let dead = match started.as_ref().and_then(|text| text.lines().next()) {
+            Some(pid) => !Path::new("/proc").join(pid.trim()).exists(),
+            None => path.metadata().and_then(|m| m.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_secs(3_600))),
+        };
+        if ours && dead {
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
 }
 
 /// An initialised data folder, made once per machine and version.

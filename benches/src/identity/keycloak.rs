@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     http::{Connection, post, post_form},
+    machine,
     server::{free_port, status},
 };
 
@@ -33,6 +34,8 @@ pub struct Keycloak {
     home: PathBuf,
     port: u16,
     child: Child,
+    /// The shell script's only child.
+    java: u32,
     _database: PostgresServer,
 }
 
@@ -50,7 +53,7 @@ impl Keycloak {
         command.args(["--db-username=tutela", "--db-password=none"]);
         command.env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin").env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin");
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(|e| format!("{}: {e}", home.display()))?;
-        let mut keycloak = Self { home, port, child, _database: database };
+        let mut keycloak = Self { home, port, java: child.id(), child, _database: database };
         keycloak.wait().map_err(|e| format!("Keycloak: {e}; its log:\n{}", std::fs::read_to_string(dir.join("keycloak.log")).unwrap_or_default()))?;
         keycloak.prepare().map_err(|e| format!("Keycloak: {e}"))?;
         Ok(Some(keycloak))
@@ -80,6 +83,7 @@ impl Keycloak {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+        self.java = machine::children(self.child.id()).first().copied().unwrap_or(self.child.id());
         Ok(())
     }
 
@@ -89,7 +93,15 @@ impl Keycloak {
         // Tokens of a day, so that a warm session is measured and not its end.
         let realm = json!({"realm": "bench", "enabled": true, "sslRequired": "none", "accessTokenLifespan": 3600, "revokeRefreshToken": true});
         self.write(&mut wire, &key, "POST", "/admin/realms", &realm)?;
-        let client = json!({"clientId": "bench", "secret": "bench", "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "publicClient": false});
+        // It introspects only tokens that name the client who asks.
+        let audience = json!({
+            "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
+            "config": {"included.client.audience": "bench", "access.token.claim": "true", "introspection.token.claim": "true"},
+        });
+        let client = json!({
+            "clientId": "bench", "secret": "bench", "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "publicClient": false,
+            "protocolMappers": [audience],
+        });
         self.write(&mut wire, &key, "POST", "/admin/realms/bench/clients", &client)?;
         for number in 0..PEOPLE {
             let person = json!({
@@ -129,9 +141,8 @@ impl Peer for Keycloak {
         "keycloak"
     }
 
-    /// The shell script ends in an `exec`, so this is Java.
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.java
     }
 
     fn port(&self) -> u16 {
@@ -163,6 +174,7 @@ impl Peer for Keycloak {
 
 impl Drop for Keycloak {
     fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-KILL", &self.java.to_string()]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -30,7 +30,7 @@ use crate::{
         epoch, event_type,
         handover::host_of,
         key, message,
-        sign_in::attempts::Lanes,
+        sign_in::attempts::{self, Lanes},
     },
     uses::{self, Uses},
 };
@@ -71,6 +71,8 @@ pub struct Inner {
     pub(crate) keys_due: Notify,
     /// Held while a backup is made by schedule.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// Held while accounts are compared with the ledger.
+    pub(crate) comparing: tokio::sync::Mutex<()>,
     /// Held while keys are read for a backup, and while one is destroyed: no backup begins with a key
     /// and ends after it was destroyed.
     pub(crate) key_material: tokio::sync::Mutex<()>,
@@ -215,6 +217,7 @@ impl App {
             note_signer,
             keys_due: Notify::new(),
             backing_up: tokio::sync::Mutex::default(),
+            comparing: tokio::sync::Mutex::default(),
             key_material: tokio::sync::Mutex::default(),
             store: parts.store,
             env: parts.env,
@@ -243,6 +246,7 @@ impl App {
         self.tasks.spawn(uses::run(self.clone(), queues.used));
         self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
+        self.tasks.spawn(attempts::run(self.clone(), self.stop.clone()));
         for channel in message::CHANNELS {
             self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
         }

@@ -67,7 +67,7 @@ async fn turn(app: &App) -> Result<(), Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
     match job.key.as_str() {
-        "accounts" => drop(account_check::run(app, &Ctx::new(app.env(), Principal::System("accounts"))).await?),
+        "accounts" => compare_accounts(app),
         "backup" => back_up(app),
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
@@ -98,6 +98,22 @@ async fn sweep(app: &App) -> Result<(), Error> {
         .idempotency_sweep(now)
         .change_sweep(old);
     Ok(app.store.commit(changeset).await?)
+}
+
+/// With many accounts a comparison takes its time; the other jobs go on meanwhile.
+fn compare_accounts(app: &App) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        let (Ok(_only), stop) = (app.comparing.try_lock(), app.stopping()) else { return };
+        let ctx = Ctx::new(app.env(), Principal::System("accounts"));
+        let done = tokio::select! {
+            done = account_check::run(&app, &ctx) => done,
+            () = stop.cancelled() => return,
+        };
+        if let Err(e) = done {
+            tracing::error!(error = %e, "accounts could not be compared with the ledger; the next comparison is in an hour");
+        }
+    });
 }
 
 /// A backup may take long; the other jobs go on meanwhile.

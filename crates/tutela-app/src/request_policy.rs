@@ -104,18 +104,23 @@ impl App {
             Err(_) => return Ok(Bearer::Refused),
         };
         let Ok(login) = claims.sid.parse::<SessionId>() else { return Ok(Bearer::Refused) };
+        Ok(self.live_login(login, now).await?.map_or(Bearer::Refused, Bearer::Live))
+    }
+
+    /// A live login and who holds it, from memory where it was asked for in the last seconds and has not changed since.
+    pub(crate) async fn live_login(&self, login: SessionId, now: Timestamp) -> Result<Option<Live>, Error> {
         let key = self.keyed_hash(b"token session", login.0.as_bytes());
         if let Some((live, read_at)) = self.sessions.live.get(&key)
             && self.sessions.is_fresh(read_at, now, &[login.0, live.session.account.0])
         {
-            return Ok(if live.session.is_live(now) { Bearer::Live(live) } else { Bearer::Refused });
+            return Ok(live.session.is_live(now).then_some(live));
         }
         let read_at = self.env.now();
-        let Some(session) = self.store.session_get(login).await?.filter(|s| s.is_live(now)) else { return Ok(Bearer::Refused) };
-        let Some(identity) = session::identity_of(self, session.account, login, &session.assurance).await? else { return Ok(Bearer::Refused) };
+        let Some(session) = self.store.session_get(login).await?.filter(|s| s.is_live(now)) else { return Ok(None) };
+        let Some(identity) = session::identity_of(self, session.account, login, &session.assurance).await? else { return Ok(None) };
         let live = Live { session, identity: Arc::new(identity) };
         self.sessions.live.insert(key, (live.clone(), read_at));
-        Ok(Bearer::Live(live))
+        Ok(Some(live))
     }
 
     /// The client behind an API key.

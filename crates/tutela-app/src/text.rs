@@ -15,6 +15,8 @@ pub(crate) enum Mail<'a> {
     EmailChanged { new: &'a str },
     /// Somebody signed up with an address that has an account.
     Exists { reset_url: &'a str },
+    /// Codes were wrong too often.
+    CodesWrong { until: &'a str },
     /// An account was made for somebody.
     Invited { name: &'a str, url: &'a str },
     /// Sign-ins are locked.
@@ -54,6 +56,12 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             "You have an account already".into(),
             format!(
                 "Somebody tried to make an account with this address. You have one already. If you forgot the password, set a new one:\n\n{reset_url}\n\nIt works once, for 30 minutes. If it was not you, do nothing."
+            ),
+        ),
+        Mail::CodesWrong { until } => (
+            "Wrong codes for your account".into(),
+            format!(
+                "Wrong codes were entered for your account too often, by somebody who knows your password or has a link from this mailbox. That kind of code is refused until {until}.\n\nIf that was not you, sign in in another way and change your password."
             ),
         ),
         Mail::Invited { name, url } => (

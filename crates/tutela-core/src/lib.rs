@@ -24,7 +24,7 @@ pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, 
 pub use event_type::{Class, EventType, Field};
 pub use id::{AccountId, AuthenticatorId, ClientId, DeviceId, EventId, GrantId, HoldId, JobId, KeyId, LinkId, MessageId, RequestId, SessionId, SignInId};
 pub use mapping::Mapping;
-pub use principal::{AuthStrength, Grants, Principal};
+pub use principal::{AuthStrength, Grants, Principal, permission_covers};
 pub use secret::{Pii, Secret};
 pub use span::Span;
 pub use time::Timestamp;

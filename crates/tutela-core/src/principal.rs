@@ -126,6 +126,11 @@ impl Grants {
     }
 }
 
+/// Whether whoever holds `held` may do `wanted`: the same name, its room (`photos:*`), or everything (`*`).
+pub fn permission_covers(held: &str, wanted: &str) -> bool {
+    held == wanted || held == "*" || held.strip_suffix(":*").is_some_and(|room| wanted.split_once(':').is_some_and(|(name, _)| name == room))
+}
+
 /// Whether `permission`, or a part of it where it is `*` or a room, is in the set.
 fn touches(set: &BTreeSet<String>, permission: &str) -> bool {
     let part = |denied: &String| permission.strip_suffix(":*").is_some_and(|room| denied.split(':').next() == Some(room));

@@ -96,6 +96,6 @@ impl FromRequestParts<Web> for Browser {
         let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
         let hints = Hints::read(text("user-agent"), text("sec-ch-ua-platform"), text("accept-language"));
         let device = own_cookie(&parts.headers, web, Cookie::Device).and_then(|text| Token::parse(TokenKind::Device, text));
-        Ok(Self(Visitor { host: web.host().to_owned(), device: device.map(Arc::new), hints }))
+        Ok(Self(Visitor { host: web.host().to_owned(), device: device.map(Arc::new), hints, audience: String::new() }))
     }
 }

@@ -8,9 +8,9 @@
 //! ```
 //! A grant on some resources says nothing where no resource is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tutela_core::{AccountId, GrantId, Grants, Timestamp};
+use tutela_core::{AccountId, GrantId, Grants, Timestamp, permission_covers};
 
 use crate::{Error, Role};
 
@@ -98,13 +98,12 @@ impl Grant {
 
     /// Whether it speaks of this permission and resource.
     fn fits(&self, wanted: &str, resource: Option<&str>) -> bool {
-        let permission = Grants::new([self.permission.clone()]).allow(wanted);
         let place = match (self.resource.as_str(), resource) {
             ("*", _) => true,
             (_, None) => false,
             (pattern, Some(resource)) => pattern == resource || pattern.strip_suffix('*').is_some_and(|below| resource.starts_with(below)),
         };
-        permission && place
+        permission_covers(&self.permission, wanted) && place
     }
 }
 
@@ -200,13 +199,15 @@ impl Access {
         if let Some(allowed) = live().find(|grant| grant.effect == Effect::Allow) {
             return yes(format!("the grant {} gives it: {}", allowed.id, allowed.reason));
         }
-        let held = self.roles_of(holder);
+        let of_groups = holder.groups.iter().flat_map(|group| self.group_roles(group));
+        let held: BTreeSet<&str> = holder.roles.iter().chain(of_groups).map(String::as_str).collect();
+        let held: Vec<&str> = held.into_iter().collect();
         no(if held.is_empty() { "the subject holds no role".to_owned() } else { format!("none of the roles held ({}) grants it", held.join(", ")) })
     }
 
     fn role_gives(&self, name: &str, wanted: &str) -> bool {
         let Some(role) = self.roles.get(name) else { return false };
-        (!wanted.contains(':') && name == wanted) || Grants::new(role.permissions.iter().cloned()).allow(wanted)
+        (!wanted.contains(':') && name == wanted) || role.permissions.iter().any(|held| permission_covers(held, wanted))
     }
 }
 

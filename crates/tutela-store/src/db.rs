@@ -185,6 +185,15 @@ impl Store {
         Ok(self.all(sql, params).await?.into_iter().next())
     }
 
+    /// Several reads in one go: what costs is the way to the database and back, not the statements.
+    pub(crate) async fn several<const N: usize>(&self, asked: [(&'static Sql, Vec<Value>); N]) -> Result<[Vec<Row>; N], Error> {
+        let rows = match &self.engine {
+            Engine::Postgres(pg) => pg.several(asked.into()).await?,
+            Engine::Sqlite(lite) => lite.several(asked.into()).await?,
+        };
+        rows.try_into().map_err(|_| Error::Internal("as many answers as questions".into()))
+    }
+
     /// Drops a table of a partition (PostgreSQL).
     pub(crate) async fn drop_table(&self, name: &str) -> Result<(), Error> {
         match &self.engine {

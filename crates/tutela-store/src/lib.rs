@@ -30,7 +30,7 @@ pub use migrate::{Migration, MigrationState, schema};
 pub use registry::registered;
 pub use sql::{On, Sql};
 pub use table::{
-    account::{PasswordRow, SealedPassword},
+    account::{AccountStanding, AccountWays, PasswordRow, SealedPassword},
     attempt::AttemptRow,
     authenticator::AuthenticatorRow,
     change::Change,
@@ -46,6 +46,7 @@ pub use table::{
     ledger::{HourTotal, LogRow, Position},
     link::{LinkRow, NewLink},
     message::MessageRow,
+    refresh::RefreshBrought,
     search::{Bounds, Match, TokensOf},
     session::SessionView,
     sign_in::SignInRow,

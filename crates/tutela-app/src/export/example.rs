@@ -166,6 +166,7 @@ const OWN: &[Row] = &[
     row("access.denied", "authorize", Account, "", "denied"),
     row("account.created", "create", Account, "account", "success"),
     row("account.deleted", "delete", Account, "account", "success"),
+    row("account.differs", "compare", System("accounts"), "account", "failure"),
     row("account.disabled", "disable", Account, "account", "success"),
     row("account.email_changed", "set_email", Anonymous, "account", "success"),
     row("account.email_verified", "verify_email", Anonymous, "account", "success"),

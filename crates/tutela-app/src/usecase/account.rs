@@ -80,7 +80,8 @@ async fn governed(app: &App, ctx: &Ctx, id: AccountId) -> Result<Account, Error>
     Ok(account)
 }
 
-fn not_own(ctx: &Ctx, id: AccountId) -> Result<(), Error> {
+/// One's own account is changed as its owner, with the old password and all that goes with it.
+pub(crate) fn not_own(ctx: &Ctx, id: AccountId) -> Result<(), Error> {
     if ctx.principal.account() == Some(id) {
         return Err(Error::Conflict("nobody can do this to their own account; ask another administrator".into()));
     }
@@ -108,7 +109,9 @@ pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::AccountDeta
 
 /// Lets a disabled account sign in again.
 pub async fn enable(app: &App, ctx: &Ctx, id: AccountId, why: &str) -> Result<(), Error> {
-    governed(app, ctx, id).await?;
+    if governed(app, ctx, id).await?.state != AccountState::Disabled {
+        return Err(Error::Conflict("this account is not disabled".into()));
+    }
     let why = reason(why)?;
     app.commit(ctx, AccountEnabled::new(id, &why), |c| c.account_set_state(id, AccountState::Active).announce("account", id)).await?;
     app.forget(id.0);
@@ -140,6 +143,7 @@ pub async fn require_password_change(app: &App, ctx: &Ctx, id: AccountId, why: &
 
 /// A fresh set-up link for somebody whose account an administrator vouches for.
 pub async fn invite(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::SetupLink, Error> {
+    not_own(ctx, id)?;
     let account = governed(app, ctx, id).await?;
     if account.state != AccountState::Active {
         return Err(Error::Conflict("this account is not active; enable it first".into()));

@@ -302,6 +302,7 @@ pub async fn remove(app: &App, ctx: &Ctx, id: AuthenticatorId) -> Result<(), Err
 
 /// Removes one of somebody's, with a reason: a factor that was lost, after the person was identified anew.
 pub async fn remove_for(app: &App, ctx: &Ctx, account: AccountId, id: AuthenticatorId, why: &str) -> Result<(), Error> {
+    super::account::not_own(ctx, account)?;
     sign_in::permit_fresh(app, ctx, "authenticators:write").await?;
     let person = Person::load(app, account, None).await?.ok_or(Error::NotFound("account"))?;
     super::role::must_be_over(app, ctx, account).await?;
@@ -324,15 +325,14 @@ async fn take_away(app: &App, ctx: &Ctx, person: &Person, row: &AuthenticatorRow
     // Without a second factor the list of codes is a list of second factors that nobody asked for.
     let last = person.authenticators.iter().filter(|other| other.id != row.id && other.kind != AuthenticatorKind::Recovery).count() == 0;
     let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
-    app.commit(ctx, AuthenticatorRemoved::new(account, row.id, row.kind.as_str(), &row.name, why), |changeset| {
-        let changeset = ending(changeset).authenticator_delete(row.id, account).device_forget_all(account);
-        mail(if last && row.kind != AuthenticatorKind::Recovery {
-            changeset.authenticator_delete_kind(account, AuthenticatorKind::Recovery)
-        } else {
-            changeset
-        })
-    })
-    .await?;
+    let also = person.of_kind(AuthenticatorKind::Recovery).filter(|_| last && row.kind != AuthenticatorKind::Recovery);
+    let gone: Vec<&AuthenticatorRow> = std::iter::once(row).chain(also).collect();
+    let mut records = Vec::new();
+    for row in &gone {
+        records.push(app.record(ctx, AuthenticatorRemoved::new(account, row.id, row.kind.as_str(), &row.name, why)).await?);
+    }
+    let changeset = ending(Changeset::of_all(records).ok_or(Error::Internal("nothing was removed"))?).device_forget_all(account);
+    app.store.commit(mail(gone.iter().fold(changeset, |set, row| set.authenticator_delete(row.id, account)))).await?;
     app.forget(account.0);
     Ok(())
 }

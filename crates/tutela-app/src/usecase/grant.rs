@@ -1,7 +1,7 @@
 //! Grants: a permission given or denied to one account or group, with an approver, a reason and an end.
 
 use tutela_api as api;
-use tutela_core::{AccountId, GrantId, Timestamp};
+use tutela_core::{AccountId, GrantId, Principal, Timestamp};
 use tutela_identity::{
     access::{Effect, Grant, Grantee},
     event::{GrantEnded, GrantGiven},
@@ -104,7 +104,13 @@ async fn may_deny(app: &App, ctx: &Ctx, grant: &Grant) -> Result<(), Error> {
 async fn approver(app: &App, ctx: &Ctx) -> Result<String, Error> {
     Ok(match ctx.principal.account() {
         Some(id) => app.store.account_get(id).await?.map_or_else(|| id.to_string(), |account| account.name),
-        None => "operator".to_owned(),
+        None => match &ctx.principal {
+            Principal::Client { id, .. } => match app.store.client_get(*id).await? {
+                Some(client) => format!("client {}", client.client.name),
+                None => format!("client {id}"),
+            },
+            _ => "operator".to_owned(),
+        },
     })
 }
 

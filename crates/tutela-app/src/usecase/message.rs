@@ -23,6 +23,8 @@ const LIFE: Duration = Duration::from_secs(86_400);
 /// For how long nobody else takes a message that is being sent.
 const LEASE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: u64 = 900;
+/// How long one message may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How many messages of a channel are sent at once.
 const LANES: usize = 4;
 /// Every channel.
@@ -114,7 +116,9 @@ async fn turn(app: &App, row: MessageRow, now: Timestamp) -> Result<(), Error> {
     if now >= row.expires_at {
         return give_up(app, &row, "it was of no use any more").await;
     }
-    match deliver(app, &row).await {
+    // Shorter than the lease, so that a server that says nothing never has the same message twice, nor a lane for good.
+    let delivered = tokio::time::timeout(PATIENCE, deliver(app, &row)).await;
+    match delivered.unwrap_or_else(|_| Err(SendError::Unavailable("no answer in time".into()))) {
         Ok(()) => app.store.message_sent(row.id).await?,
         Err(SendError::Refused(why)) => give_up(app, &row, &why).await?,
         Err(SendError::Unavailable(why)) => {

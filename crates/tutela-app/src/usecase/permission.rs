@@ -7,10 +7,7 @@ use tutela_identity::{
     access::{Grant, LONGEST_RESOURCE},
 };
 
-use crate::{
-    App, Ctx, Error,
-    usecase::{account::check_external, session},
-};
+use crate::{App, Ctx, Error, Live, usecase::account::check_external};
 
 /// Most questions of a batch.
 pub const MOST: usize = 10_000;
@@ -113,20 +110,17 @@ pub async fn introspect(app: &App, ctx: &Ctx, token: &str) -> Result<api::TokenA
         .map(|c| (c.sub, c.sid))
         .or_else(|_| app.signer.verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now).map(|c| (c.sub, c.sid)));
     let Ok((sub, sid)) = parties else { return Ok(api::TokenAnswer::inactive()) };
-    let (Ok(account), Ok(login)) = (sub.parse::<AccountId>(), sid.parse::<SessionId>()) else { return Ok(api::TokenAnswer::inactive()) };
-    let Some(session) = app.store.session_get(login).await?.filter(|s| s.ended_at.is_none() && ctx.now < s.expires_at) else {
-        return Ok(api::TokenAnswer::inactive());
-    };
-    let Some(identity) = session::identity_of(app, account, login, &session.assurance).await? else { return Ok(api::TokenAnswer::inactive()) };
+    let Ok(login) = sid.parse::<SessionId>() else { return Ok(api::TokenAnswer::inactive()) };
+    let Some(Live { identity, .. }) = app.live_login(login, ctx.now).await? else { return Ok(api::TokenAnswer::inactive()) };
     Ok(api::TokenAnswer {
         active: true,
         sub: Some(sub),
-        name: Some(identity.name),
-        email: Some(identity.email),
-        roles: identity.roles,
+        name: Some(identity.name.clone()),
+        email: Some(identity.email.clone()),
+        roles: identity.roles.clone(),
         sid: Some(sid),
         acr: Some(identity.strength.acr().to_owned()),
-        amr: identity.methods,
+        amr: identity.methods.clone(),
         auth_time: Some(identity.auth_time.secs()),
     })
 }

@@ -84,6 +84,8 @@ pub async fn begin_email_change(app: &App, ctx: &Ctx, email: &str) -> Result<(),
         return Err(Error::Conflict("this server sends no mail, so a new address cannot be confirmed; ask an administrator".into()));
     }
     let email = Email::parse(email)?;
+    // Counted for the account too: it is no machine that sends mail to whomever one likes.
+    send::allow(app, ctx, Some(account.id), "another address", "mail").await?;
     send::allow(app, ctx, Some(account.id), email.as_str(), "mail").await?;
     // Whether the address is taken is told to nobody but its owner: the link fails later.
     let made = link::make(app, ctx, Purpose::ChangeEmail, Some(account.id), Some(email.as_str()))?;

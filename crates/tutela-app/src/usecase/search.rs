@@ -52,7 +52,7 @@ pub async fn own(app: &App, ctx: &Ctx, before: Option<&str>) -> Result<Found, Er
     Ok(Found { items, next })
 }
 
-pub(crate) async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
+async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {
     let limit = limit.clamp(1, MAX_PAGE) as usize;
     let mut found = Found { items: Vec::new(), next: None };
     if let Some(ids) = query.terms.iter().find(|term| term.field == Field::Id && !term.excluded) {
@@ -91,6 +91,25 @@ pub(crate) async fn page(app: &App, query: &Query, before: Option<Position>, lim
             return Ok(found);
         }
     }
+}
+
+/// Events as they are stored, newest first, with what is sealed in them left sealed: for the server's own reading.
+pub(crate) struct ClearPage {
+    pub items: Vec<(Position, Value)>,
+    /// Where the next page begins.
+    pub next: Option<Position>,
+}
+
+/// A page of events whose clear members fit `query`.
+pub(crate) async fn clear_page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<ClearPage, Error> {
+    let none = ClearPage { items: Vec::new(), next: None };
+    let Some((bounds, before)) = bounds(app, query, before).await? else { return Ok(none) };
+    let tokens = |month: i64| tokens(app, query, month).map_err(|e| tutela_store::Error::Internal(e.to_string()));
+    let positions = app.store.search(&tokens, Bounds { before, ..bounds }, limit).await?;
+    let next = if positions.len() < limit as usize { None } else { positions.last().copied() };
+    let rows = app.store.log_rows(&positions).await?;
+    let read = rows.into_iter().filter_map(|row| Some((row.position, serde_json::from_slice::<Value>(&row.body).ok()?)));
+    Ok(ClearPage { items: read.filter(|(_, event)| Facets::read(event).fit(query)).collect(), next })
 }
 
 /// The part of the log that can hold events of the wanted time.

@@ -3,7 +3,7 @@
 use tutela_api::SetupLink;
 use tutela_core::{AccountId, LinkId, Secret};
 use tutela_identity::{
-    ADMIN, Account, Email, display_name,
+    ADMIN, Account, Email, SessionEndReason, display_name,
     event::{AccountCreated, SetupLinkCreated, SetupLinkUsed},
 };
 use tutela_store::{Changeset, NewLink};
@@ -14,6 +14,8 @@ use crate::{
         link::{self, Made, Purpose},
         password,
         role::EVERYTHING,
+        session::{self, Ending},
+        sign_in,
     },
 };
 
@@ -37,7 +39,7 @@ pub struct Choice {
 
 /// Makes a link for an administrator; earlier ones end. Only for somebody who may do everything.
 pub async fn create_first(app: &App, ctx: &Ctx) -> Result<SetupLink, Error> {
-    app.permit(ctx, EVERYTHING).await?;
+    sign_in::permit_fresh(app, ctx, EVERYTHING).await?;
     let made = link::make(app, ctx, Purpose::SetUp, None, None)?;
     let retired = |c: Changeset| c.link_retire(Purpose::SetUp.as_str(), None, ctx.now).link_insert(&made.row);
     app.commit(ctx, SetupLinkCreated { who: None }, retired).await?;
@@ -78,6 +80,7 @@ pub async fn complete(app: &App, ctx: &Ctx, token: &str, choice: Choice) -> Resu
         None => Account::new(AccountId::new(ctx.now, &mut { app.env() }), Email::parse(&choice.email)?, &choice.name, ctx.now)?,
     };
     let hash = password::accept(app, ctx, &account, choice.password).await?;
+    let (_, ending) = session::ending(app, ctx, account.id, Ending::AllBut(None), SessionEndReason::PasswordChanged).await?;
     let used = app.record(ctx, SetupLinkUsed { account: account.id }).await?;
     let changeset = Changeset::of(used).link_use(setup.link, ctx.now);
     let changeset = if first {
@@ -86,11 +89,13 @@ pub async fn complete(app: &App, ctx: &Ctx, token: &str, choice: Choice) -> Resu
         changeset.and(created).account_insert(&account, Some(&hash)).account_set_roles(account.id, &roles)
     } else {
         // Whoever has the link has the mailbox it was sent to, or had it from an administrator who knows the person.
-        changeset
+        // What was begun with the old password ends with it.
+        ending(changeset)
             .account_set_password(account.id, &hash, ctx.now)
             .account_set_name(account.id, &account.name)
             .account_verify_email(account.id, &account.email, ctx.now)
-            .session_end_by_account(account.id, ctx.now)
+            .device_forget_all(account.id)
+            .sign_in_end_by_account(account.id)
     };
     app.store.commit(changeset).await?;
     app.forget(account.id.0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutela_core::{DeviceId, EventId, Timestamp};
 use tutela_identity::{AccessClaims, Presented, Refresh, Session, SessionEndReason, TOKENS, Token, TokenKind, event::RefreshReplayed, successor};
-use tutela_store::Changeset;
+use tutela_store::{Changeset, RefreshBrought};
 
 use crate::{
     App, Ctx, Error,
@@ -27,30 +27,34 @@ pub struct Tokens {
     pub session: Session,
 }
 
-/// Tokens for a session that has just begun.
-pub async fn issue(app: &App, ctx: &Ctx, signed_in: &SignedIn, audience: &str) -> Result<Tokens, Error> {
-    let session = &signed_in.session;
+/// Refuses an audience that there is not, before anything begins for it.
+pub fn check_audience(app: &App, audience: &str) -> Result<(), Error> {
+    checked(app, audience).map(|_| ())
+}
+
+/// The first refresh token of a session, where the configuration gives any; it begins in the session's own commit.
+pub(crate) fn first(app: &App, session: &Session, audience: &str, now: Timestamp) -> Result<Option<(Token, Refresh)>, Error> {
     let audience = checked(app, audience)?;
-    let mut refresh = None;
-    if let (true, Some(device)) = (app.identity.session.refresh_enabled, session.device) {
-        let token = Token::new(TokenKind::Refresh, &mut { app.env() });
-        let row = fresh(app, session, device, &token, audience, ctx.now);
-        app.store.commit(Changeset::sign_in_step().refresh_insert(&row)).await?;
-        refresh = Some(token);
-    }
-    Ok(Tokens { access: access(app, session, audience, ctx.now)?, expires_in: app.identity.session.access_token.duration(), refresh, session: session.clone() })
+    let Some(device) = session.device.filter(|_| app.identity.session.refresh_enabled) else { return Ok(None) };
+    let token = Token::new(TokenKind::Refresh, &mut { app.env() });
+    let row = fresh(app, session, device, &token, audience, now);
+    Ok(Some((token, row)))
+}
+
+/// Tokens for a session that has just begun.
+pub fn issue(app: &App, ctx: &Ctx, signed_in: &mut SignedIn) -> Result<Tokens, Error> {
+    let session = &signed_in.session;
+    let access = access(app, session, checked(app, &signed_in.audience)?, ctx.now)?;
+    Ok(Tokens { access, expires_in: app.identity.session.access_token.duration(), refresh: signed_in.refresh.take(), session: session.clone() })
 }
 
 /// Exchanges a refresh token for the next one and a new access token.
 pub async fn refresh(app: &App, ctx: &Ctx, presented: &str, device: Option<&str>) -> Result<Tokens, Error> {
     let refused = || Error::Unauthenticated(REFUSED);
     let token = Token::parse(TokenKind::Refresh, presented).ok_or_else(refused)?;
-    let row = app.store.refresh_get(token.hash()).await?.ok_or_else(refused)?;
-    let session = app.store.session_get(row.session).await?.filter(|s| s.ended_at.is_none()).ok_or_else(refused)?;
-    let device = match device.and_then(|text| Token::parse(TokenKind::Device, text)) {
-        Some(token) => app.store.device_get(session.account, token.hash()).await?.map(|device| device.id),
-        None => None,
-    };
+    let device = device.and_then(|text| Token::parse(TokenKind::Device, text)).map(|token| token.hash());
+    let brought = app.store.refresh_get_brought(token.hash(), device).await?.filter(|brought| brought.session.ended_at.is_none());
+    let RefreshBrought { refresh: row, session, device } = brought.ok_or_else(refused)?;
     match row.present(device, ctx.now) {
         Presented::Rotate => rotate(app, ctx, token, row, session).await,
         Presented::Repeat => answer(app, ctx, &token, &row, session),
@@ -66,7 +70,7 @@ pub async fn refresh(app: &App, ctx: &Ctx, presented: &str, device: Option<&str>
 
 async fn rotate(app: &App, ctx: &Ctx, token: Token, row: Refresh, session: Session) -> Result<Tokens, Error> {
     let now = ctx.now;
-    if !session.is_live(now) || session::identity_of(app, session.account, session.id, &session.assurance).await?.is_none() {
+    if !session.is_live(now) || !app.holder(session.account, now).await?.active {
         return Err(Error::Unauthenticated(REFUSED));
     }
     let next = successor(&app.sign_in_key, &token);

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use testkit::{Engine, engines};
 use tutela_api::{Group, NewGrant};
@@ -118,12 +118,59 @@ async fn rows_that_were_put_back_are_found_by_the_ledger_and_their_accounts_have
             .await;
         assert_eq!(house.differences().await, ["authenticators", "grants", "groups", "password", "roles", "state"], "{engine:?}");
         assert_eq!(house.told().await, 6);
-        // The old password is right, and opens nothing: a second proof and another password are asked for.
+        // What the ledger contradicts is taken back; the old password stays, and is told of once.
+        let held = tutela_app::permission::of(app, &all, ada).await.unwrap();
+        assert_eq!((held.active, held.roles.len(), held.groups.len(), held.grants.len()), (false, 0, 0, 0), "{engine:?}");
+        assert!(authenticator::list_for(app, &all, ada).await.unwrap().is_empty());
+        assert_eq!((house.differences().await, house.told().await), (vec!["password".to_owned()], 6));
+        account::enable(app, &all, ada, "back").await.unwrap();
         let progress = house.password(&person, "192.0.2.7", RIGHT).await.unwrap();
-        assert!(matches!(progress, Progress::Next(_)), "{engine:?}");
-        // What is known is not told again every hour, and still reported.
-        assert_eq!(house.differences().await.len(), 6);
-        assert_eq!(house.told().await, 6);
+        assert!(matches!(progress, Progress::Next(_)), "{engine:?}: the old password is right, and opens nothing by itself");
+        // The same forgery once more is news again, and so is a role beside it and a group that she never was in.
+        group::set(app, &all, Group { name: "night".into(), roles: vec![] }).await.unwrap();
+        house
+            .write(&[
+                "INSERT INTO account_role SELECT * FROM kept_account_role",
+                "INSERT INTO account_group_member (group_name, account_id) SELECT 'night', account_id FROM kept_account_group_member",
+            ])
+            .await;
+        assert_eq!((house.differences().await, house.told().await), (vec!["groups".to_owned(), "password".into(), "roles".into()], 8), "{engine:?}");
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_change_things_while_accounts_are_compared_are_no_forgers() {
+    for world in engines().await {
+        let engine = world.engine;
+        let house = Arc::new(House::for_people(world, |_, _| {}).await);
+        let mut ids = Vec::new();
+        for number in 0..30 {
+            ids.push(house.account(&format!("p{number}@example.com")).await);
+        }
+        group::set(&house.app, &house.ctx(), Group { name: "board".into(), roles: vec![] }).await.unwrap();
+        let busy = {
+            let house = Arc::clone(&house);
+            tokio::spawn(async move {
+                let (app, all) = (&house.app, house.ctx());
+                for round in 0..6 {
+                    for id in &ids {
+                        house.world.env.pass(Duration::from_millis(1));
+                        group::set_member(app, &all, "board", *id, round % 2 == 0).await.unwrap();
+                        let roles = if round % 2 == 0 { vec!["admin".to_owned()] } else { vec![] };
+                        account::set_roles(app, &all, *id, roles).await.unwrap();
+                    }
+                }
+            })
+        };
+        let mut comparisons = 0;
+        while !busy.is_finished() {
+            assert_eq!(house.differences().await, Vec::<String>::new(), "{engine:?}");
+            comparisons += 1;
+        }
+        busy.await.unwrap();
+        assert!(comparisons > 1, "{comparisons}");
+        assert_eq!((house.differences().await, house.told().await), (vec![], 0), "{engine:?}");
         house.app.stop().await;
     }
 }

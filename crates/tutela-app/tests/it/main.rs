@@ -13,5 +13,7 @@ mod people;
 mod powers;
 /// What goes when, what stays, and what `verify` says of it.
 mod retention;
+/// Codes by text message.
+mod sms;
 /// Every switch of identity's configuration, for every value.
 mod switches;

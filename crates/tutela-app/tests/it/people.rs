@@ -24,7 +24,14 @@ pub struct Person {
 
 impl Person {
     pub fn new(host: &str) -> Self {
-        Self { visitor: Visitor { host: host.to_owned(), device: None, hints: Hints { label: "Firefox on Linux".into(), language: "en".into() } } }
+        Self {
+            visitor: Visitor {
+                host: host.to_owned(),
+                device: None,
+                hints: Hints { label: "Firefox on Linux".into(), language: "en".into() },
+                audience: "photos".into(),
+            },
+        }
     }
 
     /// Keeps what a browser keeps.
@@ -190,8 +197,8 @@ async fn a_hundred_refreshes_of_one_token_at_once_are_one_family_and_sign_nobody
         let house = Arc::new(House::for_people(world, |_, _| {}).await);
         house.account(ADA).await;
         let mut phone = Person::new(TOKENS);
-        let done = house.in_at_once(&mut phone, "192.0.2.7").await;
-        let tokens = token::issue(&house.app, &house.as_person(&done), &done, "").await.unwrap();
+        let mut done = house.in_at_once(&mut phone, "192.0.2.7").await;
+        let tokens = token::issue(&house.app, &house.as_person(&done), &mut done).unwrap();
         let (first, device) = (tokens.refresh.unwrap(), phone.visitor.device.clone().unwrap());
         let refreshes: Vec<_> = (0..100)
             .map(|_| {
@@ -222,8 +229,8 @@ async fn a_stolen_refresh_token_is_dead_in_one_request() {
         // A thief without the device, and one who comes later than the owner.
         for thief_is_late in [false, true] {
             let mut phone = Person::new(TOKENS);
-            let done = house.in_at_once(&mut phone, "192.0.2.7").await;
-            let tokens = token::issue(&house.app, &house.as_person(&done), &done, "photos").await.unwrap();
+            let mut done = house.in_at_once(&mut phone, "192.0.2.7").await;
+            let tokens = token::issue(&house.app, &house.as_person(&done), &mut done).unwrap();
             let (stolen, device) = (tokens.refresh.unwrap(), phone.visitor.device.clone().unwrap());
             let refresh = async |text: &str, device: Option<&str>| token::refresh(&house.app, &house.from("198.51.100.7"), text, device).await;
             let mut newest = stolen.open().to_owned();
@@ -252,15 +259,15 @@ async fn an_access_token_is_for_its_audience_and_ends_with_its_session() {
         let house = House::for_people(world, |_, _| {}).await;
         house.account(ADA).await;
         let mut phone = Person::new(TOKENS);
-        let done = house.in_at_once(&mut phone, "192.0.2.7").await;
-        let tokens = token::issue(&house.app, &house.as_person(&done), &done, "photos").await.unwrap();
+        let mut done = house.in_at_once(&mut phone, "192.0.2.7").await;
+        let tokens = token::issue(&house.app, &house.as_person(&done), &mut done).unwrap();
         let worth = async |audience: &str| house.app.live_token(&tokens.access, audience, house.app.env().now()).await.unwrap();
         assert!(matches!(worth("photos").await, tutela_app::Bearer::Live(_)));
         assert!(matches!(worth("videos").await, tutela_app::Bearer::Refused));
         session::end(&house.app, &house.ctx(), done.session.id, Some("left the company".into())).await.unwrap();
         assert!(matches!(worth("photos").await, tutela_app::Bearer::Refused), "though it is good for a quarter of an hour");
-        let again = house.in_at_once(&mut phone, "192.0.2.7").await;
-        let tokens = token::issue(&house.app, &house.as_person(&again), &again, "photos").await.unwrap();
+        let mut again = house.in_at_once(&mut phone, "192.0.2.7").await;
+        let tokens = token::issue(&house.app, &house.as_person(&again), &mut again).unwrap();
         house.world.env.pass(Duration::from_secs(900));
         let expired = house.app.live_token(&tokens.access, "photos", house.app.env().now()).await.unwrap();
         assert!(matches!(expired, tutela_app::Bearer::Refused), "{:?}", house.world.engine);

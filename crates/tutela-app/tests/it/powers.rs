@@ -171,3 +171,63 @@ async fn one_code_of_an_app_lets_one_of_many_in() {
         house.app.stop().await;
     }
 }
+
+#[tokio::test]
+async fn what_gives_or_takes_power_asks_for_a_sign_in_that_is_fresh() {
+    for world in engines().await {
+        let house = House::for_people(world, |_, _| {}).await;
+        let (app, all) = (&house.app, house.ctx());
+        let ada = house.somebody(ADA, &["admin"]).await;
+        let eve = house.somebody("eve@example.com", &[]).await;
+        group::set(app, &all, Group { name: "board".into(), roles: vec![] }).await.unwrap();
+        let given_before = grant::give(app, &all, given(Some(eve), None, "allow", "keys:read")).await.unwrap().id.parse().unwrap();
+        let ctx = house.as_account(ada).await;
+        house.world.env.pass(std::time::Duration::from_secs(301));
+        let ctx = Ctx { now: app.env().now(), ..ctx };
+        let new = || NewAccount { email: "new@example.com".into(), name: "New".into(), password: None, roles: vec![] };
+        let client = || tutela_api::NewClient { name: "c".into(), scopes: vec!["events:write".into()], expires_at: None };
+        let way = tutela_core::AuthenticatorId::new(ctx.now, &mut { app.env() });
+        let client_id = tutela_core::ClientId::new(ctx.now, &mut { app.env() });
+        let refused: Vec<(&str, Result<(), Error>)> = vec![
+            ("make an account", account::create(app, &ctx, new()).await.map(drop)),
+            ("set-up link of an administrator", tutela_app::setup::create_first(app, &ctx).await.map(drop)),
+            ("invite", account::invite(app, &ctx, eve).await.map(drop)),
+            ("disable", account::disable(app, &ctx, eve).await),
+            ("enable", account::enable(app, &ctx, eve, "why").await),
+            ("delete", account::delete(app, &ctx, eve, "why").await),
+            ("another password", account::require_password_change(app, &ctx, eve, "why").await),
+            ("unlock", tutela_app::unlock::by_admin(app, &ctx, eve, "why").await),
+            ("roles of an account", account::set_roles(app, &ctx, eve, vec!["admin".into()]).await),
+            ("a way to sign in", tutela_app::authenticator::remove_for(app, &ctx, eve, way, "why").await),
+            ("compare", tutela_app::account_check::verify(app, &ctx).await.map(drop)),
+            ("a role", role::set(app, &ctx, Role { name: "r".into(), permissions: vec![] }).await),
+            ("a group", group::set(app, &ctx, Group { name: "g".into(), roles: vec![] }).await),
+            ("delete a group", group::delete(app, &ctx, "board").await),
+            ("a member", group::set_member(app, &ctx, "board", eve, true).await),
+            ("a grant", grant::give(app, &ctx, given(Some(eve), None, "allow", "keys:read")).await.map(drop)),
+            ("end a grant", grant::end(app, &ctx, given_before, "why").await),
+            ("a client", tutela_app::client::create(app, &ctx, client()).await.map(drop)),
+            ("revoke a client", tutela_app::client::revoke(app, &ctx, client_id).await),
+        ];
+        for (what, answer) in refused {
+            assert!(matches!(answer, Err(Error::NotFresh { .. })), "{:?}: {what}: {answer:?}", house.world.engine);
+        }
+        // Ending a session is for emergencies; it asks for nothing more.
+        let ben = house.in_at_once(&mut Person::new(host()), "192.0.2.7").await;
+        assert!(tutela_app::session::end(app, &ctx, ben.session.id, Some("lost laptop".into())).await.is_ok());
+        house.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn administrators_change_their_own_account_as_its_owner() {
+    for world in engines().await.into_iter().take(1) {
+        let house = House::for_people(world, |_, _| {}).await;
+        let ada = house.somebody(ADA, &["admin"]).await;
+        let ctx = house.as_account(ada).await;
+        let way = tutela_core::AuthenticatorId::new(ctx.now, &mut { house.app.env() });
+        assert!(matches!(account::invite(&house.app, &ctx, ada).await, Err(Error::Conflict(_))), "a link sets a password without the old one");
+        assert!(matches!(tutela_app::authenticator::remove_for(&house.app, &ctx, ada, way, "why").await, Err(Error::Conflict(_))));
+        house.app.stop().await;
+    }
+}

@@ -98,8 +98,8 @@ async fn refresh_tokens_are_given_only_where_that_is_on() {
             let house = House::for_people(world, change).await;
             house.account(ADA).await;
             let mut phone = Person::new(TOKENS);
-            let done = house.in_at_once(&mut phone, "192.0.2.7").await;
-            let tokens = token::issue(&house.app, &house.as_person(&done), &done, "").await.unwrap();
+            let mut done = house.in_at_once(&mut phone, "192.0.2.7").await;
+            let tokens = token::issue(&house.app, &house.as_person(&done), &mut done).unwrap();
             assert_eq!((tokens.refresh.is_some(), tokens.expires_in.as_secs()), (on, 300));
             // Without one the sign-in ends with its access token.
             house.world.env.pass(std::time::Duration::from_secs(301));

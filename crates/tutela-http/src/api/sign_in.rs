@@ -26,14 +26,16 @@ use crate::{
 
 #[utoipa::path(post, path = "/v1/sign-in", request_body = SignInRequest, responses((status = 200, body = SignInAnswer), (status = "default", body = Problem)))]
 pub(crate) async fn sign_in(State(web): State<Web>, caller: Caller, Browser(browser): Browser, Body(asked): Body<SignInRequest>) -> Answer<Response> {
-    let visitor = visitor(browser, asked.device_token.as_deref());
+    token::check_audience(&web.app, &asked.audience)?;
+    let visitor = visitor(browser, asked.device_token.as_deref(), &asked.audience);
     let progress = sign_in::password(&web.app, &caller.ctx, &visitor, &asked.email, Secret::new(asked.password)).await?;
-    answer(&web, &caller, progress, &asked.audience, asked.delivery).await
+    answer(&web, &caller, progress, asked.delivery)
 }
 
 #[utoipa::path(post, path = "/v1/sign-in/prove", request_body = SignInProof, responses((status = 200, body = SignInAnswer), (status = "default", body = Problem)))]
 pub(crate) async fn prove(State(web): State<Web>, caller: Caller, Browser(browser): Browser, Body(proof): Body<SignInProof>) -> Answer<Response> {
-    let visitor = visitor(browser, proof.device_token.as_deref());
+    token::check_audience(&web.app, &proof.audience)?;
+    let visitor = visitor(browser, proof.device_token.as_deref(), &proof.audience);
     let (app, ctx) = (&web.app, &caller.ctx);
     let progress = match (proof.method.as_str(), AuthenticatorKind::parse(&proof.method)) {
         ("new_password", _) => sign_in::new_password(app, ctx, &visitor, &proof.sign_in, Secret::new(proof.code)).await?,
@@ -43,25 +45,25 @@ pub(crate) async fn prove(State(web): State<Web>, caller: Caller, Browser(browse
         }
         _ => return Err(Failure::field("method", "one of `totp`, `sms`, `email`, `recovery`, `new_password`; passkeys are used on the hosted pages")),
     };
-    answer(&web, &caller, progress, &proof.audience, proof.delivery).await
+    answer(&web, &caller, progress, proof.delivery)
 }
 
 #[utoipa::path(post, path = "/v1/sign-in/send", request_body = SendCode, responses((status = 204), (status = "default", body = Problem)))]
 pub(crate) async fn send(State(web): State<Web>, caller: Caller, Browser(browser): Browser, Body(asked): Body<SendCode>) -> Answer<StatusCode> {
     let kind = AuthenticatorKind::parse(&asked.method).ok_or_else(|| Failure::field("method", "`sms` or `email`"))?;
-    sign_in::send_code(&web.app, &caller.ctx, &visitor(browser, None), &asked.sign_in, kind).await?;
+    sign_in::send_code(&web.app, &caller.ctx, &visitor(browser, None, ""), &asked.sign_in, kind).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// An application's visitor: its session lives in tokens, and the device is named in the body.
-fn visitor(browser: Visitor, device: Option<&str>) -> Visitor {
+fn visitor(browser: Visitor, device: Option<&str>, audience: &str) -> Visitor {
     let device = device.and_then(|text| Token::parse(TokenKind::Device, text)).map(Arc::new).or(browser.device);
-    Visitor { host: TOKENS.to_owned(), device, hints: browser.hints }
+    Visitor { host: TOKENS.to_owned(), device, hints: browser.hints, audience: audience.to_owned() }
 }
 
-async fn answer(web: &Web, caller: &Caller, progress: Progress, audience: &str, delivery: Delivery) -> Answer<Response> {
+fn answer(web: &Web, caller: &Caller, progress: Progress, delivery: Delivery) -> Answer<Response> {
     let empty = SignInAnswer { state: "done".into(), sign_in: None, methods: Vec::new(), email: None, phone: None, reason: None, tokens: None };
-    let signed_in = match progress {
+    let mut signed_in = match progress {
         Progress::Done(signed_in) => signed_in,
         Progress::Next(pending) => {
             let words = |kinds: &[AuthenticatorKind]| kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
@@ -77,7 +79,7 @@ async fn answer(web: &Web, caller: &Caller, progress: Progress, audience: &str, 
             return Ok(Json(answer).into_response());
         }
     };
-    let tokens = token::issue(&web.app, &caller.ctx, &signed_in, audience).await?;
+    let tokens = token::issue(&web.app, &caller.ctx, &mut signed_in)?;
     let device = signed_in.device.as_ref().map(|token| token.open().to_owned());
     let (shown, refresh) = shown(tokens, device, delivery);
     let mut response = Json(SignInAnswer { tokens: Some(shown), ..empty }).into_response();

@@ -83,10 +83,15 @@ async fn filled(desk: &Desk, text: &str, told: Told) -> Result<PersonPage, Error
     let found = account::get(app, ctx, id).await?;
     let name = found.account.name.clone();
     // Each part for those who may see it: what is left out here is refused by the use case as well.
-    let roles = if desk.may("roles:read") { choices(role::list(app, ctx).await?, &found.account.roles) } else { Vec::new() };
-    let groups = if desk.may("groups:read") { group::list(app, ctx).await? } else { Vec::new() };
+    let held = &found.account.roles;
+    let roles = if desk.may("roles:read") { choices(role::list(app, ctx).await?, held) } else { held.iter().map(|name| chosen(name)).collect() };
+    let groups = if desk.may("groups:read") {
+        group::list(app, ctx).await?.into_iter().map(|group| group_choice(group, &found.groups)).collect()
+    } else {
+        found.groups.iter().map(|name| chosen(name)).collect()
+    };
     let of = if desk.may("permissions:check") { Some(permission::of(app, ctx, id).await?) } else { None };
-    let grants = if desk.may("grants:read") { grant::list_for(app, ctx, id).await? } else { Vec::new() };
+    let grants = if desk.may("grants:read") { Some(grant::list_for(app, ctx, id).await?) } else { None };
     let sessions = if desk.may("sessions:read") { session::list_for(app, ctx, id).await? } else { Vec::new() };
     Ok(PersonPage {
         frame: desk.frame(Room::People),
@@ -102,9 +107,10 @@ async fn filled(desk: &Desk, text: &str, told: Told) -> Result<PersonPage, Error
         facts: facts(&found),
         locks: found.locks.iter().map(lock).collect(),
         roles,
-        groups: groups.into_iter().map(|group| group_choice(group, &found.groups)).collect(),
-        permissions: of.map(|of| of.permissions).unwrap_or_default(),
-        grants: grants.iter().map(|given| grant_row(given, name.clone())).collect(),
+        groups,
+        may_set: desk.may("roles:read") && desk.may("groups:read"),
+        permissions: of.map(|of| of.permissions),
+        grants: grants.map(|grants| grants.iter().map(|given| grant_row(given, name.clone())).collect()),
         authenticators: authenticator::list_for(app, ctx, id).await?.into_iter().map(way_row).collect(),
         sessions: sessions.iter().map(|view| session_row(desk, view, name.clone())).collect(),
         events_url: format!("/ledger?q=actor%3A{id}"),
@@ -141,6 +147,10 @@ fn lock(lock: &api::AccountLock) -> String {
         Some(until) => format!("{what} is locked until {}: too many were wrong. Passkeys go on working.", when_text(until).full),
         None => format!("{what} is locked until somebody lifts it: too many were wrong in a row. Passkeys go on working."),
     }
+}
+
+fn chosen(name: &str) -> Choice {
+    Choice { value: name.to_owned(), label: name.to_owned(), selected: true }
 }
 
 fn group_choice(group: api::Group, joined: &[String]) -> Choice {

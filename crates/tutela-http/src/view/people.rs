@@ -153,10 +153,12 @@ pub struct PersonPage {
     pub roles: Vec<Choice>,
     /// All groups, those it is in marked.
     pub groups: Vec<Choice>,
-    /// What it may do everywhere.
-    pub permissions: Vec<String>,
-    /// What is granted or denied to it alone.
-    pub grants: Vec<GrantRow>,
+    /// Whether the roles and groups above are all there are, so that others can be chosen.
+    pub may_set: bool,
+    /// What it may do everywhere; none where who looks may not see it.
+    pub permissions: Option<Vec<String>>,
+    /// What is granted or denied to it alone; none where who looks may not see it.
+    pub grants: Option<Vec<GrantRow>>,
     /// Its ways to sign in.
     pub authenticators: Vec<WayRow>,
     /// Its live sessions, where who looks may see them.

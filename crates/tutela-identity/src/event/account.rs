@@ -17,9 +17,9 @@ occurrences! {
     |this, event| { about(event, this.account); event.reason = Some(this.why.to_owned()); }
 
     /// The rows of an account are not what the ledger says.
-    AccountDiffers { account: AccountId, what: &'static str, sessions: u64 }
-    "account.differs" "The records of an account were changed behind this server's back: they are not what the ledger says. Its sessions ended, and it has to choose another password." Critical AUDIT ACCOUNT_CHANGE "compare" ["what" = r#""password""#, "sessions_ended" = "1"]
-    |this, event| { about(event, this.account); event.outcome = Outcome::Failure; event.set("what", this.what); event.set("sessions_ended", this.sessions); }
+    AccountDiffers { account: AccountId, what: &'static str, which: &'a str, sessions: u64 }
+    "account.differs" "The records of an account were changed behind this server's back: they were not what the ledger says. What it contradicts was taken back, the sessions ended, and another password is asked for." Critical AUDIT ACCOUNT_CHANGE "compare" ["what" = r#""roles""#, "which" = r#""admin""#, "sessions_ended" = "1"]
+    |this, event| { about(event, this.account); event.outcome = Outcome::Failure; event.set("what", this.what); event.set("which", this.which); event.set("sessions_ended", this.sessions); }
 
     /// Another mail address was set.
     AccountEmailChanged { account: AccountId, old: &'a str, new: &'a str }

@@ -140,6 +140,14 @@ impl Postgres {
         client.query_typed(sql.text, &typed).await?.iter().map(row).collect()
     }
 
+    /// One after another on one connection, each sent before the one before it is answered.
+    pub(crate) async fn several(&self, asked: Vec<(&'static Sql, Vec<Value>)>) -> Result<Vec<Vec<Row>>, Error> {
+        let client = self.pool.get().await?;
+        let client = &client;
+        let one = async |sql: &'static Sql, params: &[Value]| client.query_typed(sql.text, &typed(sql, params)).await?.iter().map(row).collect();
+        futures_util::future::try_join_all(asked.iter().map(|(sql, params)| one(sql, params))).await
+    }
+
     /// A connection of the pool.
     pub(crate) async fn client(&self) -> Result<deadpool_postgres::Object, Error> {
         Ok(self.pool.get().await?)

@@ -107,6 +107,14 @@ impl Sqlite {
         self.read(move |conn| query(conn, sql, &params)).await
     }
 
+    pub(crate) async fn several(&self, asked: Vec<(&'static Sql, Vec<Value>)>) -> Result<Vec<Vec<Row>>, Error> {
+        let each = move |conn: &Connection| asked.iter().map(|(sql, params)| query(conn, sql, params)).collect();
+        if let Some(conn) = lock(&self.setup).as_ref() {
+            return each(conn);
+        }
+        self.read(each).await
+    }
+
     pub(crate) async fn prepare(&self, sql: &'static Sql) -> Result<usize, Error> {
         self.read(move |conn| Ok(conn.prepare(sql.sqlite())?.parameter_count())).await
     }

@@ -1,9 +1,15 @@
 use tutela_core::{AccountId, Timestamp};
-use tutela_identity::{Account, AccountState, Email};
+use tutela_identity::{Account, AccountState, Email, TokenHash, access::Grant, device::Device};
 
 use crate::{
     Changeset, Error, Expect, Store,
     sql::statements,
+    table::{
+        authenticator::{AUTHENTICATOR_LIST, AUTHENTICATOR_LIST_BY_EMAIL, AuthenticatorRow, authenticator},
+        device::{DEVICE_GET, DEVICE_GET_BY_EMAIL, device},
+        grant::{GRANT_LIST_OF, grant},
+        group::GROUP_LIST_OF,
+    },
     value::{Row, params},
 };
 
@@ -11,6 +17,7 @@ statements! {
     ACCOUNT_COUNT () = "SELECT count(*) FROM account";
     ACCOUNT_GET (Id) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at FROM account WHERE id = $1";
     ACCOUNT_GET_BY_EMAIL (Text) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at, password_hash, password_changed_at, password_must_change, reminded_at, mail_reset_at FROM account WHERE email = $1";
+    ACCOUNT_GET_WITH_PASSWORD (Id) = "SELECT id, email, name, state, created_at, email_verified_at, phone, phone_verified_at, password_hash, password_changed_at, password_must_change, reminded_at, mail_reset_at FROM account WHERE id = $1";
     ACCOUNT_DROP_AUTHENTICATORS (Id) = "DELETE FROM authenticator WHERE account_id = $1";
     ACCOUNT_DROP_CODES (Id) = "DELETE FROM sign_in_code WHERE login IN (SELECT id FROM session WHERE account_id = $1)";
     ACCOUNT_DROP_DEVICES (Id) = "DELETE FROM device WHERE account_id = $1";
@@ -46,8 +53,34 @@ statements! {
 
 /// A password's hash as it is stored: sealed under the root key with whose it is and since when, so that a hash from
 /// elsewhere, of somebody else or of another time does not open, and a stolen database holds nothing to guess at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedPassword(pub String);
+
+/// An account with all that it can sign in with.
+#[derive(Clone)]
+pub struct AccountWays {
+    /// The account.
+    pub account: Account,
+    /// Its password.
+    pub password: PasswordRow,
+    /// Its other ways to sign in, oldest first.
+    pub authenticators: Vec<AuthenticatorRow>,
+    /// The device that was asked about, where it is one of its own.
+    pub device: Option<Device>,
+}
+
+/// An account with everything that says what it may do.
+#[derive(Clone)]
+pub struct AccountStanding {
+    /// It, and what it can sign in with.
+    pub ways: AccountWays,
+    /// Roles of its own.
+    pub roles: Vec<String>,
+    /// Groups it is in.
+    pub groups: Vec<String>,
+    /// Live grants to it and to its groups.
+    pub grants: Vec<Grant>,
+}
 
 /// The password of an account, and what has to happen to it.
 #[derive(Clone, Default)]
@@ -81,6 +114,42 @@ impl Store {
     pub async fn account_get_by_email(&self, email: &Email) -> Result<Option<(Account, PasswordRow)>, Error> {
         let Some(row) = self.opt(&ACCOUNT_GET_BY_EMAIL, params![email.as_str()]).await? else { return Ok(None) };
         Ok(Some((account(&row)?, password(&row, 8)?)))
+    }
+
+    /// An account by id, with all that it can sign in with, and the device with this cookie.
+    pub async fn account_get_ways(&self, id: AccountId, device: Option<TokenHash>) -> Result<Option<AccountWays>, Error> {
+        let asked =
+            [(&ACCOUNT_GET_WITH_PASSWORD, params![id.0]), (&AUTHENTICATOR_LIST, params![id.0]), (&DEVICE_GET, params![id.0, device.unwrap_or_default()])];
+        ways(self.several(asked).await?)
+    }
+
+    /// An account with everything that says what it may do.
+    pub async fn account_get_standing(&self, id: AccountId, now: Timestamp) -> Result<Option<AccountStanding>, Error> {
+        let asked = [
+            (&ACCOUNT_GET_WITH_PASSWORD, params![id.0]),
+            (&AUTHENTICATOR_LIST, params![id.0]),
+            (&ACCOUNT_ROLE_LIST, params![id.0]),
+            (&GROUP_LIST_OF, params![id.0]),
+            (&GRANT_LIST_OF, params![id.0, now]),
+        ];
+        let [found, authenticators, roles, groups, grants] = self.several(asked).await?;
+        let Some(ways) = ways([found, authenticators, Vec::new()])? else { return Ok(None) };
+        Ok(Some(AccountStanding {
+            ways,
+            roles: roles.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?,
+            groups: groups.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?,
+            grants: grants.iter().map(grant).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// As [`account_get_ways`](Self::account_get_ways), by the name used to sign in.
+    pub async fn account_get_ways_by_email(&self, email: &Email, device: Option<TokenHash>) -> Result<Option<AccountWays>, Error> {
+        let asked = [
+            (&ACCOUNT_GET_BY_EMAIL, params![email.as_str()]),
+            (&AUTHENTICATOR_LIST_BY_EMAIL, params![email.as_str()]),
+            (&DEVICE_GET_BY_EMAIL, params![email.as_str(), device.unwrap_or_default()]),
+        ];
+        ways(self.several(asked).await?)
     }
 
     /// The password of an account.
@@ -208,12 +277,22 @@ impl Changeset {
     }
 }
 
+fn ways([found, authenticators, devices]: [Vec<Row>; 3]) -> Result<Option<AccountWays>, Error> {
+    let Some(row) = found.first() else { return Ok(None) };
+    Ok(Some(AccountWays {
+        account: account(row)?,
+        password: password(row, 8)?,
+        authenticators: authenticators.iter().map(authenticator).collect::<Result<_, _>>()?,
+        device: devices.first().map(device).transpose()?,
+    }))
+}
+
 fn account(row: &Row) -> Result<Account, Error> {
     let email: String = row.get(1)?;
     let state: String = row.get(3)?;
     Ok(Account {
         id: AccountId(row.get(0)?),
-        email: Email::parse(&email).map_err(|e| Error::Decode(e.to_string()))?,
+        email: Email::from_stored(email),
         name: row.get(2)?,
         state: AccountState::parse(&state),
         created_at: row.get(4)?,

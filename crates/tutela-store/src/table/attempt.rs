@@ -4,7 +4,11 @@ use serde_json::Value as Json;
 use tutela_core::Timestamp;
 use tutela_limits::Bucket;
 
-use crate::{Changeset, Error, Expect, Housekeeping, Store, sql::statements, value::params};
+use crate::{
+    Changeset, Error, Expect, Housekeeping, Store,
+    sql::statements,
+    value::{Row, params},
+};
 
 statements! {
     ATTEMPT_DELETE (Bytes) = "DELETE FROM attempt WHERE key = $1";
@@ -28,17 +32,27 @@ pub struct AttemptRow {
 impl Store {
     /// The bucket under `key`.
     pub async fn attempt_get(&self, key: [u8; 32]) -> Result<AttemptRow, Error> {
-        let Some(row) = self.opt(&ATTEMPT_GET, params![key]).await? else { return Ok(AttemptRow::default()) };
-        let times: Json = row.get(0)?;
-        let times: Vec<i64> = serde_json::from_value(times).map_err(|e| Error::Decode(e.to_string()))?;
-        let in_a_row: i64 = row.get(1)?;
-        let bucket = Bucket {
-            times: times.into_iter().map(Timestamp::from_micros).collect(),
-            in_a_row: u32::try_from(in_a_row).unwrap_or(u32::MAX),
-            locked_until: row.get(2)?,
-        };
-        Ok(AttemptRow { bucket, version: row.get(3)? })
+        attempt(self.opt(&ATTEMPT_GET, params![key]).await?.as_ref())
     }
+
+    /// Two buckets at once.
+    pub async fn attempt_get_two(&self, one: [u8; 32], other: [u8; 32]) -> Result<[AttemptRow; 2], Error> {
+        let [one, other] = self.several([(&ATTEMPT_GET, params![one]), (&ATTEMPT_GET, params![other])]).await?;
+        Ok([attempt(one.first())?, attempt(other.first())?])
+    }
+}
+
+fn attempt(row: Option<&Row>) -> Result<AttemptRow, Error> {
+    let Some(row) = row else { return Ok(AttemptRow::default()) };
+    let times: Json = row.get(0)?;
+    let times: Vec<i64> = serde_json::from_value(times).map_err(|e| Error::Decode(e.to_string()))?;
+    let in_a_row: i64 = row.get(1)?;
+    let bucket = Bucket {
+        times: times.into_iter().map(Timestamp::from_micros).collect(),
+        in_a_row: u32::try_from(in_a_row).unwrap_or(u32::MAX),
+        locked_until: row.get(2)?,
+    };
+    Ok(AttemptRow { bucket, version: row.get(3)? })
 }
 
 impl Changeset {

@@ -18,6 +18,9 @@ statements! {
         "INSERT INTO authenticator (id, account_id, kind, name, handle, secret, counter, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     AUTHENTICATOR_LIST (Id) =
         "SELECT id, account_id, kind, name, handle, secret, counter, created_at, last_used_at FROM authenticator WHERE account_id = $1 ORDER BY created_at, id";
+    AUTHENTICATOR_LIST_BY_EMAIL (Text) =
+        "SELECT id, account_id, kind, name, handle, secret, counter, created_at, last_used_at FROM authenticator
+         WHERE account_id = (SELECT id FROM account WHERE email = $1) ORDER BY created_at, id";
     AUTHENTICATOR_RENAME (Id, Id, Text) = "UPDATE authenticator SET name = $3 WHERE id = $1 AND account_id = $2";
     AUTHENTICATOR_USE (Id, Text, Int, Int, Time, Text) =
         "UPDATE authenticator SET secret = $2, counter = $4, last_used_at = $5 WHERE id = $1 AND counter = $3 AND secret = $6";
@@ -99,7 +102,7 @@ impl Changeset {
     }
 }
 
-fn authenticator(row: &Row) -> Result<AuthenticatorRow, Error> {
+pub(crate) fn authenticator(row: &Row) -> Result<AuthenticatorRow, Error> {
     let kind: String = row.get(2)?;
     Ok(AuthenticatorRow {
         id: AuthenticatorId(row.get(0)?),

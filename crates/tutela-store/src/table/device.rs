@@ -15,6 +15,9 @@ statements! {
     DEVICE_FORGET (Id) = "UPDATE device SET remembered_until = NULL WHERE account_id = $1 AND remembered_until IS NOT NULL";
     DEVICE_GET (Id, Bytes) =
         "SELECT id, account_id, label, language, first_seen_at, last_seen_at, remembered_until FROM device WHERE account_id = $1 AND token_hash = $2";
+    DEVICE_GET_BY_EMAIL (Text, Bytes) =
+        "SELECT id, account_id, label, language, first_seen_at, last_seen_at, remembered_until FROM device
+         WHERE account_id = (SELECT id FROM account WHERE email = $1) AND token_hash = $2";
     DEVICE_LIST (Id, Int) =
         "SELECT id, account_id, label, language, first_seen_at, last_seen_at, remembered_until FROM device WHERE account_id = $1 ORDER BY last_seen_at DESC, id LIMIT $2";
     DEVICE_SEEN (Id, Id, Bytes, Text, Text, Time, Time) =
@@ -62,7 +65,7 @@ impl Changeset {
     }
 }
 
-fn device(row: &Row) -> Result<Device, Error> {
+pub(crate) fn device(row: &Row) -> Result<Device, Error> {
     Ok(Device {
         id: DeviceId(row.get(0)?),
         account: AccountId(row.get(1)?),

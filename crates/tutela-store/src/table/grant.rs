@@ -86,7 +86,7 @@ impl Changeset {
     }
 }
 
-fn grant(row: &Row) -> Result<Grant, Error> {
+pub(crate) fn grant(row: &Row) -> Result<Grant, Error> {
     let (account, group): (Option<uuid::Uuid>, Option<String>) = (row.get(1)?, row.get(2)?);
     let effect: String = row.get(3)?;
     let nobody = || Error::Decode("a grant is for nobody".into());

@@ -17,6 +17,8 @@ statements! {
     SESSION_END_BY_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE login = $1 AND ended_at IS NULL";
     SESSION_END_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE id = $1 AND login = $1 AND ended_at IS NULL";
     SESSION_GET (Id) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE id = $1";
+    SESSION_GET_BY_REFRESH (Bytes) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+        WHERE id = (SELECT session_id FROM refresh_token WHERE hash = $1)";
     SESSION_GET_BY_TOKEN (Bytes) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE token_hash = $1";
     SESSION_INSERT (Id, Id, Id, Text, Id, Text, Json, Time, Bytes, Time, Time, Time, Time) =
         "INSERT INTO session (id, login, account_id, host, device_id, aal, amr, auth_time, token_hash, created_at, last_seen_at, idle_until, expires_at)
@@ -120,6 +122,11 @@ impl Changeset {
             .announce("session", login)
     }
 
+    /// As [`session_end`](Self::session_end), where it may have ended already.
+    pub fn session_end_if_live(self, login: SessionId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_BY_LOGIN, params![login.0, now], Expect::Any).announce("session", login)
+    }
+
     /// Ends all sessions of an account.
     pub fn session_end_by_account(self, account: AccountId, now: Timestamp) -> Self {
         self.run(&SESSION_END_BY_ACCOUNT, params![account.0, now], Expect::Any).announce("account", account)
@@ -169,7 +176,7 @@ impl Changeset {
     }
 }
 
-fn session(row: &Row) -> Result<Session, Error> {
+pub(crate) fn session(row: &Row) -> Result<Session, Error> {
     let aal: String = row.get(5)?;
     Ok(Session {
         id: SessionId(row.get(0)?),

@@ -1,4 +1,4 @@
-//! `tutela demo`: a sample photo app behind the gateway, sample people, and six things to try.
+//! `tutela demo`: a sample photo app behind the gateway, sample people, and things to try.
 
 mod seed;
 

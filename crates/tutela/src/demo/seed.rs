@@ -107,7 +107,7 @@ impl Seeded {
     pub fn welcome(&self, app_url: &str, urls: &Urls, data: &Path) -> String {
         let people: Vec<String> = self.people.iter().map(|p| format!("    {:<12} {:<18} {}   ({})", p.name, p.email, p.password, p.roles.join(", "))).collect();
         format!(
-            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  seven things to try\n\
+            "\nready\n\n  photo app   {app_url}\n  own pages   {own}\n  console     {console}\n\n  sign in as\n{people}\n\n  things to try\n\
              \x20   1. open {app_url}/profile, sign in as Ben, and land where you wanted to go\n\
              \x20   2. open {app_url}/admin as Ben and be refused; then look for it in the console's ledger\n\
              \x20   3. open {console}/ledger as Ada, start the live view, and sign in elsewhere\n\
@@ -115,7 +115,9 @@ impl Seeded {
              \x20   5. curl -s {own}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\": \"secure_access\", \"action\": \"read\"}}'\n\
              \x20   6. seal a customer's fields, then look at {console}/keys and for `key.used` in the ledger:\n\
              \x20      curl -s {own}/v1/crypto/records/seal -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"policy\": \"customers\", \"record_id\": \"7\", \"record\": {{\"email\": \"ben@example.com\", \"plan\": \"free\"}}}}'\n\
-             \x20   7. ask who shared what: tutela audit search --data {ledger} 'type:photo.shared outcome:denied', then export it with --with-proofs and check it offline\n\n\
+             \x20   7. ask who shared what: tutela audit search --data {ledger} 'type:photo.shared outcome:denied', then export it with --with-proofs and check it offline\n\
+             \x20   8. make an account at {own}/sign-up; its mail is a line of {messages}; set up an app under Security,\n\
+             \x20      sign in again, and see as Ada in {console}/people how that account signs in and what it may do\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,
@@ -123,6 +125,7 @@ impl Seeded {
             key = self.api_key,
             data = data.display(),
             ledger = data.join("tutela").display(),
+            messages = data.join("messages.jsonl").display(),
         )
     }
 }

@@ -39,7 +39,7 @@ async fn a_session_that_was_planted_before_signing_in_is_worth_nothing_afterward
             assert_ne!(after, planted, "signing in makes another session");
             assert!(ada.page(&instance, "/account").await.contains(ADA));
         }
-        assert!(ben.page(&instance, "/account").await.contains(BEN), "{storage}: whoever planted it is still nobody but themselves");
+        assert!(!is_in(&ben, &instance).await, "{storage}: the session that was in the browser ended, whosever it was");
         // Each proof of a step-up makes another token too; the one before it is dead.
         let ada = signed_in(&instance, ADA).await;
         let before = ada.cookie(HOST, SESSION).unwrap();
@@ -115,7 +115,7 @@ async fn no_page_takes_a_post_from_another_site() {
             assert_eq!(ada.send(url, form).await.status(), 403, "{url} with {name}: {value}");
         }
     }
-    let (_, page) = instance.operator(Method::GET, "/v1/events?q=outcome:success&limit=3", Value::Null).await;
+    let (_, page) = instance.operator(Method::GET, "/v1/events?q=outcome:success%20-type:gateway.*&limit=3", Value::Null).await;
     let types: Vec<&str> = page["items"].as_array().unwrap().iter().filter_map(|item| item["event"]["type"].as_str()).collect();
     assert_eq!(types.first(), Some(&"session.extended"), "nothing was done: {types:?}; the log was {before}");
 }
@@ -139,8 +139,10 @@ async fn a_password_of_a_megabyte_costs_no_hash_and_no_patience() {
     let url = format!("{}/v1/sign-in", instance.own());
     for password in [huge.as_str(), &"x".repeat(4_000)] {
         let call = ada.request(Method::POST, &url).json(&json!({"email": ADA, "password": password}));
-        let status = call.send().await.unwrap().status().as_u16();
-        assert!([401, 413].contains(&status), "{status}");
+        // A body that is far too long is not even read to its end: the answer, or the closed connection, comes first.
+        if let Ok(answer) = call.send().await {
+            assert!([401, 413].contains(&answer.status().as_u16()), "{}", answer.status());
+        }
     }
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     assert!(is_in(&ada, &instance).await);

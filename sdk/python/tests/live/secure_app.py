@@ -3,18 +3,21 @@
 /              public; tells what the gateway said about the visitor
 /secure        for administrators; what they do is recorded
 /secure/list   for administrators; nothing is recorded, so the permission alone decides
+/secure/vault  for whoever proved two factors within five minutes
 """
 
 from __future__ import annotations
 
 from nexios import NexiosApp
 
-from tutela import Guard, PermissionDenied, SecurityManager
+from tutela import MFA, Guard, PermissionDenied, SecurityManager
 
 security = SecurityManager(
     auth_providers=["oauth2", "saml", "openid"],
     session_config={"timeout": 3600, "refresh_enabled": True, "secure": True, "http_only": True},
 )
+
+mfa = MFA(providers=["totp"], max_age="5m")
 
 app = NexiosApp()
 app.wrap_asgi(Guard, security=security)
@@ -42,3 +45,9 @@ async def secure(request):
 @security.require("admin")
 async def listing(request):
     return {"status": "listed"}
+
+
+@app.get("/secure/vault")
+@mfa.require
+async def vault(request):
+    return {"status": "opened"}

@@ -10,12 +10,16 @@
 //!
 //! The login is counted whether or not there is such an account, so that a lock tells nobody which accounts exist.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
 use tutela_core::{AccountId, DeviceId, Timestamp};
 use tutela_identity::{AuthenticatorKind, Email};
-use tutela_limits::{Bucket, Lockout, Refused};
+use tutela_limits::{Lockout, Refused};
 use tutela_store::{AttemptRow, Changeset};
 
 use crate::{App, Ctx, Error};
@@ -119,11 +123,15 @@ impl From<Error> for NotReserved {
 
 /// One lane for each of many buckets: attempts of this process for one bucket are counted one after another. Without
 /// it a whole office that signs in from one address would spend its time on conflicts. Other nodes still can be faster.
-pub(crate) struct Lanes([Mutex<()>; 256]);
+pub(crate) struct Lanes {
+    lanes: [Mutex<()>; 256],
+    /// Attempts that succeeded and are yet to be taken out of their bucket, with its next write or within a second.
+    returned: std::sync::Mutex<BTreeMap<[u8; 32], Vec<Timestamp>>>,
+}
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self { lanes: std::array::from_fn(|_| Mutex::default()), returned: std::sync::Mutex::default() }
     }
 }
 
@@ -133,35 +141,54 @@ impl Lanes {
         let lanes: BTreeSet<usize> = keys.iter().map(|key| usize::from(key[0])).collect();
         let mut held = Vec::with_capacity(lanes.len());
         for lane in lanes {
-            if let Some(lane) = self.0.get(lane) {
+            if let Some(lane) = self.lanes.get(lane) {
                 held.push(lane.lock().await);
             }
         }
         held
+    }
+
+    fn returned(&self) -> std::sync::MutexGuard<'_, BTreeMap<[u8; 32], Vec<Timestamp>>> {
+        self.returned.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What is to be taken out of a bucket; whoever asks does it, or puts it back.
+    fn take(&self, key: &[u8; 32]) -> Vec<Timestamp> {
+        self.returned().remove(key).unwrap_or_default()
+    }
+
+    fn put(&self, key: [u8; 32], times: Vec<Timestamp>) {
+        if !times.is_empty() {
+            self.returned().entry(key).or_default().extend(times);
+        }
     }
 }
 
 /// Counts one attempt in all `scopes`, or in none.
 pub(crate) async fn reserve(app: &App, ctx: &Ctx, scopes: Vec<Scope>) -> Result<Reserved, NotReserved> {
     let keys: Vec<[u8; 32]> = scopes.iter().map(|scope| scope.key(app)).collect();
-    // What is locked is refused without waiting for a lane: a flood at it holds up nobody.
-    for scope in &scopes {
-        if let Some(refused) = scope.refused(app, ctx.now).await? {
-            return Err(NotReserved::Full(scope.clone(), refused));
-        }
+    let lanes = &app.attempt_lanes;
+    let _held = lanes.hold(&keys).await;
+    let back: Vec<Vec<Timestamp>> = keys.iter().map(|key| lanes.take(key)).collect();
+    let done = count(app, ctx, scopes, &keys, &back).await;
+    if done.is_err() {
+        keys.into_iter().zip(back).for_each(|(key, times)| lanes.put(key, times));
     }
-    let _held = app.attempt_lanes.hold(&keys).await;
+    done
+}
+
+/// Writes one attempt more in each bucket, and what was given back out of it.
+async fn count(app: &App, ctx: &Ctx, scopes: Vec<Scope>, keys: &[[u8; 32]], back: &[Vec<Timestamp>]) -> Result<Reserved, NotReserved> {
     for _ in 0..TRIES {
         let mut changeset = Changeset::attempts();
         let mut locks = Vec::new();
-        for (scope, key) in scopes.iter().zip(&keys) {
+        for (((scope, key), row), back) in scopes.iter().zip(keys).zip(read(app, keys).await?).zip(back) {
             let (rule, most) = scope.rule(app);
-            let key = *key;
-            let AttemptRow { bucket, version } = app.store.attempt_get(key).await.map_err(Error::from)?;
+            let bucket = back.iter().fold(row.bucket, |bucket, at| bucket.give_back(*at));
             let was_locked = bucket.locked_until;
             let next = rule.reserve(bucket, most, ctx.now).map_err(|refused| NotReserved::Full(scope.clone(), refused))?;
             locks.extend(next.locked_until.filter(|_| was_locked.is_none() || was_locked != next.locked_until).map(|until| (scope.clone(), until)));
-            changeset = changeset.attempt_set(key, &next, version, ctx.now);
+            changeset = changeset.attempt_set(*key, &next, row.version, ctx.now);
         }
         match app.store.commit(changeset).await {
             Ok(()) => return Ok(Reserved { scopes, at: ctx.now, locks }),
@@ -170,6 +197,51 @@ pub(crate) async fn reserve(app: &App, ctx: &Ctx, scopes: Vec<Scope>) -> Result<
         }
     }
     Err(Error::Busy(std::time::Duration::from_secs(2)).into())
+}
+
+async fn read(app: &App, keys: &[[u8; 32]]) -> Result<Vec<AttemptRow>, Error> {
+    if let [one, other] = keys {
+        return Ok(app.store.attempt_get_two(*one, *other).await?.into());
+    }
+    let mut rows = Vec::with_capacity(keys.len());
+    for key in keys {
+        rows.push(app.store.attempt_get(*key).await?);
+    }
+    Ok(rows)
+}
+
+/// Takes what succeeded out of buckets that nobody else wrote meanwhile, until told to stop.
+pub(crate) async fn run(app: App, stop: CancellationToken) {
+    loop {
+        let stopped = tokio::select! {
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => false,
+            () = stop.cancelled() => true,
+        };
+        let keys: Vec<[u8; 32]> = app.attempt_lanes.returned().keys().copied().collect();
+        for key in keys {
+            if let Err(e) = settle(&app, key).await {
+                tracing::debug!(error = %e, "an attempt that succeeded still counts");
+            }
+        }
+        if stopped {
+            return;
+        }
+    }
+}
+
+async fn settle(app: &App, key: [u8; 32]) -> Result<(), Error> {
+    let lanes = &app.attempt_lanes;
+    let _held = lanes.hold(&[key]).await;
+    let back = lanes.take(&key);
+    for _ in 0..TRIES {
+        let AttemptRow { bucket, version } = app.store.attempt_get(key).await?;
+        let next = back.iter().fold(bucket, |bucket, at| bucket.give_back(*at));
+        match app.store.commit(Changeset::attempts().attempt_set(key, &next, version, app.env.now())).await {
+            Err(tutela_store::Error::Conflict(_)) => {}
+            done => return Ok(done?),
+        }
+    }
+    Ok(())
 }
 
 /// As [`reserve`] for one scope, where a full bucket is simply refused.
@@ -189,19 +261,10 @@ impl Reserved {
     }
 
     /// Takes the attempt back where others are counted too: an address is not cleared by one success, or whoever
-    /// has an account could guess at all others for ever.
-    pub(crate) async fn give_back(&self, app: &App, now: Timestamp) {
+    /// has an account could guess at all others for ever. Written with the next attempt from there, or within a second.
+    pub(crate) fn give_back(&self, app: &App) {
         for scope in self.scopes.iter().filter(|scope| matches!(scope, Scope::Address(_))) {
-            let key = scope.key(app);
-            let _held = app.attempt_lanes.hold(&[key]).await;
-            for _ in 0..TRIES {
-                let Ok(AttemptRow { bucket, version }) = app.store.attempt_get(key).await else { return };
-                let next: Bucket = bucket.give_back(self.at);
-                match app.store.commit(Changeset::attempts().attempt_set(key, &next, version, now)).await {
-                    Err(tutela_store::Error::Conflict(_)) => {}
-                    _ => break,
-                }
-            }
+            app.attempt_lanes.put(scope.key(app), vec![self.at]);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use tutela_core::{DeviceId, Occurrence, Secret, SessionId, SignInId, Timestamp};
 use tutela_identity::{
-    Account, Assurance, AuthenticatorKind, Proof, Session, TOKENS, Token, TokenKind,
+    Account, Assurance, AuthenticatorKind, Proof, Session, SessionEndReason, TOKENS, Token, TokenKind,
     device::Device,
-    event::{DeviceSeen, SessionStarted, SessionStrengthened},
+    event::{DeviceSeen, SessionEnded, SessionStarted, SessionStrengthened},
     sign_in::{SignIn, Step, Wanted},
 };
 use tutela_store::{Changeset, Record, SignInRow};
@@ -204,17 +204,33 @@ impl<'a> Flow<'a> {
         if is_new {
             self.tell_of(&device).await?;
         }
+        let refresh = if self.visitor.host == TOKENS { crate::usecase::token::first(app, &session, &self.visitor.audience, now)? } else { None };
+        let (refresh, refresh_row) = refresh.unzip();
+        // A browser holds one session; the one before it would live on with nobody to end it (ASVS 7.2.4).
+        let before = ctx.principal.session().filter(|_| self.visitor.host != TOKENS);
+        if let Some(live) = match before {
+            Some(id) => app.store.session_get(id).await?.filter(|session| session.is_live(now)),
+            None => None,
+        } {
+            self.record(SessionEnded { session: live.login, account: live.account, reason: SessionEndReason::SignOut, note: None }).await?;
+        }
         let (row, stored, hash) = (self.row.clone(), self.stored, token.hash());
         let had = self.visitor.device.as_deref().is_some_and(|had| had.hash() == device_token.hash());
         let (begun, seen) = (session.clone(), (device, device_token.hash()));
         self.commit(move |changeset| {
             let changeset = if stored { changeset.sign_in_end(&row) } else { changeset };
-            changeset.device_seen(&seen.0, seen.1).session_insert(&begun, hash)
+            let changeset = changeset.device_seen(&seen.0, seen.1).session_insert(&begun, hash);
+            let changeset = before.iter().fold(changeset, |set, id| set.session_end_if_live(*id, now));
+            refresh_row.iter().fold(changeset, Changeset::refresh_insert)
         })
         .await?;
         metrics::counter!("tutela_sign_ins_total", "outcome" => "success").increment(1);
+        if let Some(before) = before {
+            app.forget(before.0);
+        }
         let device = (!had).then_some(device_token);
-        Ok(Progress::Done(Box::new(SignedIn { session, token, device, recovery_codes: self.recovery_codes })))
+        let audience = self.visitor.audience.clone();
+        Ok(Progress::Done(Box::new(SignedIn { session, token, device, refresh, audience, recovery_codes: self.recovery_codes })))
     }
 
     /// Whether the device spared the second factor.
@@ -284,7 +300,8 @@ impl<'a> Flow<'a> {
         })
         .await?;
         app.forget(id.0);
-        Ok(Progress::Done(Box::new(SignedIn { session, token, device: None, recovery_codes: self.recovery_codes })))
+        let (refresh, audience) = (None, String::new());
+        Ok(Progress::Done(Box::new(SignedIn { session, token, device: None, refresh, audience, recovery_codes: self.recovery_codes })))
     }
 
     /// Everything of this step, at once.
@@ -302,7 +319,7 @@ impl<'a> Flow<'a> {
         self.app.store.commit(last(changeset)).await?;
         // What was right is no guess, whether or not more is asked for.
         if let Some(reserved) = self.reserved.take() {
-            reserved.give_back(self.app, self.ctx.now).await;
+            reserved.give_back(self.app);
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ pub struct Visitor {
     pub device: Option<std::sync::Arc<Token>>,
     /// What it says of itself.
     pub hints: Hints,
+    /// Whom tokens are for, where the session is for tokens.
+    pub audience: String,
 }
 
 /// Where a sign-in stands after a step.
@@ -70,6 +72,10 @@ pub struct SignedIn {
     pub token: Token,
     /// The device's token, where the browser does not have it yet.
     pub device: Option<Token>,
+    /// The first refresh token of a session for tokens, and whom they are for.
+    pub refresh: Option<Token>,
+    /// Whom tokens are for.
+    pub audience: String,
     /// Recovery codes that were made on the way, to be shown once.
     pub recovery_codes: Vec<Secret<String>>,
 }

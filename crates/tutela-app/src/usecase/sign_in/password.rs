@@ -37,12 +37,8 @@ pub async fn password(app: &App, ctx: &Ctx, visitor: &Visitor, email: &str, pass
     }
     let password = normalize(password.open());
     let parsed = Email::parse(email).ok();
-    let found = match &parsed {
-        Some(email) => app.store.account_get_by_email(email).await?,
-        None => None,
-    };
-    let person = match found {
-        Some((account, row)) => Some(Person::of(app, account, row, visitor.device.as_deref()).await?),
+    let person = match &parsed {
+        Some(email) => Person::find(app, email, visitor.device.as_deref()).await?,
         None => None,
     };
     let typed: String = email.chars().take(254).collect();
@@ -119,10 +115,16 @@ pub(crate) async fn failed(
     let mut changeset = Changeset::of(app.record(ctx, SignInFailed { account: id, email: typed, reason }).await?);
     for (scope, until) in locks {
         changeset = changeset.and(app.record(ctx, SignInLocked::new(id, scope.words(), until.to_string())).await?);
-        if let (Some(account), Scope::UnknownDevices(_)) = (account, scope) {
-            let made = link::make(app, ctx, Purpose::Unlock, Some(account.id), None)?;
-            let mail = text::Mail::Locked { until: &when_text(*until), unlock_url: Some(&made.url) };
-            changeset = message::mail(app, ctx, account.email.as_str(), &mail, None)?(changeset.link_insert(&made.row));
+        let Some(account) = account else { continue };
+        let (email, until) = (account.email.as_str(), when_text(*until));
+        match scope {
+            Scope::UnknownDevices(_) => {
+                let made = link::make(app, ctx, Purpose::Unlock, Some(account.id), None)?;
+                let mail = text::Mail::Locked { until: &until, unlock_url: Some(&made.url) };
+                changeset = message::mail(app, ctx, email, &mail, None)?(changeset.link_insert(&made.row));
+            }
+            Scope::Code(..) => changeset = message::mail(app, ctx, email, &text::Mail::CodesWrong { until: &until }, None)?(changeset),
+            _ => {}
         }
     }
     app.store.commit(changeset).await?;

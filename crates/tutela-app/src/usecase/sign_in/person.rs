@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use tutela_core::{AccountId, AuthenticatorId, Timestamp};
 use tutela_identity::{
-    Account, AccountState, AuthenticatorKind, PasswordHash, Token,
+    Account, AccountState, AuthenticatorKind, Email, PasswordHash, Token,
     authenticator::StoredPasskey,
     device::Device,
     sign_in::{Wanted, Ways},
 };
-use tutela_store::{AuthenticatorRow, PasswordRow};
+use tutela_store::{AccountWays, AuthenticatorRow, PasswordRow};
 
 use super::{attempts::Scope, password::TOO_OLD};
 use crate::{App, Error, usecase::password};
@@ -28,19 +28,20 @@ pub(crate) struct Person {
 impl Person {
     /// By id; `None` where the account may not be used.
     pub(crate) async fn load(app: &App, id: AccountId, device: Option<&Token>) -> Result<Option<Self>, Error> {
-        let Some(account) = app.store.account_get(id).await?.filter(|a| a.state == AccountState::Active) else { return Ok(None) };
-        let password = app.store.account_get_password(id).await?.unwrap_or_default();
-        Self::of(app, account, password, device).await.map(Some)
+        let found = app.store.account_get_ways(id, device.map(Token::hash)).await?;
+        Ok(found.map(|found| Self::of(app, found)).filter(|person| person.account.state == AccountState::Active))
     }
 
-    pub(crate) async fn of(app: &App, account: Account, password: PasswordRow, device: Option<&Token>) -> Result<Self, Error> {
-        let authenticators = app.store.authenticator_list(account.id).await?;
-        let device = match device {
-            Some(token) => app.store.device_get(account.id, token.hash()).await?,
-            None => None,
-        };
+    /// By the name used to sign in, in whatever state.
+    pub(crate) async fn find(app: &App, email: &Email, device: Option<&Token>) -> Result<Option<Self>, Error> {
+        let found = app.store.account_get_ways_by_email(email, device.map(Token::hash)).await?;
+        Ok(found.map(|found| Self::of(app, found)))
+    }
+
+    fn of(app: &App, found: AccountWays) -> Self {
+        let AccountWays { account, password, authenticators, device } = found;
         let hash = password::open(app, account.id, &password);
-        Ok(Self { account, password, hash, authenticators, device })
+        Self { account, password, hash, authenticators, device }
     }
 
     /// Those of one kind.
