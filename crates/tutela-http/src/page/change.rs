@@ -18,7 +18,7 @@ use tutela_core::{ErrorKind, Secret};
 use super::{
     T,
     account::{overview_page, security_page},
-    failed, frame, html, prove_again, see_other,
+    failed, frame, html, prove_again, see_other, show_form,
     sign_in::{answered, passkey_part, totp_part},
 };
 use crate::{
@@ -65,19 +65,9 @@ struct Ask<'a> {
 }
 
 fn ask(web: &Web, ask: Ask<'_>) -> Response {
-    let page = FormPage {
-        frame: frame(web),
-        title: ask.title.into(),
-        lead: ask.lead.map(str::to_owned),
-        action: ask.action.into(),
-        hidden: ask.hidden,
-        fields: ask.fields,
-        button: ask.button,
-        link: Some(Link { href: ask.back.into(), label: T.account.into() }),
-        why: T.why_account,
-        error: ask.error.map(Error::to_string),
-    };
-    html(ask.error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
+    let base = FormPage::of(frame(web), ask.title, ask.action.into(), ask.button, T.why_account);
+    let link = Some(Link { href: ask.back.into(), label: T.account.into() });
+    show_form(FormPage { lead: ask.lead.map(str::to_owned), hidden: ask.hidden, fields: ask.fields, link, ..base }, ask.error)
 }
 
 /// Whether an error is the person's to mend, on the same page.
@@ -191,7 +181,7 @@ pub(crate) async fn app_form(State(web): State<Web>, caller: Caller) -> Response
 
 async fn app_page(web: &Web, caller: &Caller, error: Option<&Error>) -> Response {
     match authenticator::offer_totp(&web.app, &caller.ctx).await {
-        Ok(offer) => enrol_page(web, EnrolPage { totp: Some(totp_part(offer, "/account/app")), ..enrol_base(web) }, error),
+        Ok(offer) => enrol_page(EnrolPage { totp: Some(totp_part(offer, "/account/app")), ..enrol_base(web) }, error),
         Err(e) => failed(web, &e),
     }
 }
@@ -200,7 +190,7 @@ fn enrol_base(web: &Web) -> EnrolPage {
     EnrolPage { frame: frame(web), to: String::new(), required: false, totp: None, passkey: None, passkey_action: "/account/passkey", error: None }
 }
 
-fn enrol_page(_web: &Web, page: EnrolPage, error: Option<&Error>) -> Response {
+fn enrol_page(page: EnrolPage, error: Option<&Error>) -> Response {
     let page = EnrolPage { error: error.map(Error::to_string), ..page };
     html(error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
 }
@@ -229,7 +219,7 @@ pub(crate) async fn passkey_form(State(web): State<Web>, caller: Caller) -> Resp
 
 async fn passkey_page(web: &Web, caller: &Caller, error: Option<&Error>) -> Response {
     match authenticator::offer_passkey(&web.app, &caller.ctx).await {
-        Ok(offer) => enrol_page(web, EnrolPage { passkey: Some(passkey_part(offer)), ..enrol_base(web) }, error),
+        Ok(offer) => enrol_page(EnrolPage { passkey: Some(passkey_part(offer)), ..enrol_base(web) }, error),
         Err(e) => failed(web, &e),
     }
 }

@@ -11,14 +11,10 @@ use serde::Deserialize;
 use tutela_app::{Error, device, password, profile, unlock};
 use tutela_core::{ErrorKind, Secret};
 
-use super::{T, failed, frame, html, message};
+use super::{T, failed, frame, html, message, show_form, sign_in_link};
 use crate::{
     caller::Caller,
-    problem::status_of,
-    view::{
-        hosted::{DonePage, Field, FormPage},
-        part::Link,
-    },
+    view::hosted::{DonePage, Field, FormPage},
     web::Web,
 };
 
@@ -33,29 +29,13 @@ pub(crate) struct Typed {
     code: String,
 }
 
-fn sign_in_link() -> Link {
-    Link { href: "/sign-in".into(), label: T.back_to_sign_in.into() }
-}
-
 fn done(web: &Web, title: &'static str, lead: &'static str) -> Response {
     html(StatusCode::OK, &DonePage { frame: frame(web), title, lead, link: sign_in_link(), why: T.why_link }, None, None)
 }
 
 /// A page with one button, and perhaps a field.
 fn ask(web: &Web, title: &'static str, lead: &str, action: String, fields: Vec<Field>, button: &'static str, error: Option<&Error>) -> Response {
-    let page = FormPage {
-        frame: frame(web),
-        title: title.into(),
-        lead: Some(lead.to_owned()),
-        action,
-        hidden: Vec::new(),
-        fields,
-        button,
-        link: None,
-        why: T.why_link,
-        error: error.map(Error::to_string),
-    };
-    html(error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
+    show_form(FormPage { lead: Some(lead.to_owned()), fields, ..FormPage::of(frame(web), title, action, button, T.why_link) }, error)
 }
 
 // === Reset ===
@@ -65,19 +45,8 @@ pub(crate) async fn recover_form(State(web): State<Web>) -> Response {
 }
 
 fn recover_page(web: &Web, email: &str, error: Option<&Error>) -> Response {
-    let page = FormPage {
-        frame: frame(web),
-        title: T.recover.into(),
-        lead: Some(T.recover_lead.into()),
-        action: "/recover".into(),
-        hidden: Vec::new(),
-        fields: vec![Field::email(T.mail, email)],
-        button: T.send_link,
-        link: Some(sign_in_link()),
-        why: T.why_recover,
-        error: error.map(Error::to_string),
-    };
-    html(error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
+    let base = FormPage::of(frame(web), T.recover, "/recover".into(), T.send_link, T.why_recover);
+    show_form(FormPage { lead: Some(T.recover_lead.into()), fields: vec![Field::email(T.mail, email)], link: Some(sign_in_link()), ..base }, error)
 }
 
 pub(crate) async fn recover(State(web): State<Web>, caller: Caller, Form(typed): Form<Typed>) -> Response {

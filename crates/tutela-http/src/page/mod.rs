@@ -38,7 +38,8 @@ use crate::{
     problem::{Failure, status_of},
     security,
     view::{
-        hosted::{HostedFrame, MessagePage},
+        hosted::{FormPage, HostedFrame, MessagePage},
+        part::Link,
         words::{EN, Words},
     },
     web::{Front, Web},
@@ -180,6 +181,17 @@ pub(crate) async fn not_found(State(web): State<Web>, uri: Uri, headers: HeaderM
 
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
+}
+
+/// The way back from a page that is a dead end.
+fn sign_in_link() -> Link {
+    Link { href: "/sign-in".into(), label: T.back_to_sign_in.into() }
+}
+
+/// A form with what was wrong with it, in the status of that.
+fn show_form(mut page: FormPage, error: Option<&Error>) -> Response {
+    page.error = error.map(Error::to_string);
+    html(error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
 }
 
 /// What the hosted pages say.

@@ -53,23 +53,15 @@ fn page(web: &Web, token: &str, found: &Setup, typed: Option<&Typed>, error: Opt
     let account = found.account.as_ref();
     let email = account.map(|a| a.email.as_str().to_owned()).or(typed.map(|t| t.email.clone())).unwrap_or_default();
     let name = typed.map(|t| t.name.clone()).or(account.map(|a| a.name.clone())).unwrap_or_default();
-    let page = FormPage {
-        frame: frame(web),
-        title: "Set up your account".into(),
-        lead: Some("This link works once.".into()),
-        action: format!("/set-up/{token}"),
-        hidden: Vec::new(),
-        fields: vec![
-            Field { value: name, ..Field::text("name", T.name, "name") },
-            Field { readonly: account.is_some(), ..Field::email(T.mail, &email) },
-            Field::new_password(T, password::minimum(&web.app)),
-        ],
-        button: "Create account",
-        link: None,
-        why: "You are here because somebody gave you a set-up link.",
-        error: error.clone(),
-    };
-    html(if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }, &page, None, None)
+    let fields = vec![
+        Field { value: name, ..Field::text("name", T.name, "name") },
+        Field { readonly: account.is_some(), ..Field::email(T.mail, &email) },
+        Field::new_password(T, password::minimum(&web.app)),
+    ];
+    let why = "You are here because somebody gave you a set-up link.";
+    let base = FormPage::of(frame(web), "Set up your account", format!("/set-up/{token}"), "Create account", why);
+    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    html(status, &FormPage { lead: Some("This link works once.".into()), fields, error, ..base }, None, None)
 }
 
 fn refused(web: &Web, error: &Error) -> Response {

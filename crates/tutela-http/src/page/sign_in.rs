@@ -18,7 +18,7 @@ use tutela_app::{
 use tutela_core::{AuthStrength, ErrorKind, Secret};
 use tutela_identity::{AuthenticatorKind, cookie::Cookie};
 
-use super::{T, failed, frame, html, see_other, set_cookie};
+use super::{T, failed, frame, html, see_other, set_cookie, sign_in_link};
 use crate::{
     caller::{Browser, Caller, own_cookie},
     problem::status_of,
@@ -184,22 +184,13 @@ async fn step(web: &Web, caller: &Caller, visitor: &Visitor, token: &str, to: &T
             Err(e) => failed(web, &e),
         },
         Next::NewPassword(why) => {
-            let page = FormPage {
-                frame: frame(web),
-                title: T.choose.into(),
-                lead: Some(format!("{} {why}.", T.choose_because)),
-                action: "/sign-in/new-password".into(),
-                hidden: vec![("to", to.to.clone())],
-                fields: vec![Field::new_password(T, tutela_app::password::minimum(&web.app))],
-                button: T.set_password,
-                link: None,
-                why: T.why_choose,
-                error,
-            };
-            html(status, &page, form_to, None)
+            let fields = vec![Field::new_password(T, tutela_app::password::minimum(&web.app))];
+            let base = FormPage::of(frame(web), T.choose, "/sign-in/new-password".into(), T.set_password, T.why_choose);
+            let lead = Some(format!("{} {why}.", T.choose_because));
+            html(status, &FormPage { lead, hidden: vec![("to", to.to.clone())], fields, error, ..base }, form_to, None)
         }
         Next::Stuck => {
-            let link = Some(Link { href: "/sign-in".into(), label: T.back_to_sign_in.into() });
+            let link = Some(sign_in_link());
             let (title, failed, advice) = (T.stuck.into(), T.stuck_why.into(), T.stuck_advice.into());
             html(StatusCode::FORBIDDEN, &MessagePage { frame: frame(web), title, failed, kept: None, advice, link, reference: None }, None, None)
         }

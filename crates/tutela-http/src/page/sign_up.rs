@@ -8,14 +8,10 @@ use tutela_app::{
 };
 use tutela_core::{ErrorKind, Secret};
 
-use super::{T, failed, frame, html, message, see_other};
+use super::{T, failed, frame, html, message, see_other, show_form, sign_in_link};
 use crate::{
     caller::Caller,
-    problem::status_of,
-    view::{
-        hosted::{DonePage, Field, FormPage},
-        part::Link,
-    },
+    view::hosted::{DonePage, Field, FormPage},
     web::Web,
 };
 
@@ -40,7 +36,7 @@ pub(crate) async fn sign_up(State(web): State<Web>, caller: Caller, Form(typed):
     let wish = Wish { email: typed.email.clone(), name: typed.name.clone(), password: Secret::new(typed.password.clone()) };
     match sign_up::sign_up(&web.app, &caller.ctx, wish).await {
         Ok(()) => {
-            let link = Link { href: "/sign-in".into(), label: T.back_to_sign_in.into() };
+            let link = sign_in_link();
             html(StatusCode::OK, &DonePage { frame: frame(&web), title: T.recover_sent, lead: T.sign_up_sent_lead, link, why: T.why_sign_up }, None, None)
         }
         Err(e) if matches!(e.kind(), ErrorKind::Invalid | ErrorKind::RateLimited) => page(&web, &typed, Some(&e)),
@@ -50,21 +46,11 @@ pub(crate) async fn sign_up(State(web): State<Web>, caller: Caller, Form(typed):
 }
 
 fn page(web: &Web, typed: &Typed, error: Option<&Error>) -> Response {
-    let page = FormPage {
-        frame: frame(web),
-        title: T.sign_up.into(),
-        lead: None,
-        action: "/sign-up".into(),
-        hidden: Vec::new(),
-        fields: vec![
-            Field { value: typed.name.clone(), ..Field::text("name", T.name, "name") },
-            Field::email(T.mail, &typed.email),
-            Field::new_password(T, tutela_app::password::minimum(&web.app)),
-        ],
-        button: T.sign_up,
-        link: Some(Link { href: "/sign-in".into(), label: T.back_to_sign_in.into() }),
-        why: T.why_sign_up,
-        error: error.map(Error::to_string),
-    };
-    html(error.map_or(StatusCode::OK, |e| status_of(e.kind())), &page, None, None)
+    let fields = vec![
+        Field { value: typed.name.clone(), ..Field::text("name", T.name, "name") },
+        Field::email(T.mail, &typed.email),
+        Field::new_password(T, tutela_app::password::minimum(&web.app)),
+    ];
+    let base = FormPage::of(frame(web), T.sign_up, "/sign-up".into(), T.sign_up, T.why_sign_up);
+    show_form(FormPage { fields, link: Some(sign_in_link()), ..base }, error)
 }

@@ -152,6 +152,14 @@ pub struct FormPage {
     pub error: Option<String>,
 }
 
+impl FormPage {
+    /// A form that asks for nothing yet but its button.
+    pub fn of(frame: HostedFrame, title: &str, action: String, button: &'static str, why: &'static str) -> Self {
+        let (title, lead, hidden, fields) = (title.to_owned(), None, Vec::new(), Vec::new());
+        Self { frame, title, lead, action, hidden, fields, button, link: None, why, error: None }
+    }
+}
+
 /// One field of a form.
 #[derive(Clone, Debug)]
 pub struct Field {

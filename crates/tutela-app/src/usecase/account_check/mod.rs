@@ -10,8 +10,6 @@
 
 mod said;
 
-use std::collections::BTreeSet;
-
 use tutela_api as api;
 use tutela_core::{AccountId, AuthenticatorId, GrantId};
 use tutela_identity::{AccountState, AuthenticatorKind, SessionEndReason, access::Grantee, event::AccountDiffers};
@@ -173,5 +171,3 @@ async fn deal_with(app: &App, ctx: &Ctx, id: AccountId, found: &Contradicted, ne
     app.forget(id.0);
     Ok(())
 }
-
-type Names = BTreeSet<String>;

@@ -15,12 +15,13 @@ use serde_json::Value;
 use tutela_core::AccountId;
 use tutela_identity::AuthenticatorKind;
 
-use super::Names;
 use crate::{App, Error, usecase::search};
 
 /// Everything that changes such a row, and what was found before.
 const TYPES: &str = "type:account.created,account.deleted,account.differs,account.disabled,account.enabled,account.roles_changed,account.signed_up,\
      authenticator.added,authenticator.removed,grant.ended,grant.given,group.member_changed,password.changed,password.reset,setup_link.used";
+
+type Names = BTreeSet<String>;
 
 /// All of it, by account.
 pub(super) struct Ledger {
