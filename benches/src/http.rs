@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest line of a head.
 const LINE: u64 = 16 << 10;
@@ -32,6 +34,11 @@ pub fn post(host: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
 pub fn post_form(host: &str, path: &str, form: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}", form.len())
         .into_bytes()
+}
+
+/// A body as JSON.
+pub fn json(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))
 }
 
 impl Connection<TcpStream> {

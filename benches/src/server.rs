@@ -4,10 +4,15 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use serde_json::Value;
+
+use crate::http::{Connection, json, post};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
@@ -19,6 +24,7 @@ const ADMIN_HOST: &str = "console.tutela.localhost:8081";
 pub struct Server {
     /// Port of the public listener.
     pub port: u16,
+    socket: PathBuf,
     child: Child,
 }
 
@@ -40,7 +46,7 @@ impl Server {
         command.arg("serve").arg("--config").arg(&config).current_dir(dir).stdin(Stdio::null()).stdout(log).stderr(errors);
         let begun = Instant::now();
         let child = command.spawn().map_err(|e| format!("tutela serve: {e}"))?;
-        let mut server = Self { port, child };
+        let mut server = Self { port, socket: data.join("admin.sock"), child };
         loop {
             if status(admin, ADMIN_HOST, "/readyz") == Some(200) {
                 return Ok((server, begun.elapsed()));
@@ -51,6 +57,12 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Asks as an operator, over the admin socket.
+    pub fn operate(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let stream = UnixStream::connect(&self.socket).map_err(|e| format!("{}: {e}", self.socket.display()))?;
+        json(&Connection::new(stream).ask_well(&post("admin.sock", path, &[], &body.to_string()))?)
     }
 
     /// Its process id.

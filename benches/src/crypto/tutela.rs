@@ -1,13 +1,13 @@
 //! Ours: `tutela serve` as it comes, with a client that may seal and open.
 
-use std::{os::unix::net::UnixStream, path::Path};
+use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
 use super::{BATCH, PLAINTEXT, load::Target};
 use crate::{
-    http::{Connection, post},
+    http::{Connection, json as json_of, post},
     server::Server,
 };
 
@@ -25,7 +25,7 @@ impl Tutela {
     /// Starts it in `dir`, and checks that each item of a batch comes back sealed and opens again.
     pub fn start(dir: &Path) -> Result<Self, String> {
         let (server, _) = Server::start(dir, "")?;
-        let api_key = api_key(&dir.join("data/admin.sock"))?;
+        let api_key = api_key(&server)?;
         let tutela = Self { server, api_key };
         tutela.check().map_err(|e| format!("tutela: {e}"))?;
         Ok(tutela)
@@ -50,14 +50,14 @@ impl Tutela {
     /// A batch answers 200 whatever becomes of its items, so they are looked at once.
     fn check(&self) -> Result<(), String> {
         let mut connection = Connection::open(self.server.port)?;
-        let sealed: Value = parse(&connection.ask_well(&self.target().batch)?)?;
+        let sealed: Value = json_of(&connection.ask_well(&self.target().batch)?)?;
         let results = sealed["results"].as_array().ok_or("a batch has no results")?;
         let messages: Vec<&str> = results.iter().filter_map(|result| result["message"].as_str()).collect();
         if messages.len() != BATCH {
             return Err(format!("{} of {BATCH} items were sealed; the first result is {}", messages.len(), sealed["results"][0]));
         }
         let asked = json!({"message": messages[1], "context": context(1)}).to_string();
-        let opened: Value = parse(&connection.ask_well(&self.post("/v1/crypto/decrypt", &asked))?)?;
+        let opened: Value = json_of(&connection.ask_well(&self.post("/v1/crypto/decrypt", &asked))?)?;
         if opened["plaintext"] == BASE64.encode(PLAINTEXT) { Ok(()) } else { Err(format!("what was sealed opens as {opened}")) }
     }
 }
@@ -70,14 +70,8 @@ fn context(number: usize) -> String {
     format!("patient/{number}")
 }
 
-/// A client's key, made over the admin socket as an operator would.
-fn api_key(socket: &Path) -> Result<String, String> {
-    let stream = UnixStream::connect(socket).map_err(|e| format!("{}: {e}", socket.display()))?;
-    let body = json!({"name": "bench", "scopes": ["crypto:encrypt", "crypto:decrypt"]}).to_string();
-    let made: Value = parse(&Connection::new(stream).ask_well(&post("admin.sock", "/v1/clients", &[], &body))?)?;
+/// A client's key, made as an operator would.
+fn api_key(server: &Server) -> Result<String, String> {
+    let made = server.operate("/v1/clients", &json!({"name": "bench", "scopes": ["crypto:encrypt", "crypto:decrypt"]}))?;
     made["api_key"].as_str().map(str::to_owned).ok_or_else(|| "the new client has no `api_key`".to_owned())
-}
-
-fn parse(body: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))
 }

@@ -15,10 +15,9 @@ use testkit::PostgresServer;
 use super::{
     PEOPLE,
     load::{Peer, Step, Wire},
-    tutela::parse,
 };
 use crate::{
-    http::{Connection, post, post_form},
+    http::{Connection, json as json_of, post, post_form},
     machine,
     server::{free_port, status},
 };
@@ -115,7 +114,7 @@ impl Keycloak {
 
     fn admin(&self, wire: &mut Wire) -> Result<String, String> {
         let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
-        let tokens = parse(&wire.ask_well(&post_form(HOST, "/realms/master/protocol/openid-connect/token", form))?)?;
+        let tokens = json_of(&wire.ask_well(&post_form(HOST, "/realms/master/protocol/openid-connect/token", form))?)?;
         tokens["access_token"].as_str().map(|token| format!("Authorization: Bearer {token}")).ok_or_else(|| "the administrator has no token".to_owned())
     }
 
@@ -126,12 +125,12 @@ impl Keycloak {
 
     fn sign_in(&self, wire: &mut Wire, number: usize) -> Result<Value, String> {
         let form = format!("grant_type=password&{CLIENT}&username={}&password={}", name(number), PASSWORD.replace(' ', "+"));
-        parse(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)
+        json_of(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)
     }
 
     fn introspect(&self, wire: &mut Wire, tokens: &Value) -> Result<(), String> {
         let form = format!("{CLIENT}&token={}", tokens["access_token"].as_str().unwrap_or_default());
-        let answer = parse(&wire.ask_well(&post_form(HOST, &format!("{TOKEN}/introspect"), &form))?)?;
+        let answer = json_of(&wire.ask_well(&post_form(HOST, &format!("{TOKEN}/introspect"), &form))?)?;
         if answer["active"] == true { Ok(()) } else { Err(format!("the token is not active: {answer}")) }
     }
 }
@@ -159,7 +158,7 @@ impl Peer for Keycloak {
             }
             ("refresh", Some(tokens)) => {
                 let form = format!("grant_type=refresh_token&{CLIENT}&refresh_token={}", tokens["refresh_token"].as_str().unwrap_or_default());
-                kept = Some(parse(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)?);
+                kept = Some(json_of(&wire.ask_well(&post_form(HOST, TOKEN, &form))?)?);
                 Ok(())
             }
             (_, Some(tokens)) => self.introspect(wire, tokens),

@@ -1,6 +1,6 @@
 //! Ours: `tutela serve` on SQLite, with people who have a password, and a client that introspects.
 
-use std::{os::unix::net::UnixStream, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
     load::{Peer, Step, Wire},
 };
 use crate::{
-    http::{Connection, post},
+    http::{json as json_of, post},
     server::Server,
 };
 
@@ -30,10 +30,10 @@ impl Tutela {
         std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         let (server, _) = Server::start(dir, more)?;
         let mut tutela = Self { server, api_key: String::new(), dir: dir.to_owned() };
-        let client = tutela.operate("/v1/clients", &json!({"name": "bench", "scopes": ["tokens:introspect", "permissions:check"]}))?;
+        let client = tutela.server.operate("/v1/clients", &json!({"name": "bench", "scopes": ["tokens:introspect", "permissions:check"]}))?;
         tutela.api_key = client["api_key"].as_str().ok_or("the new client has no `api_key`")?.to_owned();
         for number in 0..PEOPLE {
-            tutela.operate("/v1/accounts", &json!({"email": email(number), "name": "Ada", "password": PASSWORD, "roles": []}))?;
+            tutela.server.operate("/v1/accounts", &json!({"email": email(number), "name": "Ada", "password": PASSWORD, "roles": []}))?;
         }
         Ok(tutela)
     }
@@ -49,25 +49,18 @@ impl Tutela {
         self.server.stop()
     }
 
-    /// As an operator, over the admin socket.
-    fn operate(&self, path: &str, body: &Value) -> Result<Value, String> {
-        let socket = self.dir.join("data/admin.sock");
-        let stream = UnixStream::connect(&socket).map_err(|e| format!("{}: {e}", socket.display()))?;
-        parse(&Connection::new(stream).ask_well(&post("admin.sock", path, &[], &body.to_string()))?)
-    }
-
     fn sign_in(&self, wire: &mut Wire, number: usize, device: Option<&str>) -> Result<Value, String> {
         let mut body = json!({"email": email(number), "password": PASSWORD});
         if let Some(device) = device {
             body["device_token"] = json!(device);
         }
-        let answer = parse(&wire.ask_well(&post(HOST, "/v1/sign-in", &[], &body.to_string()))?)?;
+        let answer = json_of(&wire.ask_well(&post(HOST, "/v1/sign-in", &[], &body.to_string()))?)?;
         if answer["state"] == "done" { Ok(answer["tokens"].clone()) } else { Err(format!("the sign-in is not done: {answer}")) }
     }
 
     fn introspect(&self, wire: &mut Wire, token: &str) -> Result<(), String> {
         let key = format!("Authorization: Bearer {}", self.api_key);
-        let answer = parse(&wire.ask_well(&post(HOST, "/v1/tokens/introspect", &[&key], &json!({"token": token}).to_string()))?)?;
+        let answer = json_of(&wire.ask_well(&post(HOST, "/v1/tokens/introspect", &[&key], &json!({"token": token}).to_string()))?)?;
         if answer["active"] == true { Ok(()) } else { Err(format!("the token is not active: {answer}")) }
     }
 }
@@ -104,7 +97,7 @@ impl Peer for Tutela {
             ("refresh", Some(tokens)) => {
                 let device = tokens["device_token"].clone();
                 let body = json!({"refresh_token": tokens["refresh_token"], "device_token": device}).to_string();
-                let mut next = parse(&wire.ask_well(&post(HOST, "/v1/tokens/refresh", &[], &body))?)?;
+                let mut next = json_of(&wire.ask_well(&post(HOST, "/v1/tokens/refresh", &[], &body))?)?;
                 next["device_token"] = device;
                 kept = Some(next);
                 Ok(())
@@ -121,8 +114,4 @@ impl Peer for Tutela {
 
 fn email(number: usize) -> String {
     format!("person{number}@example.com")
-}
-
-pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))
 }

@@ -91,8 +91,8 @@ pub(crate) fn not_own(ctx: &Ctx, id: AccountId) -> Result<(), Error> {
 /// One account, with what an administrator has to know of its ways to sign in.
 pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::AccountDetail, Error> {
     app.permit(ctx, "accounts:read").await?;
-    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
-    let password = app.store.account_get_password(id).await?.unwrap_or_default();
+    let standing = app.store.account_get_standing(id, ctx.now).await?.ok_or(Error::NotFound("account"))?;
+    let (account, password) = (standing.ways.account, standing.ways.password);
     let locks = unlock::locks(app, ctx, &account).await?;
     let at = |time: tutela_core::Timestamp| time.to_string();
     Ok(api::AccountDetail {
@@ -101,9 +101,9 @@ pub async fn get(app: &App, ctx: &Ctx, id: AccountId) -> Result<api::AccountDeta
         phone_verified_at: account.phone_verified_at.map(at),
         password_changed_at: password.changed_at.map(at),
         password_must_change: password.must_change,
-        groups: app.store.group_list_by_account(id).await?,
+        groups: standing.groups,
         locks,
-        account: shown(&account, app.store.account_role_list(id).await?),
+        account: shown(&account, standing.roles),
     })
 }
 

@@ -340,6 +340,11 @@ pub(super) fn given(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
+/// The time of a form's field: a day of it is its first moment in UTC, as the label says.
+pub(super) fn given_time(text: &str) -> Option<String> {
+    given(text).map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day })
+}
+
 /// What a person may read of an error.
 pub(super) fn said(error: &Error) -> String {
     problem_of(error).detail.unwrap_or_default()

@@ -16,7 +16,7 @@ use tutela_core::Timestamp;
 use super::{
     console::desk,
     console_frame::Desk,
-    console_keys::{NO_REASON, counted, given, said},
+    console_keys::{NO_REASON, counted, given, given_time, said},
     console_ledger_read::events_of,
     see_other,
     show::when_text,
@@ -158,8 +158,7 @@ pub(crate) struct NewHold {
 
 pub(crate) async fn place(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Form(form): Form<NewHold>) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    // A day of the form is its first moment in UTC, as the label says.
-    let until = given(&form.until).map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day });
+    let until = given_time(&form.until);
     let new = api::NewHold { case: form.case.clone(), reason: form.reason.clone(), q: form.q.trim().to_owned(), until };
     match hold::place(&desk.web.app, &desk.caller.ctx, new).await {
         Ok(_) => see_other("/ledger/retention?done=placed"),

@@ -17,7 +17,7 @@ use super::{
     console::desk,
     console_access::grant_row,
     console_frame::Desk,
-    console_keys::{NO_REASON, given, said},
+    console_keys::{NO_REASON, given, given_time, said},
     console_people::{choices, session_row, state, ticked},
     see_other,
     show::{when, when_text},
@@ -236,8 +236,7 @@ fn new_grant(id: AccountId, typed: &BTreeMap<String, String>, why: &str) -> api:
         permission: text("permission").unwrap_or_default(),
         resource: text("resource"),
         reason: why.to_owned(),
-        // A day of the form is its first moment in UTC, as the label says.
-        expires_at: text("expires_at").map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day }),
+        expires_at: typed.get("expires_at").and_then(|text| given_time(text)),
     }
 }
 
