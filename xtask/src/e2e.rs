@@ -1,15 +1,11 @@
 //! `e2e`: the browser suite and the SDK's live tests, against a `tutela demo` of their own.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
 use crate::{
     Place, Steps, Stop, cluster, cmd,
     demo::{Begin, Demo},
-    python,
+    node, python,
 };
 
 /// `e2e [WORDS]`.
@@ -42,7 +38,7 @@ pub(crate) fn steps(place: &Place, words: &[String], steps: &mut Steps) {
 
 fn browser(place: &Place, demo: &Demo, words: &[String]) -> Result<(), Stop> {
     let chromium = cmd::need("chromium")?;
-    let suite = suite(place)?;
+    let suite = node::folder(place, "e2e")?;
     let mut node = Command::new(cmd::need("node")?);
     node.arg("run.mjs").args(words).current_dir(&suite).env("E2E_CHROMIUM", chromium);
     node.env("E2E_APP", &demo.app).env("E2E_OWN", &demo.own).env("E2E_CONSOLE", &demo.console);
@@ -54,52 +50,4 @@ fn browser(place: &Place, demo: &Demo, words: &[String]) -> Result<(), Stop> {
         node.env("E2E_SHOTS", std::path::absolute(shots).map_err(|e| e.to_string())?);
     }
     cmd::run(&mut node)
-}
-
-/// A copy of `e2e/` in the cache folder with its packages installed, so that the tree stays clean.
-fn suite(place: &Place) -> Result<PathBuf, Stop> {
-    let from = place.file("e2e");
-    let lock = from.join("package-lock.json");
-    let manifest = from.join("package.json");
-    let locked = lock.exists();
-    let of = if locked { vec![manifest.as_path(), lock.as_path()] } else { vec![manifest.as_path()] };
-    let dir = place.cache.join(format!("e2e-{}", cmd::fingerprint(&of)?));
-    refresh(&from, &dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let done = dir.join("node_modules/.complete");
-    if !done.exists() {
-        let install: &[&str] = if locked { &["ci"] } else { &["install"] };
-        cmd::run(Command::new(cmd::need("npm")?).args(install).args(["--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&dir))?;
-        fs::write(&done, "").map_err(|e| format!("{}: {e}", done.display()))?;
-    }
-    Ok(dir)
-}
-
-/// Makes `to` equal to `from`, but for `node_modules`.
-fn refresh(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for old in fs::read_dir(to)? {
-        let old = old?;
-        if old.file_name() == "node_modules" {
-            continue;
-        }
-        if old.file_type()?.is_dir() { fs::remove_dir_all(old.path())? } else { fs::remove_file(old.path())? }
-    }
-    copy(from, to)
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_name() == "node_modules" {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

@@ -12,6 +12,7 @@ pub mod e2e;
 pub mod fuzz;
 mod http;
 mod keycloak;
+mod node;
 pub mod peers;
 mod place;
 mod python;

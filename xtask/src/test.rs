@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Place, Steps, Stop, cluster, cmd, e2e, fuzz, python, tidy};
+use crate::{Place, Steps, Stop, cluster, cmd, e2e, fuzz, node, python, tidy};
 
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: u64 = 5;
@@ -29,7 +29,10 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
     });
     steps.step("tests on both engines", || {
         let (bao, python) = (python::openbao(place)?, python::test_python(place)?);
-        cmd::run(cmd::cargo(place, &["test", "--no-fail-fast"]).args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python).envs(clusters))
+        let federation = node::folder(place, "xtask/federation")?;
+        let mut command = cmd::cargo(place, &["test", "--no-fail-fast"]);
+        command.args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python).env("TUTELA_FEDERATION", federation);
+        cmd::run(command.envs(clusters))
     });
     if wanted.package.is_some() {
         return Ok(());

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
-use tutela_identity::{AuthenticatorKind, Denied, Permit, TokenSigner, authenticator::Passkeys, authorize, cookie::Cookies};
+use tutela_identity::{Algorithm, AuthenticatorKind, Denied, Permit, TokenKeys, authenticator::Passkeys, authorize, cookie::Cookies};
 use tutela_kms::{RootKey, open_token, seal_token};
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
@@ -19,6 +20,7 @@ use crate::{
     hasher::{self, Hasher},
     jobs,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
+    outside::{OutsideProvider, OutsideProviders},
     port::{KeyProvider, MailSender, SearchCluster, SmsSender},
     projection::{self, Projection},
     record::Sealer,
@@ -31,6 +33,7 @@ use crate::{
         handover::host_of,
         key, message,
         sign_in::attempts::{self, Lanes},
+        signing_key,
     },
     uses::{self, Uses},
 };
@@ -52,6 +55,7 @@ pub struct Inner {
     pub(crate) messages_due: [Notify; 2],
     pub(crate) attempt_lanes: Lanes,
     pub(crate) passkeys: Option<Passkeys>,
+    pub(crate) outside: OutsideProviders,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
     pub(crate) sign_in_key: Secret<[u8; 32]>,
@@ -78,7 +82,8 @@ pub struct Inner {
     pub(crate) key_material: tokio::sync::Mutex<()>,
     note_signer: Signer,
     pub(crate) hasher: Hasher,
-    pub(crate) signer: TokenSigner,
+    /// What tokens are signed and checked with.
+    pub(crate) token_keys: ArcSwap<TokenKeys>,
     pub(crate) sessions: Sessions,
     pub(crate) access: AccessCache,
     pub(crate) sink: RequestSink,
@@ -118,6 +123,8 @@ pub struct Parts {
     pub mail: Option<Arc<dyn MailSender>>,
     /// Sends text messages, where a carrier is configured.
     pub sms: Option<Arc<dyn SmsSender>>,
+    /// Outside providers that people sign in with.
+    pub outside: Vec<OutsideProvider>,
     /// `[audit]`.
     pub audit: AuditConfig,
     /// How long which events are kept.
@@ -153,6 +160,7 @@ impl App {
         let ctx = Ctx::new(&*app.env, Principal::System("server"));
         epoch::ensure(&app, &ctx).await?;
         key::ensure_default(&app, &ctx).await?;
+        signing_key::ensure(&app, &ctx, Algorithm::EdDsa).await?;
         app.commit(&ctx, ServerStarted::new(version, app.store.engine_name()), |c| c).await?;
         if let Err(e) = backup::journal(&app).await {
             tracing::warn!(error = %e, "the journal of erasures cannot be written; a restored backup would not know of them");
@@ -167,6 +175,7 @@ impl App {
     async fn open(parts: Parts) -> Result<(Self, Queues), Error> {
         let opened = Self::open_without_epochs(parts).await?;
         opened.0.ring.load_epochs().await?;
+        signing_key::load(&opened.0).await?;
         event_type::load(&opened.0).await?;
         Ok(opened)
     }
@@ -174,7 +183,6 @@ impl App {
     /// As [`App::open`], for a restore: earlier epochs may be lost.
     pub(crate) async fn open_without_epochs(parts: Parts) -> Result<(Self, Queues), Error> {
         let note_signer = Signer::new(&parts.store.instance().origin, &parts.root.derive(&[b"ledger signing"])?)?;
-        let signer = TokenSigner::new(&parts.root.derive(&[b"identity token"])?)?;
         let sign_in_key = Secret::new(parts.root.derive(&[b"sign-in"])?);
         let cost = hasher::cost(&parts.store, &parts.identity.password, &*parts.env).await?;
         let own_host = host_of(&parts.urls.public);
@@ -210,6 +218,7 @@ impl App {
             messages_due: [Notify::new(), Notify::new()],
             attempt_lanes: Lanes::default(),
             passkeys,
+            outside: OutsideProviders::new(parts.outside),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,
@@ -231,7 +240,7 @@ impl App {
             backup: parts.backup,
             audit: parts.audit,
             ledger_key: parts.ledger_key,
-            signer,
+            token_keys: ArcSwap::default(),
             sink,
             started_at,
             stop: CancellationToken::new(),
@@ -294,6 +303,11 @@ impl App {
         self.note_signer.sign_note(body)
     }
 
+    /// What tokens are signed and checked with at this moment.
+    pub(crate) fn signer(&self) -> Arc<TokenKeys> {
+        self.token_keys.load_full()
+    }
+
     /// Where people reach this instance.
     pub fn urls(&self) -> &Urls {
         &self.urls
@@ -315,7 +329,7 @@ impl App {
             AuthenticatorKind::Passkey => self.passkeys.is_some(),
             AuthenticatorKind::Sms => self.identity.mfa.offers(kind) && self.sms.is_some(),
             AuthenticatorKind::Email => self.identity.mfa.offers(kind) && self.mail.is_some(),
-            AuthenticatorKind::Password | AuthenticatorKind::Recovery | AuthenticatorKind::Totp => self.identity.mfa.offers(kind),
+            AuthenticatorKind::Outside | AuthenticatorKind::Password | AuthenticatorKind::Recovery | AuthenticatorKind::Totp => self.identity.mfa.offers(kind),
         }
     }
 

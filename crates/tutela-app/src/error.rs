@@ -33,6 +33,12 @@ pub enum Error {
     /// It cannot be done as things are.
     #[error("{0}")]
     Conflict(String),
+    /// The person has changed their mind at an outside provider.
+    #[error("the sign-in was cancelled at the provider")]
+    Cancelled {
+        /// Where they wanted to go.
+        to: String,
+    },
     /// The filter of breached passwords is required and cannot be read.
     #[error("the list of breached passwords cannot be read, and this server is told to let nobody in without it")]
     BreachList,
@@ -73,6 +79,14 @@ pub enum Error {
     /// From the store.
     #[error(transparent)]
     Store(#[from] tutela_store::Error),
+    /// An outside provider does not answer, or says that it cannot.
+    #[error("`{provider}` does not answer at the moment")]
+    Provider {
+        /// Its label.
+        provider: String,
+        /// Why, for the log.
+        why: String,
+    },
     /// A part that had to run did not.
     #[error("{0}")]
     Internal(&'static str),
@@ -88,9 +102,9 @@ impl Error {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy(_) => ErrorKind::RateLimited,
-            Self::BreachList | Self::Cluster(_) => ErrorKind::Unavailable,
+            Self::BreachList | Self::Cluster(_) | Self::Provider { .. } => ErrorKind::Unavailable,
             Self::TooMany { .. } => ErrorKind::RateLimited,
-            Self::NotFresh { .. } => ErrorKind::Unauthenticated,
+            Self::Cancelled { .. } | Self::NotFresh { .. } => ErrorKind::Unauthenticated,
             Self::Identity(e) => e.kind(),
             Self::Key(e) => e.kind(),
             Self::Kms(e) => e.kind(),

@@ -9,7 +9,7 @@ use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{account_check, backup, epoch, key, key_backup, provider, retention, rewrap, subject, unindex},
+    usecase::{account_check, backup, epoch, key, key_backup, provider, retention, rewrap, signing_key, subject, unindex},
 };
 
 pub(crate) const QUEUE: &str = "house";
@@ -93,6 +93,7 @@ async fn sweep(app: &App) -> Result<(), Error> {
         .challenge_sweep(now)
         .refresh_sweep(now)
         .link_sweep(now)
+        .outside_sweep(now)
         .attempt_sweep(now - KEEP_COUNTS, now)
         .device_sweep(now - KEEP_DEVICES)
         .idempotency_sweep(now)
@@ -138,6 +139,7 @@ async fn keys(app: &App) -> Result<(), Error> {
         ("backups", key_backup::upkeep(app, &ctx).await),
         ("erased people in the index", unindex::run(app).await),
         ("erasures", subject::complete(app, &ctx).await),
+        ("signing keys", signing_key::upkeep(app).await),
     ];
     let mut failed = Ok(());
     for (step, done) in steps {

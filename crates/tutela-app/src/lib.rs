@@ -16,6 +16,7 @@ mod guard;
 mod hasher;
 mod jobs;
 mod occurrence;
+mod outside;
 pub mod port;
 pub mod projection;
 mod record;
@@ -30,10 +31,11 @@ mod uses;
 pub use app::{App, Parts, Urls};
 pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
-pub use config::{ComplianceConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, SignUp};
+pub use config::{ComplianceConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
+pub use outside::{OutsideProvider, Way};
 pub use registry::{PERMISSIONS, Permission, event_types};
 pub use request_policy::{Bearer, Live, Sessions};
 pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};
@@ -43,6 +45,6 @@ pub use tutela_store::{LogRow, Position, SessionView};
 pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
     account, account_check, authenticator, backup, client, crypto, crypto_record, device, epoch, erasure_journal, event, event_type, export as event_export,
-    grant, group, handover, health, hold, idempotency, identity_settings, instance_restore, key, key_backup, ledger, password, permission, policy, profile,
-    provider, restore, retention, rewrap, role, search, session, setup, sign_in, sign_up, stream, subject, token, unlock,
+    federation, grant, group, handover, health, hold, idempotency, identity_settings, instance_restore, key, key_backup, ledger, password, permission, policy,
+    profile, provider, restore, retention, rewrap, role, search, session, setup, sign_in, sign_up, signing_key, stream, subject, token, unlock,
 };

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tutela_core::{Secret, seam::BoxFuture};
+use tutela_identity::federation::Call;
 
 /// A key provider: it keeps one key for each epoch and never shows it.
 ///
@@ -176,6 +177,31 @@ pub enum SendError {
     #[error("refused: {0}")]
     Refused(String),
     /// It does not answer, or asks to wait.
+    #[error("no answer: {0}")]
+    Unavailable(String),
+}
+
+/// Asks an outside provider. Where it may be reached, and whom it is trusted by, the implementation knows.
+pub trait OutsideHttp: Send + Sync {
+    /// Sends one request and reads the whole answer, which is bounded in time and in size. A redirect is an answer, and is not followed.
+    fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<OutsideAnswer, OutsideError>>;
+}
+
+/// What an outside provider answered.
+pub struct OutsideAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutsideError {
+    /// It may not be asked there.
+    #[error("`{0}` may not be asked: {1}")]
+    Forbidden(String, String),
+    /// It does not answer, not in time, or with too much.
     #[error("no answer: {0}")]
     Unavailable(String),
 }

@@ -98,12 +98,12 @@ impl App {
     /// The live session behind an access token for `audience`. The signature is checked each time; whether the session
     /// lives comes from the cache, so that a token of an ended session is refused within a second though it is good for minutes.
     pub async fn live_token(&self, token: &str, audience: &str, now: Timestamp) -> Result<Bearer, Error> {
-        let claims: AccessClaims = match self.signer.verify(token, &self.urls.public, &[audience], now) {
+        let claims: AccessClaims = match self.signer().verify(token, &self.urls.public, &[audience], now) {
             Ok(claims) => claims,
             Err(e) if e.is_about_another_signer() => return Ok(Bearer::Foreign),
             Err(_) => return Ok(Bearer::Refused),
         };
-        let Ok(login) = claims.sid.parse::<SessionId>() else { return Ok(Bearer::Refused) };
+        let Some(Ok(login)) = claims.sid.as_deref().map(str::parse::<SessionId>) else { return Ok(Bearer::Refused) };
         Ok(self.live_login(login, now).await?.map_or(Bearer::Refused, Bearer::Live))
     }
 
@@ -215,7 +215,7 @@ impl RequestPolicy for App {
         {
             return Ok(token);
         }
-        let token: Arc<str> = self.signer.sign(&self.identity_claims(identity, route, now)).map_err(|_| Refusal::Unavailable)?.into();
+        let token: Arc<str> = self.signer().sign(&self.identity_claims(identity, route, now), now).map_err(|_| Refusal::Unavailable)?.into();
         self.sessions.tokens.insert(key, (Arc::clone(&token), now));
         Ok(token)
     }
@@ -266,6 +266,12 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
             if change.topic == "epoch" {
                 if let Err(e) = app.ring.take_up_newest().await {
                     tracing::warn!(error = %e, "the epoch that another node began could not be taken up yet");
+                }
+                continue;
+            }
+            if change.topic == "signing_key" {
+                if let Err(e) = crate::usecase::signing_key::load(&app).await {
+                    tracing::error!(error = %e, "a key that tokens are signed with could not be taken up yet");
                 }
                 continue;
             }

@@ -23,6 +23,8 @@ pub(crate) enum Mail<'a> {
     Locked { until: &'a str, unlock_url: Option<&'a str> },
     /// Signed in from a new device.
     NewDevice { device: &'a str, when: &'a str, url: &'a str },
+    /// The account was connected with one somewhere else.
+    OutsideConnected { label: &'a str, when: &'a str },
     /// The password was changed.
     PasswordChanged { when: &'a str },
     /// A link to reset the password.
@@ -82,6 +84,10 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             format!(
                 "Your account was signed in with from a device it had not seen before.\n\n    {device}\n    {when}\n\nIf that was you, there is nothing to do.\n\nIf it was not, open this link. It ends that session and asks for a new password at the next sign-in:\n\n{url}"
             ),
+        ),
+        Mail::OutsideConnected { label, when } => (
+            format!("Connected with {label}"),
+            format!("Your account was connected with an account at {label} at {when}. Whoever can sign in to that one can sign in to yours.\n\n{not_you}"),
         ),
         Mail::PasswordChanged { when } => ("Your password was changed".into(), format!("The password of your account was changed at {when}.\n\n{not_you}")),
         Mail::Reset { url } => (

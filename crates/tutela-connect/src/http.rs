@@ -20,13 +20,18 @@ pub(crate) struct Answer {
 
 /// A client that trusts the system's roots, or only the CA in `ca_file`.
 pub(crate) fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, String> {
-    let mut builder = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).https_only(false);
+    builder(ca_file)?.timeout(PATIENCE).build().map_err(|e| e.to_string())
+}
+
+/// As [`client`], to be finished. Redirects are not followed.
+pub(crate) fn builder(ca_file: Option<&Path>) -> Result<reqwest::ClientBuilder, String> {
+    let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).https_only(false);
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(|e| format!("`{}`: {e}", path.display()))?;
         let ca = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| format!("`{}` is not a PEM certificate: {e}", path.display()))?;
         builder = builder.tls_certs_only(ca);
     }
-    builder.build().map_err(|e| e.to_string())
+    Ok(builder)
 }
 
 /// Sends a request. What is not an answer at all is `Unavailable`.
@@ -49,7 +54,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, ProviderErro
 }
 
 /// The cause without the address, which may name a tenant.
-fn reason(e: &reqwest::Error) -> String {
+pub(crate) fn reason(e: &reqwest::Error) -> String {
     let mut source: &dyn std::error::Error = e;
     while let Some(inner) = source.source() {
         source = inner;
@@ -58,7 +63,7 @@ fn reason(e: &reqwest::Error) -> String {
 }
 
 /// Reads a secret from its file; a line feed at its end is not part of it.
-pub(crate) fn read_secret(path: &Path) -> Result<tutela_core::Secret<String>, String> {
+pub fn read_secret(path: &Path) -> Result<tutela_core::Secret<String>, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("`{}`: {e}", path.display()))?;
     Ok(tutela_core::Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

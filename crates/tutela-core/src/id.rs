@@ -57,6 +57,8 @@ ids! {
     LinkId,
     /// A mail or a text message.
     MessageId,
+    /// An identity at an outside provider that an account is connected with.
+    OutsideId,
     /// One HTTP request.
     RequestId,
     /// A session, or the part of it on one host.

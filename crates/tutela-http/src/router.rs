@@ -206,9 +206,11 @@ pub fn router(web: Web) -> Router {
         Front::Admin => page::console().merge(page::probes()),
         Front::Socket => page::probes(),
     };
+    let elsewhere = if web.front == Front::Own { page::from_elsewhere() } else { Router::new() };
     api.merge(pages.layer(RequestBodyLimitLayer::new(64 << 10)))
         .fallback(page::not_found)
         .layer(CsrfLayer::new())
+        .merge(elsewhere.layer(RequestBodyLimitLayer::new(512 << 10)))
         .layer(CatchPanicLayer::custom(|_| Failure::new(ErrorKind::Internal, "The error is in the server's log. Nothing was changed.").into_response()))
         .layer(map_response(as_problem))
         .layer(from_fn_with_state(web.clone(), security::guard))

@@ -6,6 +6,8 @@
 pub enum Cookie {
     /// Which browser this is; lives longest.
     Device,
+    /// Ties an errand to an outside provider to the browser that was sent on it.
+    Errand,
     /// Session on a guarded host.
     GuardedSession,
     /// Session on the own host and in the console.
@@ -42,6 +44,7 @@ impl Cookies {
     pub fn name(&self, cookie: Cookie) -> &'static str {
         let (prefixed, plain) = match cookie {
             Cookie::Device => ("__Host-tutela-device", "tutela-device"),
+            Cookie::Errand => ("__Host-tutela-errand", "tutela-errand"),
             Cookie::GuardedSession => ("__Host-tutela-session", "tutela-session"),
             Cookie::OwnSession => ("__Host-tutela", "tutela"),
             Cookie::Refresh => ("__Secure-tutela-refresh", "tutela-refresh"),
@@ -57,7 +60,7 @@ impl Cookies {
         let (path, same_site, age) = match cookie {
             Cookie::Device => ("/", "Lax", Some(400 * DAY)),
             Cookie::Refresh => (REFRESH_PATH, "Strict", Some(30 * DAY)),
-            Cookie::GuardedSession | Cookie::OwnSession | Cookie::SignIn | Cookie::Transaction => ("/", "Lax", None),
+            Cookie::Errand | Cookie::GuardedSession | Cookie::OwnSession | Cookie::SignIn | Cookie::Transaction => ("/", "Lax", None),
         };
         let age = if value.is_empty() { Some(0) } else { age };
         let age = age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn all_our_names_are_kept_from_upstreams_and_no_others() {
         for cookies in [Cookies::default(), Cookies { secure: false, http_only: true }] {
-            for cookie in [Cookie::Device, Cookie::GuardedSession, Cookie::OwnSession, Cookie::Refresh, Cookie::SignIn, Cookie::Transaction] {
+            for cookie in [Cookie::Device, Cookie::Errand, Cookie::GuardedSession, Cookie::OwnSession, Cookie::Refresh, Cookie::SignIn, Cookie::Transaction] {
                 assert!(is_ours(cookies.name(cookie)), "{cookie:?}");
             }
         }

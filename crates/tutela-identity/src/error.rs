@@ -14,6 +14,9 @@ pub enum Error {
     /// The stored password hash cannot be read.
     #[error("the stored password hash is not a PHC string of Argon2id")]
     BadHash,
+    /// What an outside provider answered is not believed; the text says why, for the ledger.
+    #[error("{0}")]
+    Outside(String),
     /// A library call that cannot fail failed.
     #[error("the cryptographic library refused a call")]
     Library,
@@ -34,7 +37,7 @@ impl Error {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::BadHash => ErrorKind::Corrupt,
             Self::Library => ErrorKind::Internal,
-            Self::Token(_) => ErrorKind::Unauthenticated,
+            Self::Outside(_) | Self::Token(_) => ErrorKind::Unauthenticated,
         }
     }
 

@@ -12,7 +12,8 @@ pub mod cookie;
 pub mod device;
 mod error;
 pub mod event;
-mod jwt;
+pub mod federation;
+pub mod jwt;
 pub mod password;
 mod proof;
 mod refresh;
@@ -24,7 +25,7 @@ mod token;
 pub use account::{Account, AccountState, Email, display_name};
 pub use client::Client;
 pub use error::Error;
-pub use jwt::{AccessClaims, Claims, IDENTITY_LIFE, IdentityClaims, TokenSigner};
+pub use jwt::{AccessClaims, Algorithm, Claims, IDENTITY_LIFE, IdentityClaims, JwkSet, TokenKeys};
 pub use password::{
     Breached, Cost, MAX_LENGTH as PASSWORD_MAX, MIN_LENGTH as PASSWORD_MIN, PasswordAge, PasswordHash, PasswordPolicy, Profile, Strength, check_strength,
 };

@@ -9,6 +9,8 @@ use tutela_core::{AuthStrength, Timestamp};
 pub enum AuthenticatorKind {
     /// A code sent by mail. No out-of-band authenticator to NIST (§3.1.3), so it never lifts anybody above AAL1.
     Email,
+    /// An account at an outside provider.
+    Outside,
     /// A key pair of this site, made by WebAuthn.
     Passkey,
     /// A memorised secret.
@@ -23,12 +25,13 @@ pub enum AuthenticatorKind {
 
 impl AuthenticatorKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Email, Self::Passkey, Self::Password, Self::Recovery, Self::Sms, Self::Totp];
+    pub const ALL: [Self; 7] = [Self::Email, Self::Outside, Self::Passkey, Self::Password, Self::Recovery, Self::Sms, Self::Totp];
 
     /// As stored, configured and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Outside => "outside",
             Self::Passkey => "passkey",
             Self::Password => "password",
             Self::Recovery => "recovery",
@@ -48,7 +51,8 @@ impl AuthenticatorKind {
 pub struct Proof {
     /// With what.
     pub kind: AuthenticatorKind,
-    /// Whether the authenticator made sure of the person, by a PIN or a fingerprint.
+    /// Whether the authenticator made sure of the person, by a PIN or a fingerprint; of an outside provider, whether it
+    /// proved two factors, as far as that counts here.
     #[serde(default)]
     pub user_verified: bool,
     /// Whether its key can be copied to other devices.
@@ -74,7 +78,8 @@ impl Proof {
 
     fn factors(&self) -> &'static [Distinct] {
         match self.kind {
-            AuthenticatorKind::Password => &[Distinct::Known],
+            AuthenticatorKind::Outside if self.user_verified => &[Distinct::Held, Distinct::Known],
+            AuthenticatorKind::Outside | AuthenticatorKind::Password => &[Distinct::Known],
             AuthenticatorKind::Passkey if self.user_verified => &[Distinct::Held, Distinct::Verified],
             AuthenticatorKind::Email | AuthenticatorKind::Passkey | AuthenticatorKind::Recovery | AuthenticatorKind::Sms | AuthenticatorKind::Totp => {
                 &[Distinct::Held]
@@ -82,10 +87,11 @@ impl Proof {
         }
     }
 
-    /// Authentication method references (RFC 8176 §2; `email` and `recovery` are ours).
+    /// Authentication method references (RFC 8176 §2; `email`, `fed` and `recovery` are ours).
     fn references(&self) -> &'static [&'static str] {
         match self.kind {
             AuthenticatorKind::Email => &["email"],
+            AuthenticatorKind::Outside => &["fed"],
             AuthenticatorKind::Passkey if self.synced => &["swk"],
             AuthenticatorKind::Passkey => &["hwk"],
             AuthenticatorKind::Password => &["pwd"],
@@ -114,7 +120,7 @@ impl Assurance {
         if count(proofs) > 1 {
             amr.push("mfa".into());
         }
-        if proofs.iter().any(|p| p.user_verified) {
+        if proofs.iter().any(|p| p.user_verified && p.kind == AuthenticatorKind::Passkey) {
             amr.push("user".into());
         }
         amr.sort_unstable();

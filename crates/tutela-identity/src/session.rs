@@ -152,6 +152,8 @@ pub enum SessionEndReason {
     AuthenticatorsChanged,
     /// Its account's records are not what the ledger says.
     Differs,
+    /// The session at the outside provider that it came from has ended.
+    EndedOutside,
     /// The mail address was changed.
     EmailChanged,
     /// The person said that a sign-in was not theirs.
@@ -179,6 +181,7 @@ impl SessionEndReason {
             Self::Admin => "ended_by_admin",
             Self::AuthenticatorsChanged => "authenticators_changed",
             Self::Differs => "differs",
+            Self::EndedOutside => "ended_outside",
             Self::EmailChanged => "email_changed",
             Self::NotMe => "not_the_owner",
             Self::Other => "ended_by_owner",

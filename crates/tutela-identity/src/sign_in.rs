@@ -71,13 +71,14 @@ pub enum Step {
 }
 
 /// Which way is offered first: what resists phishing, then what needs no network, then the rest.
-const ORDER: [AuthenticatorKind; 6] = [
+const ORDER: [AuthenticatorKind; 7] = [
     AuthenticatorKind::Passkey,
     AuthenticatorKind::Totp,
     AuthenticatorKind::Sms,
     AuthenticatorKind::Email,
     AuthenticatorKind::Recovery,
     AuthenticatorKind::Password,
+    AuthenticatorKind::Outside,
 ];
 
 impl Wanted {
@@ -159,8 +160,12 @@ impl SignIn {
         let reachable = || self.can_finish_with(all, now);
         let of = |fits: &dyn Fn(AuthenticatorKind) -> bool| ORDER.into_iter().filter(|kind| kinds.contains(kind) && fits(*kind)).collect::<Vec<_>>();
         if self.proofs.is_empty() {
-            // What is sent or read off stands behind a password, never alone.
-            return if reachable() { of(&|kind| matches!(kind, AuthenticatorKind::Passkey | AuthenticatorKind::Password)) } else { Vec::new() };
+            // What is sent or read off stands behind a password or a provider, never alone.
+            return if reachable() {
+                of(&|kind| matches!(kind, AuthenticatorKind::Outside | AuthenticatorKind::Passkey | AuthenticatorKind::Password))
+            } else {
+                Vec::new()
+            };
         }
         let finishing = of(&|kind| self.wanted.is_met(&with(kind), now).is_some());
         if finishing.is_empty() && reachable() { of(&|kind| count(&with(kind)) > count(&self.proofs)) } else { finishing }

@@ -16,6 +16,8 @@ pub enum TokenKind {
     Code,
     /// Which browser or application somebody signs in with.
     Device,
+    /// Ties an errand to an outside provider to a browser.
+    Errand,
     /// One-time link.
     Link,
     /// What an application gets its next access token with.
@@ -34,6 +36,7 @@ impl TokenKind {
             Self::ApiKey => "tck_",
             Self::Code => "tco_",
             Self::Device => "tde_",
+            Self::Errand => "ter_",
             Self::Link => "tli_",
             Self::Refresh => "tre_",
             Self::Session => "tse_",

@@ -41,6 +41,8 @@ CREATE TABLE sign_in (
   started_at {time} NOT NULL,
   -- The one live code that was sent, as a keyed hash.
   code {json},
+  -- What an outside provider calls the session that the first proof came from, sealed.
+  outside {text},
   version {int} NOT NULL
 ) {strict};
 CREATE INDEX sign_in_by_start ON sign_in (started_at);

@@ -46,10 +46,12 @@ pub use table::{
     ledger::{HourTotal, LogRow, Position},
     link::{LinkRow, NewLink},
     message::MessageRow,
+    outside::{OutsideRow, OutsideSessionRow},
     refresh::RefreshBrought,
     search::{Bounds, Match, TokensOf},
     session::SessionView,
     sign_in::SignInRow,
+    signing_key::SigningKeyRow,
     sink::{DeadLetterRow, SinkRow},
     subject_key::{SubjectKeyRow, SubjectTagRow},
 };

@@ -18,6 +18,7 @@ pub struct Migration {
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "the house", text: include_str!("../migrations/0001_the_house.sql") },
     Migration { version: 2, name: "signing in", text: include_str!("../migrations/0002_signing_in.sql") },
+    Migration { version: 3, name: "federation", text: include_str!("../migrations/0003_federation.sql") },
 ];
 
 statements! {

@@ -9,6 +9,7 @@ mod instance_restore;
 mod keys;
 mod listen;
 mod log;
+mod outside;
 mod restore;
 mod serve;
 

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, at},
     keys,
     listen::{bind, serve_socket, serve_tcp},
+    outside,
 };
 
 /// This program's version.
@@ -159,6 +160,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         limits: config.limits.clone(),
         mail: senders.mail,
         sms: senders.sms,
+        outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,
@@ -175,6 +177,10 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
 fn warn_of_weakened(config: &Config) {
     for fact in config.identity.weakened() {
         tracing::warn!(profile = config.identity.profile.as_str(), "weakened: {fact}");
+    }
+    for protocol in config.identity.idle_protocols() {
+        let name = protocol.as_str();
+        tracing::warn!(protocol = name, "identity.providers has `{name}`, and no provider is configured for it: add a section `[identity.{name}.NAME]`");
     }
     if let Some(file) = &config.channels.log {
         tracing::warn!(file = %file.display(), "weakened: channels.log: messages without a sender are written to a file, codes and links included");

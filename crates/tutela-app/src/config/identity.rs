@@ -1,10 +1,14 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::limits::LimitsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::Span;
-use tutela_identity::{AuthenticatorKind, Cost, PasswordPolicy, Profile, SessionConfig, password::tune};
+use tutela_identity::{
+    AuthenticatorKind, Cost, PasswordPolicy, Profile, SessionConfig,
+    federation::{Oauth2Config, OpenidConfig},
+    password::tune,
+};
 
 /// `[identity]`: how people sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,12 +20,48 @@ pub struct IdentityConfig {
     pub password: PasswordConfig,
     /// Sessions, their cookies and tokens.
     pub session: SessionConfig,
+    /// The keys that tokens are signed with.
+    pub tokens: TokensConfig,
     /// What is asked for beside the password.
     pub mfa: MfaConfig,
+    /// Ways to sign in with an account somewhere else: `oauth2`, `openid`, `saml`. Each provider has a section below.
+    pub providers: Vec<Protocol>,
+    /// OpenID Connect providers, by the name they have in addresses and in the ledger.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub openid: BTreeMap<String, OpenidConfig>,
+    /// Providers that speak plain OAuth 2.0.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub oauth2: BTreeMap<String, Oauth2Config>,
     /// Whether passkeys can be set up and used.
     pub passkeys: bool,
     /// Who may make an account: `off` (administrators invite) or `open` (everybody; the mail address is verified first).
     pub sign_up: SignUp,
+}
+
+/// A protocol that outside providers speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// OAuth 2.0.
+    Oauth2,
+    /// OpenID Connect.
+    Openid,
+    /// SAML 2.0.
+    Saml,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Oauth2, Self::Openid, Self::Saml];
+
+    /// As configured.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Oauth2 => "oauth2",
+            Self::Openid => "openid",
+            Self::Saml => "saml",
+        }
+    }
 }
 
 /// Who may make an account.
@@ -33,6 +73,20 @@ pub enum SignUp {
     Off,
     /// Everybody.
     Open,
+}
+
+/// `[identity.tokens]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokensConfig {
+    /// How long a key signs tokens before the next one does, `2d` to `366d`. The next one is published a day before it signs.
+    pub rotation: Span,
+}
+
+impl Default for TokensConfig {
+    fn default() -> Self {
+        Self { rotation: Span::days(30) }
+    }
 }
 
 /// `[identity.password]`.
@@ -90,7 +144,11 @@ impl Default for IdentityConfig {
             profile: Profile::Nist,
             password: PasswordConfig::default(),
             session: SessionConfig::default(),
+            tokens: TokensConfig::default(),
             mfa: MfaConfig::default(),
+            providers: Vec::new(),
+            openid: BTreeMap::new(),
+            oauth2: BTreeMap::new(),
             passkeys: true,
             sign_up: SignUp::Off,
         }
@@ -116,7 +174,7 @@ impl MfaConfig {
             AuthenticatorKind::Email => self.providers.contains(&MfaProvider::Email),
             AuthenticatorKind::Sms => self.providers.contains(&MfaProvider::Sms),
             AuthenticatorKind::Totp => self.providers.contains(&MfaProvider::Totp),
-            AuthenticatorKind::Passkey | AuthenticatorKind::Password | AuthenticatorKind::Recovery => false,
+            AuthenticatorKind::Outside | AuthenticatorKind::Passkey | AuthenticatorKind::Password | AuthenticatorKind::Recovery => false,
         }
     }
 }
@@ -172,6 +230,9 @@ impl IdentityConfig {
     pub fn check(&self) -> Result<(), String> {
         self.password.cost().map_or(Ok(()), |cost| cost.check()).map_err(|e| format!("identity.password: {e}"))?;
         self.session.check().map_err(|e| format!("identity.session: {e}"))?;
+        if !(Span::days(2)..=Span::days(366)).contains(&self.tokens.rotation) {
+            return Err(format!("identity.tokens.rotation is {}; it goes from 2d to 366d", self.tokens.rotation));
+        }
         let mfa = &self.mfa;
         if !(1..=2).contains(&mfa.required_factors) {
             return Err(format!("identity.mfa.required_factors is {}; it is 1 or 2", mfa.required_factors));
@@ -191,7 +252,45 @@ impl IdentityConfig {
         if self.password.breach_list_required && self.password.breach_list.is_none() {
             return Err("identity.password: `breach_list_required` needs `breach_list`".into());
         }
+        self.check_providers()?;
         self.check_profile()
+    }
+
+    /// The sections of outside providers, by protocol.
+    fn sections(&self) -> impl Iterator<Item = (Protocol, &String)> {
+        self.openid.keys().map(|name| (Protocol::Openid, name)).chain(self.oauth2.keys().map(|name| (Protocol::Oauth2, name)))
+    }
+
+    /// Every path in it, to be made absolute.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let openid = self.openid.values_mut().flat_map(|c| [c.client_secret_file.as_mut(), c.network.ca_file.as_mut()]);
+        let oauth2 = self.oauth2.values_mut().flat_map(|c| [c.client_secret_file.as_mut(), c.network.ca_file.as_mut()]);
+        self.password.breach_list.iter_mut().chain(openid.chain(oauth2).flatten())
+    }
+
+    /// Protocols that are switched on and that no provider is configured for.
+    pub fn idle_protocols(&self) -> Vec<Protocol> {
+        self.providers.iter().copied().filter(|on| !self.sections().any(|(of, _)| of == *on)).collect()
+    }
+
+    fn check_providers(&self) -> Result<(), String> {
+        let mut names = std::collections::BTreeSet::new();
+        for (protocol, name) in self.sections() {
+            let at = format!("identity.{}.{name}", protocol.as_str());
+            if name.is_empty() || name.len() > 32 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+                return Err(format!("{at}: a provider's name has 1 to 32 characters of `a-z 0-9 -`"));
+            }
+            if !names.insert(name) {
+                return Err(format!("{at}: another provider has the same name"));
+            }
+            if !self.providers.contains(&protocol) {
+                return Err(format!("{at}: `{}` is not in `identity.providers`; add it, or take this section out", protocol.as_str()));
+            }
+        }
+        if (1..self.providers.len()).any(|i| self.providers[..i].contains(&self.providers[i])) {
+            return Err("identity.providers: one stands there twice".into());
+        }
+        Ok(())
     }
 
     /// Refuses limits that the profile does not allow.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, SignUp};
+pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use limits::LimitsConfig;
 
 /// `[compliance]`: what laws and standards ask for.

@@ -115,6 +115,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         limits: Default::default(),
         mail: None,
         sms: None,
+        outside: Vec::new(),
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
         audit: app.audit.clone(),

@@ -1,7 +1,7 @@
 //! May somebody do something? And: who is behind an identity token?
 
 use tutela_api as api;
-use tutela_core::{AccountId, SessionId};
+use tutela_core::{AccountId, SessionId, Timestamp};
 use tutela_identity::{
     AccessClaims, IdentityClaims,
     access::{Grant, LONGEST_RESOURCE},
@@ -104,11 +104,11 @@ pub async fn holders(
 pub async fn introspect(app: &App, ctx: &Ctx, token: &str) -> Result<api::TokenAnswer, Error> {
     app.permit(ctx, "tokens:introspect").await?;
     // Of the gateway's identity tokens and of access tokens alike.
-    let parties = app
-        .signer
+    let signer = app.signer();
+    let parties = signer
         .verify::<IdentityClaims>(token, &app.urls.public, &[], ctx.now)
         .map(|c| (c.sub, c.sid))
-        .or_else(|_| app.signer.verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now).map(|c| (c.sub, c.sid)));
+        .or_else(|_| signer.verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now).map(|c| (c.sub, c.sid.unwrap_or_default())));
     let Ok((sub, sid)) = parties else { return Ok(api::TokenAnswer::inactive()) };
     let Ok(login) = sid.parse::<SessionId>() else { return Ok(api::TokenAnswer::inactive()) };
     let Some(Live { identity, .. }) = app.live_login(login, ctx.now).await? else { return Ok(api::TokenAnswer::inactive()) };
@@ -126,6 +126,6 @@ pub async fn introspect(app: &App, ctx: &Ctx, token: &str) -> Result<api::TokenA
 }
 
 /// The keys that check identity tokens, as a JWK set.
-pub fn jwks(app: &App) -> serde_json::Value {
-    app.signer.jwks()
+pub fn jwks(app: &App, now: Timestamp) -> serde_json::Value {
+    app.signer().jwks(now)
 }

@@ -108,22 +108,23 @@ fn access(app: &App, session: &Session, audience: &str, now: Timestamp) -> Resul
         aud: audience.to_owned(),
         sub: session.account.to_string(),
         client_id: session.device.map(|id| id.to_string()).unwrap_or_default(),
-        sid: session.id.to_string(),
+        sid: Some(session.id.to_string()),
         jti: EventId::batch(now, &mut { app.env() }).to_string(),
-        acr: session.assurance.acr().to_owned(),
+        acr: Some(session.assurance.acr().to_owned()),
         amr: session.assurance.amr.clone(),
-        auth_time: session.assurance.auth_time.secs(),
+        auth_time: Some(session.assurance.auth_time.secs()),
+        scope: String::new(),
         iat: now.secs(),
         exp: now.secs() + life,
     };
-    Ok(app.signer.sign(&claims)?)
+    Ok(app.signer().sign(&claims, now)?)
 }
 
 /// Ends the session of a refresh or access token. Unknown tokens are no error (RFC 7009 §2.2).
 pub async fn revoke(app: &App, ctx: &Ctx, presented: &str) -> Result<(), Error> {
     let session = match Token::parse(TokenKind::Refresh, presented) {
         Some(token) => app.store.refresh_get(token.hash()).await?.map(|row| row.session),
-        None => app.signer.verify::<AccessClaims>(presented, &app.urls.public, &[], ctx.now).ok().and_then(|claims| claims.sid.parse().ok()),
+        None => app.signer().verify::<AccessClaims>(presented, &app.urls.public, &[], ctx.now).ok().and_then(|claims| claims.sid?.parse().ok()),
     };
     match session {
         Some(id) => session::end_because(app, ctx, id, SessionEndReason::SignOut).await,

@@ -6,15 +6,15 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tutela_app::{Error, account, authenticator, device, password, profile, search, session, sign_in};
+use tutela_app::{Error, account, authenticator, device, federation, password, profile, search, session, sign_in};
 use tutela_core::ErrorKind;
 use tutela_identity::AuthenticatorKind;
 
-use super::{T, failed, frame, html, prove_again, see_other, show::when, show::when_text, sign_in::way};
+use super::{T, failed, frame, html, outside, prove_again, see_other, show::when, show::when_text, sign_in::way};
 use crate::{
     caller::{Browser, Caller},
     view::{
-        hosted::{AccountPage, AccountTab, ActivityPage, DevicesPage, OwnAuthenticator, OwnDevice, OwnEvent, OwnSession, SecurityPage},
+        hosted::{AccountPage, AccountTab, ActivityPage, DevicesPage, OwnAuthenticator, OwnConnection, OwnDevice, OwnEvent, OwnSession, SecurityPage},
         part::{Count, Identifier},
     },
     web::Web,
@@ -92,9 +92,9 @@ pub(crate) async fn security(State(web): State<Web>, caller: Caller) -> Response
 
 pub(super) async fn security_page(web: &Web, caller: &Caller, notice: Option<String>, error: Option<String>) -> Response {
     let (app, ctx) = (&web.app, &caller.ctx);
-    let (own, list) = match (profile::own(app, ctx).await, authenticator::list(app, ctx).await) {
-        (Ok(own), Ok(list)) => (own, list),
-        (Err(e), _) | (_, Err(e)) => return failed(web, &e),
+    let (own, list, connected) = match (profile::own(app, ctx).await, authenticator::list(app, ctx).await, federation::list(app, ctx).await) {
+        (Ok(own), Ok(list), Ok(connected)) => (own, list, connected),
+        (Err(e), ..) | (_, Err(e), _) | (.., Err(e)) => return failed(web, &e),
     };
     let passkeys = list.iter().filter(|way| way.kind == AuthenticatorKind::Passkey).count();
     let page = SecurityPage {
@@ -108,6 +108,17 @@ pub(super) async fn security_page(web: &Web, caller: &Caller, notice: Option<Str
         can_passkey: app.offers(AuthenticatorKind::Passkey),
         can_phone: app.offers(AuthenticatorKind::Sms),
         phone: own.phone.as_deref().map(sign_in::masked_phone),
+        can_connect: outside::to_connect(&federation::buttons(app), &connected),
+        connected: connected
+            .into_iter()
+            .map(|other| OwnConnection {
+                id: other.id.to_string(),
+                label: other.label,
+                shown: other.shown,
+                added: when(other.created_at),
+                used: other.last_used_at.map(when),
+            })
+            .collect(),
         authenticators: list
             .into_iter()
             .map(|shown| OwnAuthenticator {

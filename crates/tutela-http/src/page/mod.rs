@@ -16,6 +16,7 @@ mod console_ledger_sinks;
 mod console_people;
 mod console_person;
 mod links;
+mod outside;
 mod own;
 mod probe;
 mod setup;
@@ -65,6 +66,9 @@ fn sign_in() -> Router<Web> {
     Router::new()
         .route("/sign-in", get(sign_in::form).post(sign_in::password))
         .route("/sign-in/next", get(sign_in::next))
+        .route("/sign-in/connect", get(outside::offered).post(outside::connect))
+        .route("/sign-in/with/{name}", get(outside::leave))
+        .route("/sign-in/with/{name}/callback", get(outside::back))
         .route("/sign-in/code", again().post(sign_in::code))
         .route("/sign-in/enrol-app", again().post(sign_in::enrol_app))
         .route("/sign-in/enrol-passkey", again().post(sign_in::enrol_passkey))
@@ -81,6 +85,11 @@ fn sign_in() -> Router<Web> {
         .route("/not-me/{token}", get(links::not_me_form).post(links::not_me))
         .route("/verify-email/{token}", get(links::verify_form).post(links::verify))
         .route("/change-email/{token}", get(links::change_email_form).post(links::change_email))
+}
+
+/// What other sites' forms and servers post to us: guarded by what it brings, not by where it comes from.
+pub(crate) fn from_elsewhere() -> Router<Web> {
+    Router::new().route("/sign-in/with/{name}/callback", post(outside::posted)).route("/sign-in/with/{name}/logout", post(outside::ended))
 }
 
 /// The own account.
@@ -103,6 +112,7 @@ fn account() -> Router<Web> {
         .route("/account/passkey", get(change::passkey_form).post(change::passkey))
         .route("/account/recovery", security().post(change::recovery))
         .route("/account/authenticators/{id}/remove", security().post(change::remove))
+        .route("/account/outside/{id}/disconnect", security().post(outside::disconnect))
         .route("/account/phone", get(change::phone_form).post(change::phone))
         .route("/account/phone/verify", security().post(change::verify_phone))
         .route("/account/phone/remove", security().post(change::remove_phone))

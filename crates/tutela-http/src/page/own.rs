@@ -41,7 +41,7 @@ pub(crate) async fn signed_out(State(web): State<Web>) -> Response {
 
 /// The keys that check identity tokens and access tokens.
 pub(crate) async fn jwks(State(web): State<Web>) -> Response {
-    let mut response = Json(permission::jwks(&web.app)).into_response();
+    let mut response = Json(permission::jwks(&web.app, web.app.env().now())).into_response();
     response.headers_mut().insert("cache-control", axum::http::HeaderValue::from_static("public, max-age=300"));
     response
 }

@@ -12,13 +12,14 @@ use serde_json::Value;
 use tutela_app::{
     Error,
     authenticator::PasskeyOffer,
+    federation,
     handover::{self, host_of},
     sign_in::{self, Next, Pending, Progress, Visitor},
 };
 use tutela_core::{AuthStrength, ErrorKind, Secret};
 use tutela_identity::{AuthenticatorKind, cookie::Cookie};
 
-use super::{T, failed, frame, html, see_other, set_cookie, sign_in_link};
+use super::{T, failed, frame, html, outside, see_other, set_cookie, sign_in_link};
 use crate::{
     caller::{Browser, Caller, own_cookie},
     problem::status_of,
@@ -50,8 +51,9 @@ pub(crate) async fn form(State(web): State<Web>, caller: Caller, Query(to): Quer
     see_other(&format!("/step-up?acr={}&factors={}&to={}", wanted.strength.acr(), wanted.factors, to.to))
 }
 
-fn first(web: &Web, caller: &Caller, to: String, email: String, status: StatusCode, error: Option<String>) -> Response {
+pub(super) fn first(web: &Web, caller: &Caller, to: String, email: String, status: StatusCode, error: Option<String>) -> Response {
     let origin = handover::read(&web.app, &to, caller.ctx.now).map(|t| t.origin);
+    let page_to = to.clone();
     let page = SignInPage {
         frame: frame(web),
         to,
@@ -59,6 +61,7 @@ fn first(web: &Web, caller: &Caller, to: String, email: String, status: StatusCo
         error,
         email,
         passkey: sign_in::offer_passkey(&web.app, &caller.ctx).ok().map(passkey_part),
+        outside: outside::links(&federation::buttons(&web.app), &page_to, false),
         can_recover: web.app.can_mail(),
         can_sign_up: tutela_app::sign_up::is_open(&web.app),
     };
@@ -104,7 +107,7 @@ fn said(error: &Error) -> String {
 // === The next ones ===
 
 /// After a step that worked: the cookies, and the next page. 303: the browser must not send the password on (RFC 9700 §4.12).
-async fn lead_on(web: &Web, caller: &Caller, progress: Progress, to: &str) -> Response {
+pub(super) async fn lead_on(web: &Web, caller: &Caller, progress: Progress, to: &str) -> Response {
     match progress {
         Progress::Next(pending) => {
             let mut response = see_other(&next_url(to, ""));
@@ -136,6 +139,9 @@ async fn lead_on(web: &Web, caller: &Caller, progress: Progress, to: &str) -> Re
 
 /// Back to the application that asked, to the page of ours, or to the account page.
 async fn go_on(web: &Web, caller: &Caller, to: &str) -> Response {
+    if let Some(offer) = to.strip_prefix(outside::OFFER) {
+        return see_other(&format!("/sign-in/connect?offer={offer}"));
+    }
     if let Some(path) = to.strip_prefix(OWN_PATH).filter(|path| is_own_path(path)) {
         return see_other(path);
     }
@@ -234,6 +240,7 @@ async fn challenge(
         others: others.collect(),
         can_remember: pending.can_remember,
         step_up: pending.step_up,
+        outside: if kind == AuthenticatorKind::Outside { outside::links(&pending.outside, &to.to, true) } else { Vec::new() },
         passkey,
         error,
     })
@@ -243,6 +250,7 @@ async fn challenge(
 pub(crate) fn way(kind: AuthenticatorKind) -> &'static str {
     match kind {
         AuthenticatorKind::Email => T.way_email,
+        AuthenticatorKind::Outside => T.way_outside,
         AuthenticatorKind::Passkey => T.way_passkey,
         AuthenticatorKind::Password => T.way_password,
         AuthenticatorKind::Recovery => T.way_recovery,

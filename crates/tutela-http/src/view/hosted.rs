@@ -47,6 +47,8 @@ pub struct SignInPage {
     pub email: String,
     /// Passkeys, where they are on.
     pub passkey: Option<PasskeyPart>,
+    /// Outside providers.
+    pub outside: Vec<Link>,
     /// Whether a password can be reset by mail.
     pub can_recover: bool,
     /// Whether everybody may make an account.
@@ -73,6 +75,8 @@ pub struct ChallengePage {
     pub can_remember: bool,
     /// Whether a session is there already.
     pub step_up: bool,
+    /// Outside providers, where one of them is asked for.
+    pub outside: Vec<Link>,
     /// The passkey, where that is asked for.
     pub passkey: Option<PasskeyPart>,
     /// What went wrong with the last attempt.
@@ -299,6 +303,25 @@ pub struct SecurityPage {
     pub can_phone: bool,
     /// The phone, with most of it left out.
     pub phone: Option<String>,
+    /// Accounts elsewhere that this one is connected with.
+    pub connected: Vec<OwnConnection>,
+    /// Providers that can be connected.
+    pub can_connect: Vec<Link>,
+}
+
+/// An account elsewhere.
+#[derive(Clone, Debug)]
+pub struct OwnConnection {
+    /// Its id; disconnecting posts to `/account/outside/{id}/disconnect`.
+    pub id: String,
+    /// The provider.
+    pub label: String,
+    /// What the person knows it by.
+    pub shown: String,
+    /// When it was connected.
+    pub added: When,
+    /// When it was last used.
+    pub used: Option<When>,
 }
 
 /// One way to sign in.

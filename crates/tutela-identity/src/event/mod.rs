@@ -2,6 +2,7 @@
 
 mod account;
 mod credential;
+mod federation;
 
 use tutela_core::{AccountId, Class, ClientId, DeviceId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject, mapping};
 
@@ -16,10 +17,11 @@ pub use credential::{
     PasswordBreached, PasswordChangeRequired, PasswordChanged, PasswordReminderDismissed, PasswordReset, PasswordResetRequested, RefreshReplayed,
     SessionStrengthened, SignInLocked, SignInUnlocked,
 };
+pub use federation::{OutsideConnected, OutsideDisconnected, OutsideRefused, SigningKeyMade, SigningKeyRevoked};
 
 /// Every event type of identity.
 pub fn types() -> impl Iterator<Item = &'static EventType> {
-    TYPES.iter().chain(account::TYPES).chain(credential::TYPES)
+    TYPES.iter().chain(account::TYPES).chain(credential::TYPES).chain(federation::TYPES)
 }
 
 const TYPES: &[EventType] = &[

@@ -13,18 +13,25 @@ pub struct AccessClaims {
     pub aud: String,
     /// Account id.
     pub sub: String,
-    /// The application: the device of the sign-in.
+    /// Who holds it: a client, or the device of a sign-in over the API.
     pub client_id: String,
-    /// Session id.
-    pub sid: String,
+    /// Session id; a client that acts for itself has none, and nothing of what a person proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// The token's own id.
     pub jti: String,
     /// Authentication context class: `aal1`, `aal2` or `aal3`.
-    pub acr: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// Authentication method references (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
     /// When the person last proved who they are, in seconds since the epoch.
-    pub auth_time: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// What it is for, as words between spaces (RFC 8693 §4.2).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
     /// Issued at, in seconds since the epoch.
     pub iat: i64,
     /// Expires, in seconds since the epoch.

@@ -9,6 +9,7 @@ use crate::{
         device::{DEVICE_GET, DEVICE_GET_BY_EMAIL, device},
         grant::{GRANT_LIST_OF, grant},
         group::GROUP_LIST_OF,
+        outside::{OUTSIDE_LIST, OUTSIDE_LIST_BY_EMAIL, OutsideRow, outside},
     },
     value::{Row, params},
 };
@@ -65,6 +66,8 @@ pub struct AccountWays {
     pub password: PasswordRow,
     /// Its other ways to sign in, oldest first.
     pub authenticators: Vec<AuthenticatorRow>,
+    /// Who it is at outside providers, oldest first.
+    pub outsides: Vec<OutsideRow>,
     /// The device that was asked about, where it is one of its own.
     pub device: Option<Device>,
 }
@@ -118,8 +121,12 @@ impl Store {
 
     /// An account by id, with all that it can sign in with, and the device with this cookie.
     pub async fn account_get_ways(&self, id: AccountId, device: Option<TokenHash>) -> Result<Option<AccountWays>, Error> {
-        let asked =
-            [(&ACCOUNT_GET_WITH_PASSWORD, params![id.0]), (&AUTHENTICATOR_LIST, params![id.0]), (&DEVICE_GET, params![id.0, device.unwrap_or_default()])];
+        let asked = [
+            (&ACCOUNT_GET_WITH_PASSWORD, params![id.0]),
+            (&AUTHENTICATOR_LIST, params![id.0]),
+            (&OUTSIDE_LIST, params![id.0]),
+            (&DEVICE_GET, params![id.0, device.unwrap_or_default()]),
+        ];
         ways(self.several(asked).await?)
     }
 
@@ -128,12 +135,13 @@ impl Store {
         let asked = [
             (&ACCOUNT_GET_WITH_PASSWORD, params![id.0]),
             (&AUTHENTICATOR_LIST, params![id.0]),
+            (&OUTSIDE_LIST, params![id.0]),
             (&ACCOUNT_ROLE_LIST, params![id.0]),
             (&GROUP_LIST_OF, params![id.0]),
             (&GRANT_LIST_OF, params![id.0, now]),
         ];
-        let [found, authenticators, roles, groups, grants] = self.several(asked).await?;
-        let Some(ways) = ways([found, authenticators, Vec::new()])? else { return Ok(None) };
+        let [found, authenticators, outsides, roles, groups, grants] = self.several(asked).await?;
+        let Some(ways) = ways([found, authenticators, outsides, Vec::new()])? else { return Ok(None) };
         Ok(Some(AccountStanding {
             ways,
             roles: roles.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?,
@@ -147,6 +155,7 @@ impl Store {
         let asked = [
             (&ACCOUNT_GET_BY_EMAIL, params![email.as_str()]),
             (&AUTHENTICATOR_LIST_BY_EMAIL, params![email.as_str()]),
+            (&OUTSIDE_LIST_BY_EMAIL, params![email.as_str()]),
             (&DEVICE_GET_BY_EMAIL, params![email.as_str(), device.unwrap_or_default()]),
         ];
         ways(self.several(asked).await?)
@@ -245,7 +254,7 @@ impl Changeset {
     pub fn account_delete(self, id: AccountId) -> Self {
         let rows =
             [&ACCOUNT_DROP_REFRESH, &ACCOUNT_DROP_CODES, &ACCOUNT_DROP_SESSIONS, &ACCOUNT_DROP_AUTHENTICATORS, &ACCOUNT_DROP_DEVICES, &ACCOUNT_DROP_LINKS];
-        let gone = rows.into_iter().fold(self, |set, sql| set.run(sql, params![id.0], Expect::Any));
+        let gone = rows.into_iter().fold(self.outside_delete_by_account(id), |set, sql| set.run(sql, params![id.0], Expect::Any));
         gone.sign_in_end_by_account(id)
             .grant_delete_by_account(id)
             .group_leave_all(id)
@@ -277,12 +286,13 @@ impl Changeset {
     }
 }
 
-fn ways([found, authenticators, devices]: [Vec<Row>; 3]) -> Result<Option<AccountWays>, Error> {
+fn ways([found, authenticators, outsides, devices]: [Vec<Row>; 4]) -> Result<Option<AccountWays>, Error> {
     let Some(row) = found.first() else { return Ok(None) };
     Ok(Some(AccountWays {
         account: account(row)?,
         password: password(row, 8)?,
         authenticators: authenticators.iter().map(authenticator).collect::<Result<_, _>>()?,
+        outsides: outsides.iter().map(outside).collect::<Result<_, _>>()?,
         device: devices.first().map(device).transpose()?,
     }))
 }

@@ -18,9 +18,9 @@ statements! {
     SIGN_IN_DELETE (Id, Int) = "DELETE FROM sign_in WHERE id = $1 AND version = $2";
     SIGN_IN_DELETE_BY_ACCOUNT (Id) = "DELETE FROM sign_in WHERE account_id = $1";
     SIGN_IN_GET (Bytes) =
-        "SELECT id, account_id, session_id, device_id, proofs, wanted_factors, wanted_aal, started_at, code, version FROM sign_in WHERE token_hash = $1";
-    SIGN_IN_INSERT (Id, Bytes, Id, Id, Id, Json, Int, Text, Time) = "INSERT INTO sign_in (id, token_hash, account_id, session_id, device_id, proofs, wanted_factors,
-        wanted_aal, started_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)";
+        "SELECT id, account_id, session_id, device_id, proofs, wanted_factors, wanted_aal, started_at, code, version, outside FROM sign_in WHERE token_hash = $1";
+    SIGN_IN_INSERT (Id, Bytes, Id, Id, Id, Json, Int, Text, Time, Text) = "INSERT INTO sign_in (id, token_hash, account_id, session_id, device_id, proofs, wanted_factors,
+        wanted_aal, started_at, version, outside) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10)";
     SIGN_IN_PROVE (Id, Json, Int, Int, Text) =
         "UPDATE sign_in SET proofs = $2, wanted_factors = $4, wanted_aal = $5, code = NULL, version = version + 1 WHERE id = $1 AND version = $3";
     SIGN_IN_SWEEP (Time) = "DELETE FROM sign_in WHERE started_at <= $1";
@@ -35,6 +35,8 @@ pub struct SignInRow {
     pub code: Option<(AuthenticatorKind, SentCode)>,
     /// How often it was written.
     pub version: i64,
+    /// What an outside provider calls the session that the first proof came from, sealed.
+    pub outside: Option<String>,
 }
 
 const RACE: Expect = Expect::One("this sign-in went on somewhere else");
@@ -57,7 +59,7 @@ impl Store {
             wanted: Wanted { factors: u8::try_from(factors).unwrap_or(u8::MAX), aal: AuthStrength::parse(&aal) },
             started_at: row.get(7)?,
         };
-        Ok(Some(SignInRow { sign_in, code, version: row.get(9)? }))
+        Ok(Some(SignInRow { sign_in, code, version: row.get(9)?, outside: row.get(10)? }))
     }
 }
 
@@ -68,7 +70,8 @@ impl Changeset {
     }
 
     /// Keeps a sign-in that has begun.
-    pub fn sign_in_insert(self, s: &SignIn, token: TokenHash) -> Self {
+    pub fn sign_in_insert(self, row: &SignInRow, token: TokenHash) -> Self {
+        let s = &row.sign_in;
         let params = params![
             s.id.0,
             token,
@@ -79,6 +82,7 @@ impl Changeset {
             i64::from(s.wanted.factors),
             s.wanted.aal.acr(),
             s.started_at,
+            row.outside.clone(),
         ];
         self.run(&SIGN_IN_INSERT, params, Expect::Any)
     }

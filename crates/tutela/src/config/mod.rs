@@ -175,7 +175,7 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
-        let people = self.identity.password.breach_list.iter_mut().chain(self.channels.paths());
+        let people = self.identity.paths().chain(self.channels.paths());
         for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people) {
             if path.is_relative() {
                 *path = folder.join(&*path);

@@ -15,6 +15,8 @@ mod chaos;
 mod crash;
 /// Configuration and start-up that cannot work.
 mod faults;
+/// Outside providers: signing in with an account somewhere else.
+mod federation;
 /// Guarded applications: sign-in, headers, cookies, bodies.
 mod gateway;
 /// Events written by others: imported, searched, exported, verified.

@@ -1,18 +1,21 @@
 //! The one place where a sign-in goes on or becomes a session.
 
+use serde::{Deserialize, Serialize};
 use tutela_core::{DeviceId, Occurrence, Secret, SessionId, SignInId, Timestamp};
 use tutela_identity::{
     Account, Assurance, AuthenticatorKind, Proof, Session, SessionEndReason, TOKENS, Token, TokenKind,
     device::Device,
     event::{DeviceSeen, SessionEnded, SessionStarted, SessionStrengthened},
+    federation::Arrival,
     sign_in::{SignIn, Step, Wanted},
 };
-use tutela_store::{Changeset, Record, SignInRow};
+use tutela_store::{Changeset, OutsideSessionRow, Record, SignInRow};
 
 use super::{Next, Pending, Person, Progress, SignedIn, Visitor, masked_mail, masked_phone};
 use crate::{
     App, Ctx, Error, text,
     usecase::{
+        federation,
         link::{self, Purpose},
         message,
         sign_in::attempts::Reserved,
@@ -21,6 +24,36 @@ use crate::{
 
 /// Method reference of ours: a remembered device spared the second factor.
 pub(crate) const REMEMBERED: &str = "remembered";
+
+const OUTSIDE: &[u8] = b"outside session";
+
+/// The session at an outside provider that a session here comes from.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CameFrom {
+    pub provider: String,
+    pub subject: String,
+    pub session: Option<String>,
+    /// What a request to end it there has to repeat.
+    pub handle: Option<String>,
+}
+
+impl CameFrom {
+    pub(crate) fn open(app: &App, sealed: &str) -> Option<Self> {
+        app.open_as(OUTSIDE, sealed)
+    }
+
+    /// As a row of `session`; what was sealed stays as it is.
+    fn row(&self, app: &App, session: SessionId, sealed: String) -> OutsideSessionRow {
+        let hash = |kind: &str, text: &str| federation::outside_hash(app, &self.provider, kind, text);
+        OutsideSessionRow {
+            session,
+            provider: self.provider.clone(),
+            subject_hash: hash("subject", &self.subject),
+            outside_hash: self.session.as_deref().map(|id| hash("session", id)),
+            sealed,
+        }
+    }
+}
 
 /// What is done to rows along with a step.
 type Change = Box<dyn FnOnce(Changeset) -> Changeset + Send + Sync>;
@@ -57,7 +90,7 @@ impl<'a> Flow<'a> {
             wanted: person.wanted(app, &ways, ctx.now),
             started_at: ctx.now,
         };
-        Self::new(app, ctx, visitor, person, SignInRow { sign_in, code: None, version: 0 }, false)
+        Self::new(app, ctx, visitor, person, SignInRow { sign_in, code: None, version: 0, outside: None }, false)
     }
 
     /// A session that is to be made stronger.
@@ -99,6 +132,14 @@ impl<'a> Flow<'a> {
     /// Whether the account could give another proof beside a password.
     pub(crate) fn can_prove_more(&self) -> bool {
         self.person.ways(self.app).has.iter().any(|kind| *kind != AuthenticatorKind::Password)
+    }
+
+    /// Keeps what the provider calls the session that this sign-in comes from, for when it ends there.
+    pub(crate) fn came_from(&mut self, provider: &str, arrival: &Arrival) -> Result<(), Error> {
+        let from =
+            CameFrom { provider: provider.to_owned(), subject: arrival.subject.clone(), session: arrival.session.clone(), handle: arrival.handle.clone() };
+        self.row.outside = Some(self.app.seal_as(OUTSIDE, &from)?);
+        Ok(())
     }
 
     /// What was counted for this step is forgotten when it commits.
@@ -146,7 +187,7 @@ impl<'a> Flow<'a> {
                 let hash = token.as_ref().map(Token::hash);
                 let row = self.row.clone();
                 self.commit(move |changeset| match hash {
-                    Some(hash) => changeset.sign_in_insert(&row.sign_in, hash),
+                    Some(hash) => changeset.sign_in_insert(&row, hash),
                     None => changeset.sign_in_prove(&row),
                 })
                 .await?;
@@ -182,6 +223,7 @@ impl<'a> Flow<'a> {
             sent: self.row.code.as_ref().filter(|(_, code)| code.usable(now).is_ok()).map(|(kind, _)| *kind),
             can_remember: self.app.identity.mfa.remember_device && self.row.sign_in.session.is_none() && self.visitor.host != TOKENS,
             step_up: self.row.sign_in.session.is_some(),
+            outside: federation::buttons(self.app).into_iter().filter(|button| self.person.outsides.iter().any(|row| row.provider == button.name)).collect(),
         }
     }
 
@@ -214,12 +256,14 @@ impl<'a> Flow<'a> {
         } {
             self.record(SessionEnded { session: live.login, account: live.account, reason: SessionEndReason::SignOut, note: None }).await?;
         }
+        let outside = self.row.outside.clone().and_then(|sealed| Some(CameFrom::open(app, &sealed)?.row(app, session.id, sealed)));
         let (row, stored, hash) = (self.row.clone(), self.stored, token.hash());
         let had = self.visitor.device.as_deref().is_some_and(|had| had.hash() == device_token.hash());
         let (begun, seen) = (session.clone(), (device, device_token.hash()));
         self.commit(move |changeset| {
             let changeset = if stored { changeset.sign_in_end(&row) } else { changeset };
             let changeset = changeset.device_seen(&seen.0, seen.1).session_insert(&begun, hash);
+            let changeset = outside.iter().fold(changeset, Changeset::outside_session_insert);
             let changeset = before.iter().fold(changeset, |set, id| set.session_end_if_live(*id, now));
             refresh_row.iter().fold(changeset, Changeset::refresh_insert)
         })

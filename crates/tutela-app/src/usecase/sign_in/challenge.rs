@@ -23,7 +23,7 @@ pub async fn code(app: &App, ctx: &Ctx, visitor: &Visitor, token: &str, kind: Au
     let checked = match kind {
         AuthenticatorKind::Totp => totp(&mut flow, typed).await?,
         AuthenticatorKind::Email | AuthenticatorKind::Sms => sent(&mut flow, kind, typed).await?,
-        AuthenticatorKind::Passkey | AuthenticatorKind::Password | AuthenticatorKind::Recovery => Err("wrong_kind"),
+        AuthenticatorKind::Outside | AuthenticatorKind::Passkey | AuthenticatorKind::Password | AuthenticatorKind::Recovery => Err("wrong_kind"),
     };
     settle(flow, reserved, kind, checked).await
 }

@@ -36,7 +36,7 @@ pub use step_up::{Needed, require_fresh, step_up};
 
 pub(crate) use begin::Flow;
 
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, federation::Button};
 
 /// What a refused person reads, whatever the reason.
 pub const REFUSED: &str = "The address or the password is not right.";
@@ -96,6 +96,8 @@ pub struct Pending {
     pub can_remember: bool,
     /// Whether a session is there and is to be made stronger.
     pub step_up: bool,
+    /// Outside providers that the account is known at.
+    pub outside: Vec<Button>,
 }
 
 /// What a sign-in asks for.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use tutela_core::{AccountId, AuthenticatorId, Timestamp};
+use tutela_core::{AccountId, AuthenticatorId, OutsideId, Timestamp};
 use tutela_identity::{
     Account, AccountState, AuthenticatorKind, Email, PasswordHash, Token,
     authenticator::StoredPasskey,
     device::Device,
     sign_in::{Wanted, Ways},
 };
-use tutela_store::{AccountWays, AuthenticatorRow, PasswordRow};
+use tutela_store::{AccountWays, AuthenticatorRow, OutsideRow, PasswordRow};
 
 use super::{attempts::Scope, password::TOO_OLD};
 use crate::{App, Error, usecase::password};
@@ -21,6 +21,8 @@ pub(crate) struct Person {
     /// The password's hash, where there is one of our own making.
     pub hash: Option<PasswordHash>,
     pub authenticators: Vec<AuthenticatorRow>,
+    /// Who it is at outside providers.
+    pub outsides: Vec<OutsideRow>,
     /// The device it signs in with, where it knows it.
     pub device: Option<Device>,
 }
@@ -39,9 +41,9 @@ impl Person {
     }
 
     fn of(app: &App, found: AccountWays) -> Self {
-        let AccountWays { account, password, authenticators, device } = found;
+        let AccountWays { account, password, authenticators, outsides, device } = found;
         let hash = password::open(app, account.id, &password);
-        Self { account, password, hash, authenticators, device }
+        Self { account, password, hash, authenticators, outsides, device }
     }
 
     /// Those of one kind.
@@ -65,6 +67,13 @@ impl Person {
         Ok(())
     }
 
+    /// Whether there is a way to begin a sign-in beside one outside identity.
+    pub(crate) fn can_begin_without(&self, app: &App, outside: OutsideId) -> bool {
+        let other = |row: &OutsideRow| row.id != outside && app.outside.get(&row.provider).is_some();
+        let passkey = app.passkeys.is_some() && self.of_kind(AuthenticatorKind::Passkey).next().is_some();
+        self.hash.is_some() || passkey || self.outsides.iter().any(other)
+    }
+
     /// What it can be asked for, and what it could set up.
     pub(crate) fn ways(&self, app: &App) -> Ways {
         let mut has: BTreeSet<AuthenticatorKind> = self.authenticators.iter().map(|row| row.kind).collect();
@@ -82,6 +91,7 @@ impl Person {
         // Where others may know the password and there is nothing else, the mailbox says who chooses the next one.
         let must_mail = app.mail.is_some() && self.is_compromised() && !has_second;
         let also = [
+            (AuthenticatorKind::Outside, self.outsides.iter().any(|row| app.outside.get(&row.provider).is_some())),
             (AuthenticatorKind::Password, self.hash.is_some()),
             (AuthenticatorKind::Sms, can_text && self.account.phone_verified_at.is_some()),
             (AuthenticatorKind::Email, must_mail || (can_mail && self.account.email_verified_at.is_some())),

@@ -1,0 +1,44 @@
+-- Keys that tokens are signed with, sealed under the instance's root key.
+CREATE TABLE signing_key (
+  id {text} NOT NULL PRIMARY KEY,
+  algorithm {text} NOT NULL,
+  -- Counted for each algorithm, so that of two nodes one makes the next key.
+  number {int} NOT NULL,
+  sealed {text} NOT NULL,
+  signs_from {time} NOT NULL,
+  created_at {time} NOT NULL,
+  UNIQUE (algorithm, number)
+) {strict};
+
+-- Who accounts are at outside providers. What is named there is found by a keyed hash and kept sealed.
+CREATE TABLE outside_identity (
+  id {id} NOT NULL PRIMARY KEY,
+  provider {text} NOT NULL,
+  subject_hash {bytes} NOT NULL,
+  account_id {id} NOT NULL REFERENCES account (id),
+  sealed {text} NOT NULL,
+  created_at {time} NOT NULL,
+  last_used_at {time},
+  UNIQUE (provider, subject_hash)
+) {strict};
+CREATE INDEX outside_identity_by_account ON outside_identity (account_id);
+
+-- People who were sent to an outside provider and are not back yet, by the hash of the state they bring back.
+CREATE TABLE outside_errand (
+  state_hash {bytes} NOT NULL PRIMARY KEY,
+  sealed {text} NOT NULL,
+  -- An answer that came as a form of another site, sealed, until the browser comes back with its cookies.
+  answer {text},
+  expires_at {time} NOT NULL
+) {strict};
+CREATE INDEX outside_errand_by_end ON outside_errand (expires_at);
+
+-- What an outside provider calls the session behind one of ours, for when it ends there.
+CREATE TABLE outside_session (
+  session_id {id} NOT NULL PRIMARY KEY REFERENCES session (id),
+  provider {text} NOT NULL,
+  subject_hash {bytes} NOT NULL,
+  outside_hash {bytes},
+  sealed {text} NOT NULL
+) {strict};
+CREATE INDEX outside_session_by_subject ON outside_session (provider, subject_hash);

@@ -1,0 +1,41 @@
+//! Outside providers from their sections of the configuration: secrets read, addresses checked.
+
+use std::{path::Path, sync::Arc};
+
+use tutela_app::{IdentityConfig, OutsideProvider, Way};
+use tutela_connect::{Outside, read_secret};
+use tutela_core::Secret;
+use tutela_identity::federation::{oauth2::Oauth2Provider, openid::OpenidProvider};
+
+/// All that are configured.
+pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String> {
+    let mut all = Vec::new();
+    for (name, section) in &config.openid {
+        let key = format!("identity.openid.{name}");
+        let openid = OpenidProvider::new(name, section, secret(&key, section.client_secret_file.as_deref())?)?;
+        let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
+        http.check_address(openid.issuer()).map_err(|e| format!("{key}.issuer: {e}"))?;
+        let label = label(section.label.as_deref(), openid.label(), name);
+        all.push(OutsideProvider::new(name, label, Way::Openid(Box::new(openid)), section.people.clone(), section.sign_out, Arc::new(http)));
+    }
+    for (name, section) in &config.oauth2 {
+        let key = format!("identity.oauth2.{name}");
+        let oauth2 = Oauth2Provider::new(name, section, secret(&key, section.client_secret_file.as_deref())?)?;
+        let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
+        for url in oauth2.addresses() {
+            http.check_address(url).map_err(|e| format!("{key}: {e}"))?;
+        }
+        let label = label(section.label.as_deref(), oauth2.label(), name);
+        all.push(OutsideProvider::new(name, label, Way::Oauth2(Box::new(oauth2)), section.people.clone(), false, Arc::new(http)));
+    }
+    Ok(all)
+}
+
+fn secret(key: &str, file: Option<&Path>) -> Result<Option<Secret<String>>, String> {
+    file.map(|file| read_secret(file).map_err(|e| format!("{key}.client_secret_file: {e}"))).transpose()
+}
+
+fn label(given: Option<&str>, of_kind: &str, name: &str) -> String {
+    let known = if of_kind.is_empty() { name } else { of_kind };
+    given.unwrap_or(known).chars().take(64).collect()
+}
