@@ -11,6 +11,7 @@ mod openid_peer;
 mod peers;
 mod post_office;
 mod postgres;
+mod saml_peer;
 mod store;
 
 pub use authenticator::SoftKey;
@@ -21,6 +22,7 @@ pub use openid_peer::{OPENID_PEER_SECRET, OpenidPeer};
 pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
 pub use post_office::PostOffice;
 pub use postgres::{PostgresServer, shared_postgres};
+pub use saml_peer::SamlPeer;
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
 
 /// Says that a test cannot run here, and why; a failure where everything is required.

@@ -9,7 +9,7 @@
 // POST /test/end {"sub": …}        ends the person's sessions there, which tells us (back-channel logout)
 // It prints one line of JSON when it is ready.
 
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import * as jose from 'jose';
 import { Provider } from 'oidc-provider';
 
@@ -56,10 +56,19 @@ async function build() {
     findAccount: (_ctx, id) => ({ accountId: id, claims: async () => ({ ...person, sub: id }) }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: ['for tests only'] },
+    fetch: here,
   });
   provider.on('server_error', (_ctx, error) => console.error(error));
   const callback = provider.callback();
   return async (req, res) => {
+    if (req.url.startsWith('/user')) {
+      // Who the holder of a token is, in the shape of GitHub: an id that is a number, and mail addresses apart.
+      const token = await provider.AccessToken.find((req.headers.authorization ?? '').replace(/^Bearer /i, ''));
+      if (!token) return res.writeHead(401).end('{"message": "Bad credentials"}');
+      res.setHeader('content-type', 'application/json');
+      if (req.url === '/user') return res.end(JSON.stringify({ id: person.id, login: person.login, name: null, email: 'shown@elsewhere.example' }));
+      return res.end(JSON.stringify([{ email: 'other@corp.example', primary: false, verified: true }, { email: person.email, primary: true, verified: person.email_verified }]));
+    }
     if (!req.url.startsWith('/interaction/')) return callback(req, res);
     const { prompt, params, session } = await provider.interactionDetails(req, res);
     if (deny) return provider.interactionFinished(req, res, { error: 'access_denied' });
@@ -70,6 +79,22 @@ async function build() {
     grant.addOIDCScope(params.scope);
     return provider.interactionFinished(req, res, { consent: { grantId: await grant.save() } });
   };
+}
+
+// Names under .localhost are this host; the C library does not know.
+function here(address, options) {
+  const url = new URL(address);
+  return new Promise((done, failed) => {
+    const headers = { ...Object.fromEntries(new Headers(options.headers)), host: url.host };
+    const to = { host: '127.0.0.1', port: url.port, path: url.pathname + url.search, method: options.method ?? 'GET', headers };
+    const sent = request(to, (res) => {
+      const parts = [];
+      res.on('data', (part) => parts.push(part));
+      res.on('end', () => done(new Response(Buffer.concat(parts).toString() || null, { status: res.statusCode, headers: res.headers })));
+    });
+    sent.on('error', failed);
+    sent.end(options.body ? String(options.body) : undefined);
+  });
 }
 
 function body(req) {

@@ -1,13 +1,13 @@
 //! What every use case has at hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
-use tutela_identity::{Algorithm, AuthenticatorKind, Denied, Permit, TokenKeys, authenticator::Passkeys, authorize, cookie::Cookies};
+use tutela_identity::{Algorithm, AuthenticatorKind, Denied, Permit, TokenKeys, authenticator::Passkeys, authorize, cookie::Cookies, federation::saml::SamlKey};
 use tutela_kms::{RootKey, open_token, seal_token};
 use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
@@ -29,7 +29,7 @@ use crate::{
     sink,
     usecase::{
         backup::{self, BackupPlan},
-        epoch, event_type,
+        epoch, event_type, federation,
         handover::host_of,
         key, message,
         sign_in::attempts::{self, Lanes},
@@ -56,6 +56,8 @@ pub struct Inner {
     pub(crate) attempt_lanes: Lanes,
     pub(crate) passkeys: Option<Passkeys>,
     pub(crate) outside: OutsideProviders,
+    /// What requests to SAML providers are signed with, where there is any.
+    pub(crate) saml_key: OnceLock<SamlKey>,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
     pub(crate) sign_in_key: Secret<[u8; 32]>,
@@ -161,6 +163,7 @@ impl App {
         epoch::ensure(&app, &ctx).await?;
         key::ensure_default(&app, &ctx).await?;
         signing_key::ensure(&app, &ctx, Algorithm::EdDsa).await?;
+        federation::ensure_saml_key(&app, &ctx).await?;
         app.commit(&ctx, ServerStarted::new(version, app.store.engine_name()), |c| c).await?;
         if let Err(e) = backup::journal(&app).await {
             tracing::warn!(error = %e, "the journal of erasures cannot be written; a restored backup would not know of them");
@@ -219,6 +222,7 @@ impl App {
             attempt_lanes: Lanes::default(),
             passkeys,
             outside: OutsideProviders::new(parts.outside),
+            saml_key: OnceLock::new(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,

@@ -35,7 +35,7 @@ pub use config::{ComplianceConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaP
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
-pub use outside::{OutsideProvider, Way};
+pub use outside::{OutsideProvider, SamlProvider, Way};
 pub use registry::{PERMISSIONS, Permission, event_types};
 pub use request_policy::{Bearer, Live, Sessions};
 pub use ring::{AlgorithmConfig, BackupSettings, KeyError, KmsSettings, algorithms_check, parse_period, period_text};

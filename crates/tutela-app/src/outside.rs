@@ -10,7 +10,12 @@ use tokio::sync::Mutex;
 use tutela_core::Timestamp;
 use tutela_identity::{
     JwkSet,
-    federation::{Call, Metadata, PeopleConfig, oauth2::Oauth2Provider, openid::OpenidProvider},
+    federation::{
+        Call, Metadata, PeopleConfig,
+        oauth2::Oauth2Provider,
+        openid::OpenidProvider,
+        saml::{IdpMetadata, SamlConfig},
+    },
 };
 
 use crate::{
@@ -22,6 +27,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(600);
 /// How long it still counts while the provider does not answer.
 const STALE: Duration = Duration::from_secs(86_400);
+/// How long SAML metadata from an address are taken without asking again.
+const HOUR: Duration = Duration::from_secs(3_600);
 /// Least time between two askings for keys that were not there.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -48,12 +55,25 @@ pub enum Way {
     Openid(Box<OpenidProvider>),
     /// Plain OAuth 2.0.
     Oauth2(Box<Oauth2Provider>),
+    /// SAML 2.0.
+    Saml(Box<SamlProvider>),
+}
+
+/// A SAML provider as configured.
+pub struct SamlProvider {
+    /// Its section.
+    pub config: SamlConfig,
+    /// What stands in its metadata file, where it has one.
+    pub file: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
 struct Said {
     metadata: Option<(Arc<Metadata>, Timestamp)>,
     keys: Option<(Arc<JwkSet>, Timestamp)>,
+    /// When keys were last read because one was not there.
+    missed: Option<Timestamp>,
+    saml: Option<(Arc<IdpMetadata>, Timestamp)>,
 }
 
 /// All of them, by name.
@@ -81,6 +101,7 @@ impl Way {
         match self {
             Self::Openid(_) => "openid",
             Self::Oauth2(_) => "oauth2",
+            Self::Saml(_) => "saml",
         }
     }
 }
@@ -132,15 +153,42 @@ impl OutsideProvider {
         }
     }
 
+    /// The metadata of a SAML provider.
+    pub(crate) async fn saml_metadata(&self, saml: &SamlProvider, now: Timestamp) -> Result<Arc<IdpMetadata>, Error> {
+        let mut said = self.said.lock().await;
+        let of_file = saml.file.is_some();
+        if let Some((metadata, _)) = said.saml.as_ref().filter(|(_, at)| of_file || is_within(HOUR, *at, now)) {
+            return Ok(Arc::clone(metadata));
+        }
+        let provider = saml.config.provider_id.as_deref();
+        let read = match (&saml.file, &saml.config.metadata_url) {
+            (Some(file), _) => IdpMetadata::read(file, provider).map(Arc::new).map_err(|e| self.unavailable(e.to_string())),
+            (None, Some(url)) => self.fetch(url, |body| IdpMetadata::read(body, provider)).await,
+            (None, None) => Err(Error::Internal("a SAML provider without metadata")),
+        };
+        match (read, &said.saml) {
+            (Ok(metadata), _) => {
+                said.saml = Some((Arc::clone(&metadata), now));
+                Ok(metadata)
+            }
+            (Err(_), Some((metadata, at))) if is_within(STALE, *at, now) => Ok(Arc::clone(metadata)),
+            (Err(e), _) => Err(e),
+        }
+    }
+
     /// Whether it is there at this moment: what it says of itself can be read. Plain OAuth 2.0 has nothing to ask for.
     pub(crate) async fn look(&self, now: Timestamp) -> Result<(), Error> {
-        let Way::Openid(openid) = &self.way else { return Ok(()) };
+        let openid = match &self.way {
+            Way::Openid(openid) => openid,
+            Way::Saml(saml) => return self.saml_metadata(saml, now).await.map(drop),
+            Way::Oauth2(_) => return Ok(()),
+        };
         let metadata = self.fetch(&Metadata::address(openid.issuer()), |body| openid.read_metadata(body)).await?;
         let keys = self.fetch(&metadata.jwks_uri, JwkSet::parse).await?;
         if keys.is_empty() {
             return Err(self.unavailable("it publishes no key that a signature could be checked with"));
         }
-        *self.said.lock().await = Said { metadata: Some((metadata, now)), keys: Some((keys, now)) };
+        *self.said.lock().await = Said { metadata: Some((metadata, now)), keys: Some((keys, now)), ..Said::default() };
         Ok(())
     }
 
@@ -149,8 +197,12 @@ impl OutsideProvider {
         let mut said = self.said.lock().await;
         if let Some((keys, at)) = &said.keys {
             let lacks = id.is_some_and(|id| !keys.has(id));
-            if is_within(if lacks { AGAIN } else { FRESH }, *at, now) {
+            let again = lacks && said.missed.is_none_or(|missed| !is_within(AGAIN, missed, now));
+            if !again && is_within(FRESH, *at, now) {
                 return Ok(Arc::clone(keys));
+            }
+            if lacks {
+                said.missed = Some(now);
             }
         }
         match self.fetch(&metadata.jwks_uri, JwkSet::parse).await {

@@ -42,3 +42,11 @@ CREATE TABLE outside_session (
   sealed {text} NOT NULL
 ) {strict};
 CREATE INDEX outside_session_by_subject ON outside_session (provider, subject_hash);
+
+-- The key that requests to SAML providers are signed with, sealed under the instance's root key.
+CREATE TABLE saml_key (
+  one {int} NOT NULL PRIMARY KEY CHECK (one = 1),
+  sealed {text} NOT NULL,
+  certificate {text} NOT NULL,
+  created_at {time} NOT NULL
+) {strict};

@@ -48,6 +48,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     external_id by "namespace, value": namespace Text, value Text, account_id Id;
     authenticator by "id": id Id, account_id Id, kind Text, name Text, handle Bytes, secret Text, counter Int, created_at Time, last_used_at Time;
     outside_identity by "id": id Id, provider Text, subject_hash Bytes, account_id Id, sealed Text, created_at Time, last_used_at Time;
+    saml_key by "one": one Int, sealed Text, certificate Text, created_at Time;
     account_group by "name": name Text, created_at Time;
     account_group_role by "group_name, role": group_name Text, role Text;
     account_group_member by "group_name, account_id": group_name Text, account_id Id;

@@ -34,6 +34,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::refresh::STATEMENTS,
         table::retention::STATEMENTS,
         table::role::STATEMENTS,
+        table::saml_key::STATEMENTS,
         table::search::STATEMENTS,
         table::session::STATEMENTS,
         table::setting::STATEMENTS,

@@ -2,10 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use tutela_app::{IdentityConfig, OutsideProvider, Way};
+use tutela_app::{IdentityConfig, OutsideProvider, SamlProvider, Way};
 use tutela_connect::{Outside, read_secret};
 use tutela_core::Secret;
-use tutela_identity::federation::{oauth2::Oauth2Provider, openid::OpenidProvider};
+use tutela_identity::federation::{oauth2::Oauth2Provider, openid::OpenidProvider, saml::IdpMetadata};
 
 /// All that are configured.
 pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String> {
@@ -27,6 +27,21 @@ pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String
         }
         let label = label(section.label.as_deref(), oauth2.label(), name);
         all.push(OutsideProvider::new(name, label, Way::Oauth2(Box::new(oauth2)), section.people.clone(), false, Arc::new(http)));
+    }
+    for (name, section) in &config.saml {
+        let key = format!("identity.saml.{name}");
+        let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
+        let file = match (&section.metadata_file, &section.metadata_url) {
+            (Some(file), _) => Some(std::fs::read(file).map_err(|e| format!("{key}.metadata_file: `{}`: {e}", file.display()))?),
+            (None, Some(url)) => http.check_address(url).map(|()| None).map_err(|e| format!("{key}.metadata_url: {e}"))?,
+            (None, None) => None,
+        };
+        if let Some(file) = &file {
+            IdpMetadata::read(file, section.provider_id.as_deref()).map_err(|e| format!("{key}.metadata_file: {e}"))?;
+        }
+        let label = label(section.label.as_deref(), "", name);
+        let way = Way::Saml(Box::new(SamlProvider { config: section.clone(), file }));
+        all.push(OutsideProvider::new(name, label, way, section.people.clone(), section.sign_out, Arc::new(http)));
     }
     Ok(all)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tutela_core::Span;
 use tutela_identity::{
     AuthenticatorKind, Cost, PasswordPolicy, Profile, SessionConfig,
-    federation::{Oauth2Config, OpenidConfig},
+    federation::{Oauth2Config, OpenidConfig, saml::SamlConfig},
     password::tune,
 };
 
@@ -32,6 +32,9 @@ pub struct IdentityConfig {
     /// Providers that speak plain OAuth 2.0.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub oauth2: BTreeMap<String, Oauth2Config>,
+    /// SAML 2.0 identity providers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub saml: BTreeMap<String, SamlConfig>,
     /// Whether passkeys can be set up and used.
     pub passkeys: bool,
     /// Who may make an account: `off` (administrators invite) or `open` (everybody; the mail address is verified first).
@@ -149,6 +152,7 @@ impl Default for IdentityConfig {
             providers: Vec::new(),
             openid: BTreeMap::new(),
             oauth2: BTreeMap::new(),
+            saml: BTreeMap::new(),
             passkeys: true,
             sign_up: SignUp::Off,
         }
@@ -213,6 +217,10 @@ impl IdentityConfig {
             (!self.session.secure, "identity.session.secure = false: session cookies are sent without TLS, and anybody on the way can take them"),
             (!self.session.http_only, "identity.session.http_only = false: scripts on the page can read session cookies"),
             (self.profile == Profile::Legacy, "identity.profile = \"legacy\": passwords of 8 characters are accepted, however easy to guess"),
+            (
+                self.saml.values().any(|provider| provider.idp_initiated),
+                "identity.saml has `idp_initiated = true`: somebody can be signed in to another's account without noticing",
+            ),
             (self.password.allow_weak_for_tests, "identity.password.allow_weak_for_tests = true: password hashes may be too cheap to protect anybody"),
             (
                 self.mfa.providers.contains(&MfaProvider::Sms),
@@ -258,14 +266,15 @@ impl IdentityConfig {
 
     /// The sections of outside providers, by protocol.
     fn sections(&self) -> impl Iterator<Item = (Protocol, &String)> {
-        self.openid.keys().map(|name| (Protocol::Openid, name)).chain(self.oauth2.keys().map(|name| (Protocol::Oauth2, name)))
+        self.openid.keys().map(|name| (Protocol::Openid, name)).chain(self.oauth2.keys().map(|name| (Protocol::Oauth2, name))).chain(self.saml.keys().map(|name| (Protocol::Saml, name)))
     }
 
     /// Every path in it, to be made absolute.
     pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let openid = self.openid.values_mut().flat_map(|c| [c.client_secret_file.as_mut(), c.network.ca_file.as_mut()]);
         let oauth2 = self.oauth2.values_mut().flat_map(|c| [c.client_secret_file.as_mut(), c.network.ca_file.as_mut()]);
-        self.password.breach_list.iter_mut().chain(openid.chain(oauth2).flatten())
+        let saml = self.saml.values_mut().flat_map(|c| [c.metadata_file.as_mut(), c.network.ca_file.as_mut()]);
+        self.password.breach_list.iter_mut().chain(openid.chain(oauth2).chain(saml).flatten())
     }
 
     /// Protocols that are switched on and that no provider is configured for.
@@ -286,6 +295,9 @@ impl IdentityConfig {
             if !self.providers.contains(&protocol) {
                 return Err(format!("{at}: `{}` is not in `identity.providers`; add it, or take this section out", protocol.as_str()));
             }
+        }
+        for (name, config) in &self.saml {
+            config.check(name)?;
         }
         if (1..self.providers.len()).any(|i| self.providers[..i].contains(&self.providers[i])) {
             return Err("identity.providers: one stands there twice".into());

@@ -69,6 +69,8 @@ fn sign_in() -> Router<Web> {
         .route("/sign-in/connect", get(outside::offered).post(outside::connect))
         .route("/sign-in/with/{name}", get(outside::leave))
         .route("/sign-in/with/{name}/callback", get(outside::back))
+        .route("/sign-in/with/{name}/logout", get(outside::logout))
+        .route("/sign-in/with/{name}/metadata", get(outside::metadata))
         .route("/sign-in/code", again().post(sign_in::code))
         .route("/sign-in/enrol-app", again().post(sign_in::enrol_app))
         .route("/sign-in/enrol-passkey", again().post(sign_in::enrol_passkey))

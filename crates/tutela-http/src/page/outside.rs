@@ -2,8 +2,8 @@
 
 use axum::{
     Form,
-    extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, Query, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -12,7 +12,10 @@ use tutela_app::{
     federation::{self, Button, Connected, Finished, Wish},
 };
 use tutela_core::ErrorKind;
-use tutela_identity::{cookie::Cookie, federation::openid::Returned};
+use tutela_identity::{
+    cookie::Cookie,
+    federation::{openid::Returned, saml::Sent},
+};
 
 use super::{T, account::security_page, failed, frame, html, prove_again, see_other, set_cookie, show_form, sign_in};
 use crate::{
@@ -57,7 +60,14 @@ pub(crate) async fn leave(State(web): State<Web>, caller: Caller, headers: Heade
     };
     match federation::begin(&web.app, &caller.ctx, &name, wish, &asked.to, own_cookie(&headers, &web, Cookie::Errand)).await {
         Ok(departure) => {
-            let mut response = see_other(&departure.location);
+            let mut response = match departure.there {
+                Sent::Redirect(location) => see_other(&location),
+                Sent::Post(action, fields) => {
+                    let origin = action.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                    let base = FormPage::of(frame(&web), T.leave_title, action, T.go_on, T.why_leave);
+                    html(StatusCode::OK, &FormPage { hidden: fields, ..base }, Some(&origin), None)
+                }
+            };
             if let Some(cookie) = &departure.cookie {
                 set_cookie(&mut response, &web, Cookie::Errand, cookie.open());
             }
@@ -70,9 +80,14 @@ pub(crate) async fn leave(State(web): State<Web>, caller: Caller, headers: Heade
 /// An answer that a form of the provider's page has posted: without our cookies, which other sites' forms do not bring.
 /// It is kept, and the browser asks for it by itself.
 pub(crate) async fn posted(State(web): State<Web>, caller: Caller, Path(name): Path<String>, Form(answer): Form<Returned>) -> Response {
-    let state = answer.state.clone().unwrap_or_default();
-    match federation::keep_answer(&web.app, &caller.ctx, &state, &answer).await {
-        Ok(()) => see_other(&format!("/sign-in/with/{name}/callback?state={state}")),
+    match federation::keep_answer(&web.app, &caller.ctx, &name, &answer).await {
+        Ok(posted) => {
+            let mut response = see_other(&format!("/sign-in/with/{name}/callback?state={}", posted.state));
+            if let Some(cookie) = &posted.cookie {
+                set_cookie(&mut response, &web, Cookie::Errand, cookie.open());
+            }
+            response
+        }
         Err(e) => not_there(&web, &e, ""),
     }
 }
@@ -170,6 +185,24 @@ pub(crate) struct Logout {
 pub(crate) async fn ended(State(web): State<Web>, caller: Caller, Path(name): Path<String>, Form(said): Form<Logout>) -> Response {
     match federation::ended_outside(&web.app, &caller.ctx, &name, &said.logout_token).await {
         Ok(_) => StatusCode::OK.into_response(),
+        // The specification's own word for a token that is not right (§2.8).
+        Err(e) if e.kind() == ErrorKind::Invalid => (StatusCode::BAD_REQUEST, axum::Json(serde_json::json!({"error": "invalid_request"}))).into_response(),
+        Err(e) => Failure::from(e).into_response(),
+    }
+}
+
+/// A SAML provider's messages about logout, in the query.
+pub(crate) async fn logout(State(web): State<Web>, caller: Caller, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    match federation::logout(&web.app, &caller.ctx, &name, &query.unwrap_or_default()).await {
+        Ok(location) => see_other(&location),
+        Err(e) => not_there(&web, &e, ""),
+    }
+}
+
+/// What a SAML provider needs to know of us.
+pub(crate) async fn metadata(State(web): State<Web>, Path(name): Path<String>) -> Response {
+    match federation::metadata(&web.app, &name) {
+        Ok(xml) => ([(header::CONTENT_TYPE, "application/samlmetadata+xml")], xml).into_response(),
         Err(e) => Failure::from(e).into_response(),
     }
 }

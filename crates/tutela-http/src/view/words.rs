@@ -73,6 +73,8 @@ words! {
     nobody_yet = "No account here is connected with it";
     nobody_yet_lead = "If you have an account here, sign in to it first and connect the two. If you have none, whoever runs this service can make you one.";
     sign_in_and_connect = "Sign in and connect";
+    leave_title = "Go on to the provider";
+    why_leave = "You are here because you chose to sign in with an account elsewhere.";
     outside_down = "does not answer";
     outside_down_why = "You were not signed in. Nothing was changed.";
     outside_down_advice = "Sign in another way, or try again in a moment.";

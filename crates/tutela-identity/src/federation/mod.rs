@@ -11,6 +11,7 @@ mod metadata;
 pub mod oauth2;
 pub mod openid;
 mod preset;
+pub mod saml;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -48,8 +49,17 @@ pub struct Arrival {
     pub auth_time: Timestamp,
     /// What the provider calls its session, where it does.
     pub session: Option<String>,
-    /// What a request to end that session has to repeat (in SAML the NameID, in OpenID Connect nothing).
-    pub handle: Option<String>,
+    /// In SAML, what the provider calls the person in requests to end that session.
+    pub handle: Option<Handle>,
+}
+
+/// A NameID.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Handle {
+    /// Its text.
+    pub called: String,
+    /// The whole element, as a logout request repeats it.
+    pub element: String,
 }
 
 /// An answer that is not believed, and why: for the ledger and the operator, not for the page.

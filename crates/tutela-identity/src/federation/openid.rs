@@ -67,8 +67,12 @@ pub struct Kept {
 pub struct Returned {
     /// The code.
     pub code: Option<String>,
-    /// Our state.
+    /// Our state; SAML calls it `RelayState`.
+    #[serde(alias = "RelayState")]
     pub state: Option<String>,
+    /// A SAML response, in base64.
+    #[serde(rename = "SAMLResponse")]
+    pub saml: Option<String>,
     /// Who answers (RFC 9207).
     pub iss: Option<String>,
     /// Why there is no code.
@@ -463,6 +467,42 @@ pub(super) fn form_encoded(text: &str) -> String {
         }
     }
     out
+}
+
+/// As in addresses (RFC 3986 §2.1): all but unreserved characters stand encoded.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// A field of a query; `None` where it is not UTF-8, or a `%` leads nowhere.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = match first {
+            b'%' => {
+                let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                tail.get(2..)?
+            }
+            b'+' => {
+                bytes.push(b' ');
+                tail
+            }
+            other => {
+                bytes.push(*other);
+                tail
+            }
+        };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The name that Apple posts beside the code.

@@ -29,6 +29,7 @@ pub(crate) mod outside;
 pub(crate) mod refresh;
 pub(crate) mod retention;
 pub(crate) mod role;
+pub(crate) mod saml_key;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod setting;

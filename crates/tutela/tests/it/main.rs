@@ -35,6 +35,8 @@ mod projection;
 mod reference;
 /// Apps, codes by mail, recovery codes, remembered devices.
 mod second_factor;
+/// SAML providers: sign-in by both bindings, forged and replayed responses, single logout.
+mod saml;
 /// A server in a temporary folder, and a browser-like client.
 mod server;
 /// The first administrator, passwords, sessions.

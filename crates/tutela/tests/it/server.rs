@@ -245,6 +245,12 @@ impl Browser {
         self.cookies.lock().unwrap().get(&(host.to_owned(), name.to_owned())).cloned()
     }
 
+    /// Every cookie of the own host.
+    pub fn all_cookies(&self) -> Vec<(String, String)> {
+        let jar = self.cookies.lock().unwrap();
+        jar.iter().filter(|((host, _), _)| host == "tutela.localhost").map(|((_, name), value)| (name.clone(), value.clone())).collect()
+    }
+
     pub fn set_cookie(&self, host: &str, name: &str, value: &str) {
         self.cookies.lock().unwrap().insert((host.to_owned(), name.to_owned()), value.to_owned());
     }

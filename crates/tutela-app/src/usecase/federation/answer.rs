@@ -4,14 +4,19 @@ use tutela_core::Timestamp;
 use tutela_identity::{
     Token, TokenKind,
     event::OutsideRefused,
-    federation::{Arrival, openid},
+    federation::{
+        Arrival, openid,
+        saml::{Expected, check_response},
+    },
     jwt::Unverified,
 };
 use tutela_store::Changeset;
 
 use super::{
     arrive, callback,
-    errand::{self, Errand, Wish},
+    errand::{self, Errand, Kept, Wish},
+    outside_hash,
+    saml::entity_id,
 };
 use crate::{
     App, Ctx, Error, OutsideProvider, Way,
@@ -28,16 +33,32 @@ pub enum Finished {
     Offered(String),
 }
 
+/// What becomes of an answer that was posted.
+pub struct Posted {
+    /// What the browser comes back with.
+    pub state: String,
+    /// The browser's cookie, where the provider has sent it unasked.
+    pub cookie: Option<Token>,
+}
+
 /// Keeps an answer that was posted by another site's form, where the browser left its cookies out, until the browser
 /// comes back for it by itself.
-pub async fn keep_answer(app: &App, ctx: &Ctx, state: &str, answer: &openid::Returned) -> Result<(), Error> {
+pub async fn keep_answer(app: &App, ctx: &Ctx, name: &str, answer: &openid::Returned) -> Result<Posted, Error> {
     let gone = || Error::NotFound("errand");
-    let state = Token::parse(TokenKind::Errand, state).ok_or_else(gone)?;
-    let fields = [&answer.code, &answer.iss, &answer.error, &answer.user].map(|field| field.clone().unwrap_or_default());
+    let fields = [&answer.code, &answer.iss, &answer.error, &answer.user, &answer.saml].map(|field| field.clone().unwrap_or_default());
     let sealed = app.seal_as(ANSWER, &fields)?;
+    let state = answer.state.as_deref().and_then(|state| Token::parse(TokenKind::Errand, state));
+    let provider = app.outside.get(name).ok_or(Error::NotFound("provider"))?;
+    if let (None, Way::Saml(saml)) = (&state, &provider.way)
+        && saml.config.idp_initiated
+    {
+        let (state, cookie) = errand::unasked(app, ctx, provider, &sealed).await?;
+        return Ok(Posted { state: state.open().to_owned(), cookie: Some(cookie) });
+    }
+    let state = state.ok_or_else(gone)?;
     match app.store.commit(Changeset::errand_answer(state.hash(), &sealed, ctx.now)).await {
         Err(tutela_store::Error::Conflict(_)) => Err(gone()),
-        done => Ok(done?),
+        done => Ok(done.map(|()| Posted { state: state.open().to_owned(), cookie: None })?),
     }
 }
 
@@ -57,12 +78,13 @@ pub async fn finish(
     let browser = cookie.and_then(|text| Token::parse(TokenKind::Errand, text)).ok_or_else(gone)?;
     let (sealed, answer) = app.store.errand_get(state.hash(), ctx.now).await?.ok_or_else(gone)?;
     let errand: Errand = errand::open(app, &sealed).filter(|errand| errand.provider == name && errand.cookie == Some(browser.hash())).ok_or_else(gone)?;
-    let returned = match answer.and_then(|sealed| app.open_as::<[String; 4]>(ANSWER, &sealed)) {
+    let returned = match answer.and_then(|sealed| app.open_as::<[String; 5]>(ANSWER, &sealed)) {
         Some(kept) => {
-            let [code, iss, error, user] = kept.map(|field| (!field.is_empty()).then_some(field));
-            openid::Returned { code, iss, error, user, state: returned.state }
+            let [code, iss, error, user, saml] = kept.map(|field| (!field.is_empty()).then_some(field));
+            openid::Returned { code, iss, error, user, saml, state: returned.state }
         }
-        None => returned,
+        // What was not posted came with the address, where no SAML response belongs.
+        None => openid::Returned { saml: None, ..returned },
     };
     // From here on nobody can finish this errand again, whatever comes of it.
     match app.store.commit(Changeset::errand_use(state.hash())).await {
@@ -90,10 +112,32 @@ pub async fn finish(
 
 /// What the provider has to say about the answer.
 async fn ask(app: &App, ctx: &Ctx, provider: &OutsideProvider, errand: &Errand, returned: &openid::Returned) -> Result<Arrival, Error> {
-    let kept = errand.kept.as_ref().ok_or(Error::Internal("an errand without what binds its answer"))?;
     let back = callback(app, &provider.name);
-    match &provider.way {
-        Way::Oauth2(oauth2) => {
+    match (&provider.way, &errand.kept) {
+        (Way::Saml(saml), Kept::Request(_) | Kept::Nothing) => {
+            let request = if let Kept::Request(id) = &errand.kept { Some(id.as_str()) } else { None };
+            let posted = returned.saml.as_deref().ok_or_else(|| Error::Identity(tutela_identity::Error::Outside("there is no SAML response in the answer".into())))?;
+            let metadata = provider.saml_metadata(saml, ctx.now).await?;
+            let entity = entity_id(app, provider, saml);
+            let config = &saml.config;
+            let expected = Expected {
+                metadata: &metadata,
+                entity_id: &entity,
+                consumer: &back,
+                request,
+                signed: config.signed,
+                people: &config.people,
+                strength: &config.strength,
+                now: ctx.now,
+            };
+            let (arrival, id, until) = check_response(posted, &expected)?;
+            let spent = outside_hash(app, &provider.name, "assertion", &id);
+            match app.store.commit(Changeset::sign_in_step().challenge_spend(spent, until)).await {
+                Err(tutela_store::Error::Conflict(_)) => Err(Error::Identity(tutela_identity::Error::Outside("the assertion was used already".into()))),
+                done => Ok(done.map(|()| arrival)?),
+            }
+        }
+        (Way::Oauth2(oauth2), Kept::Words(kept)) => {
             let code = oauth2.read_return(returned)?;
             let tokens = openid::read_tokens(&provider.ask(&oauth2.redeem(code, &back, kept)).await?)?;
             let user = provider.ask(&oauth2.who(&tokens)?).await?;
@@ -103,7 +147,7 @@ async fn ask(app: &App, ctx: &Ctx, provider: &OutsideProvider, errand: &Errand, 
             };
             Ok(oauth2.arrive(&user, emails.as_deref(), ctx.now)?)
         }
-        Way::Openid(openid) => {
+        (Way::Openid(openid), Kept::Words(kept)) => {
             let metadata = provider.metadata(openid, ctx.now).await?;
             let code = openid.read_return(&metadata, returned)?;
             let tokens = openid::read_tokens(&provider.ask(&openid.redeem(&metadata, code, &back, kept, &app.signer(), ctx.now)?).await?)?;
@@ -117,6 +161,7 @@ async fn ask(app: &App, ctx: &Ctx, provider: &OutsideProvider, errand: &Errand, 
             }
             Ok(openid.arrive(claims, returned.user.as_deref(), now)?)
         }
+        (Way::Oauth2(_) | Way::Openid(_) | Way::Saml(_), _) => Err(Error::Internal("an errand to a provider that was configured otherwise since")),
     }
 }
 

@@ -12,12 +12,15 @@ mod answer;
 mod arrive;
 mod connect;
 mod errand;
+mod saml;
 
 use tutela_core::Timestamp;
 
-pub use answer::{Finished, finish, keep_answer};
+pub use answer::{Finished, Posted, finish, keep_answer};
 pub use connect::{Connected, Offer, connect, disconnect, list, list_for, read_offer};
 pub use errand::{Departure, Wish, begin};
+pub(crate) use saml::ensure_key as ensure_saml_key;
+pub use saml::{logout, metadata, way_out};
 
 use crate::{App, Ctx, Error};
 

@@ -6,7 +6,7 @@ use tutela_identity::{
     Account, Assurance, AuthenticatorKind, Proof, Session, SessionEndReason, TOKENS, Token, TokenKind,
     device::Device,
     event::{DeviceSeen, SessionEnded, SessionStarted, SessionStrengthened},
-    federation::Arrival,
+    federation::{Arrival, Handle},
     sign_in::{SignIn, Step, Wanted},
 };
 use tutela_store::{Changeset, OutsideSessionRow, Record, SignInRow};
@@ -34,7 +34,7 @@ pub(crate) struct CameFrom {
     pub subject: String,
     pub session: Option<String>,
     /// What a request to end it there has to repeat.
-    pub handle: Option<String>,
+    pub handle: Option<Handle>,
 }
 
 impl CameFrom {
@@ -137,7 +137,7 @@ impl<'a> Flow<'a> {
     /// Keeps what the provider calls the session that this sign-in comes from, for when it ends there.
     pub(crate) fn came_from(&mut self, provider: &str, arrival: &Arrival) -> Result<(), Error> {
         let from =
-            CameFrom { provider: provider.to_owned(), subject: arrival.subject.clone(), session: arrival.session.clone(), handle: arrival.handle.clone() };
+            CameFrom { provider: provider.to_owned(), subject: arrival.handle.as_ref().map_or_else(|| arrival.subject.clone(), |handle| handle.called.clone()), session: arrival.session.clone(), handle: arrival.handle.clone() };
         self.row.outside = Some(self.app.seal_as(OUTSIDE, &from)?);
         Ok(())
     }

@@ -23,7 +23,7 @@ mod step_up;
 use tutela_core::Secret;
 use tutela_identity::{AuthenticatorKind, Session, Token, authenticator::Phone, device::Hints};
 
-pub(crate) use begin::when_text;
+pub(crate) use begin::{CameFrom, when_text};
 pub(crate) use challenge::check_totp;
 pub use challenge::{code, recovery};
 pub use enrol::{enrol_passkey, enrol_totp, offer_passkey as offer_passkey_enrolment, offer_totp};
