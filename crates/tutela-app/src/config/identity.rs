@@ -266,7 +266,11 @@ impl IdentityConfig {
 
     /// The sections of outside providers, by protocol.
     fn sections(&self) -> impl Iterator<Item = (Protocol, &String)> {
-        self.openid.keys().map(|name| (Protocol::Openid, name)).chain(self.oauth2.keys().map(|name| (Protocol::Oauth2, name))).chain(self.saml.keys().map(|name| (Protocol::Saml, name)))
+        self.openid
+            .keys()
+            .map(|name| (Protocol::Openid, name))
+            .chain(self.oauth2.keys().map(|name| (Protocol::Oauth2, name)))
+            .chain(self.saml.keys().map(|name| (Protocol::Saml, name)))
     }
 
     /// Every path in it, to be made absolute.

@@ -117,3 +117,6 @@ fn arrival(claims: &Map<String, Value>, people: &PeopleConfig, subject: String, 
         handle: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,10 +33,10 @@ mod people;
 mod projection;
 /// Pages of the reference that are written from the code.
 mod reference;
-/// Apps, codes by mail, recovery codes, remembered devices.
-mod second_factor;
 /// SAML providers: sign-in by both bindings, forged and replayed responses, single logout.
 mod saml;
+/// Apps, codes by mail, recovery codes, remembered devices.
+mod second_factor;
 /// A server in a temporary folder, and a browser-like client.
 mod server;
 /// The first administrator, passwords, sessions.

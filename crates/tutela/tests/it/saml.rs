@@ -72,7 +72,11 @@ impl School {
     async fn bring(&self, browser: &Browser, fields: &[(String, String)]) -> String {
         let callback = format!("{}/sign-in/with/school/callback", self.instance.own());
         let borrowed: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let request = http().redirect(reqwest::redirect::Policy::none()).resolve_to_addrs("tutela.localhost", &[std::net::SocketAddr::from(([127, 0, 0, 1], 0))]).build().unwrap();
+        let request = http()
+            .redirect(reqwest::redirect::Policy::none())
+            .resolve_to_addrs("tutela.localhost", &[std::net::SocketAddr::from(([127, 0, 0, 1], 0))])
+            .build()
+            .unwrap();
         let request = request.post(&callback).header("origin", "https://school.example").header("sec-fetch-site", "cross-site").form(&borrowed);
         let posted = browser.send(&callback, request).await;
         let Some(back) = location(&posted, &callback) else { return posted.status().to_string() };
@@ -94,7 +98,8 @@ impl School {
 /// The hidden fields of a form.
 fn fields_of(page: &str) -> Vec<(String, String)> {
     let inputs = page.split("<input ").skip(1).filter(|input| input.contains("type=\"hidden\""));
-    let attribute = |input: &str, name: &str| input.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&").replace("&#x2B;", "+");
+    let attribute =
+        |input: &str, name: &str| input.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&").replace("&#x2B;", "+");
     inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect()
 }
 
@@ -119,7 +124,10 @@ async fn what_nobody_signed_was_signed_weakly_or_was_used_before_is_refused_and_
     for (person, reason) in [
         (json!({"sign": "none"}), "neither the response nor the assertion is signed"),
         (json!({"hash": "sha1"}), "the signature has a hash that is not taken; it is SHA-256, SHA-384 or SHA-512"),
-        (json!({"format": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"}), "the NameID is transient, so it names nobody for good; name an attribute with `people.claims.subject`"),
+        (
+            json!({"format": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"}),
+            "the NameID is transient, so it names nobody for good; name an attribute with `people.claims.subject`",
+        ),
     ] {
         school.person(person).await;
         assert_eq!(school.sign_in(&school.instance.browser()).await, "401 Unauthorized");

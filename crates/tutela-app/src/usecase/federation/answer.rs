@@ -116,7 +116,8 @@ async fn ask(app: &App, ctx: &Ctx, provider: &OutsideProvider, errand: &Errand, 
     match (&provider.way, &errand.kept) {
         (Way::Saml(saml), Kept::Request(_) | Kept::Nothing) => {
             let request = if let Kept::Request(id) = &errand.kept { Some(id.as_str()) } else { None };
-            let posted = returned.saml.as_deref().ok_or_else(|| Error::Identity(tutela_identity::Error::Outside("there is no SAML response in the answer".into())))?;
+            let posted =
+                returned.saml.as_deref().ok_or_else(|| Error::Identity(tutela_identity::Error::Outside("there is no SAML response in the answer".into())))?;
             let metadata = provider.saml_metadata(saml, ctx.now).await?;
             let entity = entity_id(app, provider, saml);
             let config = &saml.config;

@@ -11,10 +11,7 @@ use tutela_identity::{
 use tutela_store::Changeset;
 
 use super::{answer, callback, end_all, errand::with_query, outside_hash};
-use crate::{
-    App, Ctx, Error, OutsideProvider, SamlProvider, Way,
-    usecase::sign_in::CameFrom,
-};
+use crate::{App, Ctx, Error, OutsideProvider, SamlProvider, Way, usecase::sign_in::CameFrom};
 
 const PURPOSE: &[u8] = b"saml key";
 
@@ -116,7 +113,9 @@ pub async fn logout(app: &App, ctx: &Ctx, name: &str, query: &str) -> Result<Str
 /// too; `None` where nobody wants that, or the provider does not offer it.
 pub async fn way_out(app: &App, ctx: &Ctx, session: SessionId) -> Result<Option<String>, Error> {
     let Some(row) = app.store.outside_session_get(session).await? else { return Ok(None) };
-    let (Some(provider), Some(from)) = (app.outside.get(&row.provider).filter(|provider| provider.sign_out), CameFrom::open(app, &row.sealed)) else { return Ok(None) };
+    let (Some(provider), Some(from)) = (app.outside.get(&row.provider).filter(|provider| provider.sign_out), CameFrom::open(app, &row.sealed)) else {
+        return Ok(None);
+    };
     let end = format!("{}/signed-out", app.urls.public);
     match &provider.way {
         Way::Oauth2(_) => Ok(None),

@@ -136,8 +136,12 @@ impl<'a> Flow<'a> {
 
     /// Keeps what the provider calls the session that this sign-in comes from, for when it ends there.
     pub(crate) fn came_from(&mut self, provider: &str, arrival: &Arrival) -> Result<(), Error> {
-        let from =
-            CameFrom { provider: provider.to_owned(), subject: arrival.handle.as_ref().map_or_else(|| arrival.subject.clone(), |handle| handle.called.clone()), session: arrival.session.clone(), handle: arrival.handle.clone() };
+        let from = CameFrom {
+            provider: provider.to_owned(),
+            subject: arrival.handle.as_ref().map_or_else(|| arrival.subject.clone(), |handle| handle.called.clone()),
+            session: arrival.session.clone(),
+            handle: arrival.handle.clone(),
+        };
         self.row.outside = Some(self.app.seal_as(OUTSIDE, &from)?);
         Ok(())
     }

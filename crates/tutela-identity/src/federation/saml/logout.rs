@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     Error,
-    federation::{openid::{percent_decoded, percent_encoded}, refused},
+    federation::{
+        openid::{percent_decoded, percent_encoded},
+        refused,
+    },
 };
 
 /// A provider asks for the end of somebody's sessions.
@@ -113,7 +116,8 @@ fn unpack(query: &str, name: &str, metadata: &IdpMetadata) -> Result<(String, Op
     let compact: String = packed_text.split_ascii_whitespace().collect();
     let packed = STANDARD.decode(compact).map_err(|_| refused("the message is not base64"))?;
     // A small message can unpack to one that fills the memory.
-    let bytes = miniz_oxide::inflate::decompress_to_vec_with_limit(&packed, xml::LONGEST).map_err(|_| refused("the message does not unpack to at most 262,144 bytes"))?;
+    let bytes = miniz_oxide::inflate::decompress_to_vec_with_limit(&packed, xml::LONGEST)
+        .map_err(|_| refused("the message does not unpack to at most 262,144 bytes"))?;
     let message = String::from_utf8(bytes).map_err(|_| refused("the message is not UTF-8"))?;
     Ok((message, state_text))
 }

@@ -15,7 +15,7 @@ mod xml;
 pub use logout::{LogoutAsked, logout_answer, read_logout_request, read_logout_response};
 pub use metadata::{IdpMetadata, own_metadata};
 pub use request::{Sent, authn_request, logout_request};
-pub use response::{Expected, check_response, subject_and_response_id};
+pub use response::{Expected, check_response};
 pub use settings::{Binding, SamlConfig, Signed};
 pub use signature::SamlKey;
 
@@ -41,3 +41,6 @@ pub(crate) fn instant(time: Timestamp) -> String {
     let text = time.to_string();
     format!("{}Z", text.split('.').next().unwrap_or(&text).trim_end_matches('Z'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,14 +101,6 @@ pub fn check_response(posted: &str, expected: &Expected<'_>) -> Result<(Arrival,
     }
 }
 
-/// Which request a response says that it answers, unverified: to find what is kept of that request.
-pub fn subject_and_response_id(posted: &str) -> Option<String> {
-    let message = decode(posted).ok()?;
-    let document = xml::parse(&message, xml::LONGEST).ok()?;
-    let response = top(&document, PROTOCOL, "Response").ok()?;
-    attribute(&document, response, "InResponseTo").map(str::to_owned)
-}
-
 fn decode(posted: &str) -> Result<String, Error> {
     if posted.len() > xml::LONGEST / 3 * 4 + 4 {
         return Err(refused("the response is longer than 262,144 bytes"));
