@@ -6,10 +6,12 @@
 //! ones named after what is wrong with them. A finding of the runner lands in `artifacts/`; once
 //! it is fixed, its input moves into the corpus.
 
+mod federation;
 mod keys;
 mod ledger;
 mod people;
 
+pub use federation::{jwks, saml_metadata, saml_response};
 pub use keys::{key_backup, message, root_key_file, sealed_record};
 pub use ledger::{canonical_json, checkpoint, position, query, tile_path, tlog_proof};
 pub use people::{breach_list, email, identity_token, password_phc, recovery, sealed_token};
@@ -24,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("email", email),
     ("identity_token", identity_token),
+    ("jwks", jwks),
     ("key_backup", key_backup),
     ("message", message),
     ("password_phc", password_phc),
@@ -31,6 +34,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("query", query),
     ("recovery", recovery),
     ("root_key_file", root_key_file),
+    ("saml_metadata", saml_metadata),
+    ("saml_response", saml_response),
     ("sealed_record", sealed_record),
     ("sealed_token", sealed_token),
     ("tile_path", tile_path),

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest::{SHA256, digest};
 use tutela_core::{Random, Secret, Timestamp};
 use tutela_identity::{
-    Cost, Email, Error, IdentityClaims, PasswordHash, TokenSigner,
+    Algorithm, Cost, Email, Error, IdentityClaims, PasswordHash, TokenKeys,
     authenticator::{RecoveryCode, RecoverySet},
+    jwt::{SigningKey, TokenKey},
     password::breach::BreachList,
 };
 use tutela_kms::{RootKey, open_token, seal_token};
@@ -41,7 +42,7 @@ pub fn identity_token(data: &[u8]) {
     let Ok(claims) = IDENTITY.verify::<IdentityClaims>(text, ISSUER, &[], NOW) else { return };
     assert_eq!(claims.iss, ISSUER);
     assert!(claims.iat <= NOW.secs() + 5 && NOW.secs() < claims.exp, "a token outside of its time");
-    assert_eq!(IDENTITY.sign(&claims).as_deref(), Ok(text), "a token has one text");
+    assert_eq!(IDENTITY.sign(&claims, NOW).as_deref(), Ok(text), "a token has one text");
 }
 
 /// Reading a stored hash never fails loudly. Only hashes of the test cost are computed: the numbers
@@ -94,7 +95,10 @@ const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, allow_weak_for_tests: true
 
 /// The signer of the corpus.
 #[expect(clippy::expect_used, reason = "the seed is a constant of 32 bytes")]
-static IDENTITY: LazyLock<TokenSigner> = LazyLock::new(|| TokenSigner::new(&SEED).expect("a signer"));
+static IDENTITY: LazyLock<TokenKeys> = LazyLock::new(|| {
+    let key = SigningKey::restore(Algorithm::EdDsa, &SEED).expect("a signer");
+    TokenKeys::new(vec![TokenKey::new(key, Timestamp::from_secs(0)).expect("a signer")])
+});
 
 /// The root key of the corpus.
 #[expect(clippy::expect_used, reason = "64 hexadecimal digits are a root key")]

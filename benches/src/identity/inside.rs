@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, hint::black_box};
 
 use tutela_core::{AccountId, GrantId, Random, Timestamp};
 use tutela_identity::{
-    AccessClaims, Role, TokenSigner,
+    AccessClaims, Algorithm, Role, TokenKeys,
     access::{Access, Effect, Grant, Grantee, Holder},
+    jwt::{SigningKey, TokenKey},
 };
 
 use crate::{machine::thread_cpu, report::Report, stats::median};
@@ -43,8 +44,9 @@ pub fn measure(report: &mut Report) -> Result<(), String> {
         questions.iter().zip(&rates).map(|((wanted, on), rate)| serde_json::json!({"asked": wanted, "on": on, "per_s": rate})).collect(),
     );
 
-    let signer = TokenSigner::new(&[7; 32]).map_err(|e| e.to_string())?;
-    let token = signer.sign(&claims(now)).map_err(|e| e.to_string())?;
+    let key = SigningKey::restore(Algorithm::EdDsa, &[7; 32]).and_then(|key| TokenKey::new(key, now));
+    let signer = TokenKeys::new(vec![key.map_err(|e| e.to_string())?]);
+    let token = signer.sign(&claims(now), now).map_err(|e| e.to_string())?;
     let verify = || signer.verify::<AccessClaims>(&token, ISSUER, &["photos"], now).is_ok();
     if !verify() {
         return Err("a token does not verify".into());
@@ -103,11 +105,12 @@ fn claims(now: Timestamp) -> AccessClaims {
         aud: "photos".into(),
         sub: "01a203a9-5b4a-7394-8999-98039a275aae".into(),
         client_id: "01a203a9-5b4a-7394-8999-98039a275aaf".into(),
-        sid: "01a203a9-5b4a-7394-8999-98039a275ab0".into(),
+        sid: Some("01a203a9-5b4a-7394-8999-98039a275ab0".into()),
         jti: "01a203a9-5b4a-7394-8999-98039a275ab1".into(),
-        acr: "aal2".into(),
+        acr: Some("aal2".into()),
         amr: vec!["pwd".into(), "otp".into(), "mfa".into()],
-        auth_time: now.secs(),
+        auth_time: Some(now.secs()),
+        scope: String::new(),
         iat: now.secs(),
         exp: now.secs() + 900,
     }

@@ -5,6 +5,7 @@
 
 mod crypto;
 mod error;
+mod federation;
 mod ledger;
 mod people;
 

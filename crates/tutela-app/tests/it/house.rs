@@ -141,6 +141,7 @@ impl House {
             limits,
             mail: Some(Arc::<Post>::clone(&post)),
             sms: Some(Arc::<Post>::clone(&post)),
+            outside: Vec::new(),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod crypto;
 pub(crate) mod crypto_stream;
 pub(crate) mod event;
+pub(crate) mod federation;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod ledger;

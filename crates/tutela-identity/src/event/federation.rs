@@ -17,9 +17,9 @@ occurrences! {
     |this, event| { about(event, this.account); event.set("identity", this.identity.to_string()); event.set("provider", this.provider); event.set("how", this.how); event.set_personal("subject", this.subject); }
 
     /// An account was disconnected from an outside identity.
-    OutsideDisconnected { account: AccountId, identity: OutsideId, provider: &'a str }
+    OutsideDisconnected { account: AccountId, identity: OutsideId, provider: &'a str, why: Option<&'a str> }
     "outside.disconnected" "An account was disconnected from an identity at an outside provider." Medium AUDIT ACCOUNT_CHANGE "disconnect" ["identity" = r#""019ab3a4-7c00-7000-8000-000000000006""#, "provider" = r#""corp""#]
-    |this, event| { about(event, this.account); event.set("identity", this.identity.to_string()); event.set("provider", this.provider); }
+    |this, event| { about(event, this.account); event.reason = this.why.map(str::to_owned); event.set("identity", this.identity.to_string()); event.set("provider", this.provider); }
 
     /// An outside provider's answer was refused.
     OutsideRefused { provider: &'a str, what: &'a str }

@@ -60,10 +60,7 @@ impl Oauth2Provider {
     /// Checks the configuration. `secret` is what stands in `client_secret_file`.
     pub fn new(name: &str, config: &Oauth2Config, secret: Option<Secret<String>>) -> Result<Self, String> {
         let bad = |why: &str| format!("identity.oauth2.{name}: {why}");
-        let preset = match config.kind {
-            Some(Oauth2Kind::Github) => Some(GITHUB),
-            None => None,
-        };
+        let preset = config.kind.map(|Oauth2Kind::Github| GITHUB);
         let address = |given: &Option<String>, field: &str, index: usize| {
             let known = preset.as_ref().map(|preset| preset.addresses[index].to_owned());
             given.clone().or(known).ok_or_else(|| bad(&format!("`{field}` is missing")))

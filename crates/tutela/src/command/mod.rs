@@ -10,6 +10,7 @@ mod backup;
 mod breach_list;
 mod crypto;
 mod crypto_rewrap;
+mod federation;
 mod import;
 mod key;
 mod output;
@@ -87,6 +88,9 @@ enum Command {
     #[cfg(feature = "demo")]
     #[command(hide = true)]
     Photos(crate::demo::PhotosApp),
+    /// Outside providers that people sign in with, and who is connected with them
+    #[command(subcommand)]
+    Provider(federation::ProviderCommand),
     /// A whole instance from its backup, into an empty database; erasures made since are carried out again
     Restore(backup::Restore),
     /// Roles and what they allow
@@ -97,6 +101,9 @@ enum Command {
     /// Live sessions
     #[command(subcommand)]
     Session(account::SessionCommand),
+    /// Keys that tokens are signed with
+    #[command(subcommand)]
+    SigningKey(federation::SigningKeyCommand),
 }
 
 /// Runs one command.
@@ -128,6 +135,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
         #[cfg(feature = "demo")]
         Command::Photos(app) => crate::demo::photos(app, data).await,
+        Command::Provider(command) => federation::provider(command, &client()?, output).await,
         Command::Restore(command) => backup::restore(command, load()?, output).await,
         Command::Role(command) => account::role(command, &client()?, output).await,
         Command::Serve => {
@@ -136,5 +144,6 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             serve::serve(config).await
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
+        Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
     }
 }

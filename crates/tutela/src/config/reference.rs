@@ -26,7 +26,8 @@ fn section(root: &Value, schema: &Value, defaults: &Value, path: &str, out: &mut
     }
     for (name, property) in keys {
         let target = resolve(root, property);
-        let default = match &defaults[name.as_str()] {
+        // Under a name that the reader chooses there is no value yet; then the type says what it would be.
+        let default = match defaults.get(name.as_str()).unwrap_or(&property["default"]) {
             Value::Null => "none".to_owned(),
             value => format!("`{value}`"),
         };
@@ -37,9 +38,14 @@ fn section(root: &Value, schema: &Value, defaults: &Value, path: &str, out: &mut
         section(root, resolve(root, property), &defaults[name.as_str()], &inner, out);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let item = resolve(root, &resolve(root, property)["items"]);
-        if item["properties"].is_object() {
-            section(root, item, &Value::Null, &if path.is_empty() { format!("[{name}]") } else { format!("[{path}.{name}]") }, out);
+        let own = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let target = resolve(root, property);
+        // Lists of tables, and tables under names that the reader chooses.
+        for (item, title) in [(&target["items"], format!("[{own}]")), (&target["additionalProperties"], format!("{own}.NAME"))] {
+            let item = resolve(root, item);
+            if item["properties"].is_object() {
+                section(root, item, &Value::Null, &title, out);
+            }
         }
     }
 }
@@ -59,6 +65,9 @@ fn description(property: &Value, target: &Value) -> String {
 
 fn kind(root: &Value, property: &Value) -> String {
     let target = resolve(root, property);
+    if let Some(one) = target["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["$ref"].is_string())) {
+        return kind(root, one);
+    }
     if let Some(choices) = target["oneOf"].as_array().or(target["anyOf"].as_array()) {
         let names: Vec<String> = choices.iter().filter_map(|c| c["const"].as_str().or(c["enum"][0].as_str())).map(|c| format!("`{c}`")).collect();
         if !names.is_empty() {

@@ -49,6 +49,7 @@ fn every_occurrence_is_registered() {
         "crates/tutela-app/src/occurrence.rs",
         "crates/tutela-identity/src/event/account.rs",
         "crates/tutela-identity/src/event/credential.rs",
+        "crates/tutela-identity/src/event/federation.rs",
         "crates/tutela-kms/src/event.rs",
     ];
     assert_eq!(grep("^occurrences! {"), tables);

@@ -1,18 +1,19 @@
 //! Connections between accounts here and accounts there: made with proof on both sides, shown, ended.
 
 use serde::{Deserialize, Serialize};
-use tutela_core::{AccountId, OutsideId, Timestamp};
+use tutela_core::{AccountId, OutsideId, SessionId, Timestamp};
 use tutela_identity::{
-    Token, TokenKind,
+    SessionEndReason, Token, TokenKind,
     event::{OutsideConnected, OutsideDisconnected},
     federation::Arrival,
 };
 
 use super::{arrive, ends};
 use crate::{
-    App, Ctx, Error, OutsideProvider,
+    App, Ctx, Error, OutsideProvider, text,
     usecase::{
-        session,
+        message,
+        session::{self, Ending},
         sign_in::{self, Needed, Person},
     },
 };
@@ -132,10 +133,32 @@ pub async fn disconnect(app: &App, ctx: &Ctx, id: OutsideId) -> Result<(), Error
     let account = session::own_account(ctx)?;
     sign_in::require_fresh(app, ctx, Needed::Fresh).await?;
     let person = Person::load(app, account, None).await?.ok_or(Error::NotFound("account"))?;
-    let row = person.outsides.iter().find(|row| row.id == id).ok_or(Error::NotFound("connection"))?;
     if !person.can_begin_without(app, id) {
         return Err(Error::Conflict("this is the only way into your account; set a password or a passkey first".into()));
     }
-    let disconnected = OutsideDisconnected::new(account, id, &row.provider);
-    app.commit(ctx, disconnected, |c| c.outside_delete(id, account)).await
+    take_away(app, ctx, &person, id, None, ctx.principal.session()).await
+}
+
+/// Disconnects one of somebody's, with a reason.
+pub async fn disconnect_for(app: &App, ctx: &Ctx, account: AccountId, id: OutsideId, why: &str) -> Result<(), Error> {
+    super::super::account::not_own(ctx, account)?;
+    sign_in::permit_fresh(app, ctx, "authenticators:write").await?;
+    let person = Person::load(app, account, None).await?.ok_or(Error::NotFound("account"))?;
+    super::super::role::must_be_over(app, ctx, account).await?;
+    let why = super::super::account::reason(why)?;
+    take_away(app, ctx, &person, id, Some(&why), None).await
+}
+
+/// What the identity was used for ends with it: every session but the one that asks.
+async fn take_away(app: &App, ctx: &Ctx, person: &Person, id: OutsideId, why: Option<&str>, keep: Option<SessionId>) -> Result<(), Error> {
+    let account = person.account.id;
+    let row = person.outsides.iter().find(|row| row.id == id).ok_or(Error::NotFound("connection"))?;
+    let label = app.outside.get(&row.provider).map_or(row.provider.as_str(), |provider| &provider.label);
+    let what = format!("Your account is no longer connected with an account at {label}.");
+    let mail = message::mail(app, ctx, person.account.email.as_str(), &text::Mail::Authenticator { what: &what }, None)?;
+    let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(keep), SessionEndReason::AuthenticatorsChanged).await?;
+    let disconnected = OutsideDisconnected::new(account, id, &row.provider, why);
+    app.commit(ctx, disconnected, |c| mail(ending(c.outside_delete(id, account)))).await?;
+    app.forget(account.0);
+    Ok(())
 }

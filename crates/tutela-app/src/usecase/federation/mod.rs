@@ -14,10 +14,11 @@ mod connect;
 mod errand;
 mod saml;
 
+use tutela_api as api;
 use tutela_core::Timestamp;
 
 pub use answer::{Finished, Posted, finish, keep_answer};
-pub use connect::{Connected, Offer, connect, disconnect, list, list_for, read_offer};
+pub use connect::{Connected, Offer, connect, disconnect, disconnect_for, list, list_for, read_offer};
 pub use errand::{Departure, Wish, begin};
 pub(crate) use saml::ensure_key as ensure_saml_key;
 pub use saml::{logout, metadata, way_out};
@@ -38,23 +39,8 @@ pub fn buttons(app: &App) -> Vec<Button> {
     app.outside.iter().map(|provider| Button { name: provider.name.clone(), label: provider.label.clone() }).collect()
 }
 
-/// What an operator sees of a provider.
-#[derive(Debug, Clone)]
-pub struct Health {
-    /// Its name.
-    pub name: String,
-    /// What its button says.
-    pub label: String,
-    /// `openid`, `oauth2` or `saml`.
-    pub protocol: &'static str,
-    /// Where it sends people back to.
-    pub callback: String,
-    /// Why it cannot be used at the moment.
-    pub trouble: Option<String>,
-}
-
-/// Asks every provider whether it is there.
-pub async fn health(app: &App, ctx: &Ctx) -> Result<Vec<Health>, Error> {
+/// Every provider, and whether it is there: each is asked.
+pub async fn health(app: &App, ctx: &Ctx) -> Result<Vec<api::Provider>, Error> {
     app.permit(ctx, "accounts:read").await?;
     let mut found = Vec::new();
     for provider in app.outside.iter() {
@@ -63,11 +49,15 @@ pub async fn health(app: &App, ctx: &Ctx) -> Result<Vec<Health>, Error> {
             Err(Error::Provider { why, .. }) => Some(why),
             Err(e) => Some(e.to_string()),
         };
-        found.push(Health {
-            name: provider.name.clone(),
+        let name = &provider.name;
+        let is_saml = matches!(provider.way, crate::Way::Saml(_));
+        found.push(api::Provider {
+            name: name.clone(),
             label: provider.label.clone(),
-            protocol: provider.way.protocol(),
-            callback: callback(app, &provider.name),
+            protocol: provider.way.protocol().to_owned(),
+            callback_url: callback(app, name),
+            logout_url: (!matches!(provider.way, crate::Way::Oauth2(_))).then(|| saml::logout_place(app, name)),
+            metadata_url: is_saml.then(|| format!("{}/sign-in/with/{name}/metadata", app.urls.public)),
             trouble,
         });
     }

@@ -100,9 +100,9 @@ pub fn own_metadata(entity_id: &str, consumer: &str, logout: &str, key: &SamlKey
     if let Some(format) = name_id_format {
         let _ = write!(out, "<md:NameIDFormat>{}</md:NameIDFormat>", escaped(format));
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<md:AssertionConsumerService Binding=\"{BINDING_POST}\" Location=\"{}\" index=\"0\" isDefault=\"true\"/></md:SPSSODescriptor></md:EntityDescriptor>\n",
+        "<md:AssertionConsumerService Binding=\"{BINDING_POST}\" Location=\"{}\" index=\"0\" isDefault=\"true\"/></md:SPSSODescriptor></md:EntityDescriptor>",
         escaped(consumer)
     );
     out

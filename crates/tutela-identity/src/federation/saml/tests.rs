@@ -191,7 +191,7 @@ fn wrapped() -> Vec<(&'static str, String)> {
         ("xsw8: the evil assertion around the signature's object", response(&in_issuer(&same_id, &object(&bare)))),
         (
             "xsw9: the signed one in a status detail",
-            response(&format!("{evil}")).replace("</samlp:Status>", &format!("<samlp:StatusDetail>{good}</samlp:StatusDetail></samlp:Status>")),
+            response(&evil).replace("</samlp:Status>", &format!("<samlp:StatusDetail>{good}</samlp:StatusDetail></samlp:Status>")),
         ),
         ("the same id twice", response(&format!("{same_id}{good}"))),
         ("the same id as an attribute with a namespace", response(&good).replacen("<samlp:Status>", "<samlp:Status xml:id=\"_a1\">", 1)),
