@@ -14,16 +14,21 @@ It prints one line of JSON when it is open: its address and its entity id. Then:
     GET  /slo             a logout request or answer of the service provider
 """
 
+import base64
+import datetime
 import html
 import json
-import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.config import IdPConfig
+from saml2.metadata import create_metadata_string
 from saml2.saml import NAMEID_FORMAT_PERSISTENT, NameID
 from saml2.server import Server
 from saml2.sigver import get_xmlsec_binary
@@ -79,8 +84,6 @@ def respond(server: Server, sp: str, consumer: str, request_id: str | None, stat
         sign_alg=SIG_RSA_SHA1 if old else SIG_RSA_SHA256,
         digest_alg=DIGEST_SHA1 if old else DIGEST_SHA256,
     )
-    import base64
-
     packed = base64.b64encode(str(response).encode()).decode()
     relay = "" if state is None else f'<input type="hidden" name="RelayState" value="{html.escape(state)}">'
     return f'<form method="post" action="{html.escape(consumer)}"><input type="hidden" name="SAMLResponse" value="{packed}">{relay}<button>Go on</button></form>'
@@ -137,8 +140,6 @@ class Handler(BaseHTTPRequestHandler):
         server = STATE["server"]
         try:
             if url.path == "/metadata":
-                from saml2.metadata import create_metadata_string
-
                 return self.answer(200, create_metadata_string(None, server.config, sign=False).decode(), "application/samlmetadata+xml")
             if url.path == "/sso":
                 return self.sso(fields, BINDING_HTTP_REDIRECT)
@@ -178,12 +179,19 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, "{}", "application/json")
 
 
+def key_pair():
+    """The provider's key, and its certificate."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "idp")]), datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
+    (FOLDER / "idp.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (FOLDER / "idp.key").write_bytes(key.private_bytes(*plain))
+
+
 def main():
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=idp", "-days", "30", "-keyout", FOLDER / "idp.key", "-out", FOLDER / "idp.pem"],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
+    key_pair()
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     STATE["base"] = f"http://127.0.0.1:{http.server_port}"
     STATE["server"] = build(STATE["base"], None)
