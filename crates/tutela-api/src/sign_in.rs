@@ -146,7 +146,7 @@ pub struct IdentitySettings {
     pub profile: String,
     /// The own host.
     pub public_url: String,
-    /// Outside providers that people can sign in with.
+    /// Protocols of outside providers that are switched on: `oauth2`, `openid`, `saml`.
     pub providers: Vec<String>,
     /// `[identity.session]`: `timeout` (s), `refresh_enabled`, `secure`, `http_only`, `access_token` (such as `15m`).
     pub session: Value,

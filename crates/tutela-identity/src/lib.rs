@@ -14,6 +14,7 @@ mod error;
 pub mod event;
 pub mod federation;
 pub mod jwt;
+pub mod oauth;
 pub mod password;
 mod proof;
 mod refresh;

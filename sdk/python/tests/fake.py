@@ -150,7 +150,7 @@ def identity_settings():
     return {
         "profile": "nist",
         "public_url": ISSUER,
-        "providers": [],
+        "providers": ["oauth2", "openid", "saml"],
         "session": {
             "timeout": 3600,
             "refresh_enabled": True,

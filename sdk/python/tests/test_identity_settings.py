@@ -150,6 +150,20 @@ async def test_every_difference_is_named(enter, fake):
     assert [text.split()[0] for text in caught.value.differences] == ["`secure`", "`http_only`"]
 
 
+async def test_ways_in_from_elsewhere_that_the_server_has_not_switched_on_are_named(client, fake):
+    fake.identity["providers"] = ["openid"]
+    security = SecurityManager(auth_providers=["oauth2", "openid", "saml"], client=client, audience="photos")
+    with pytest.raises(IdentityMismatch) as caught:
+        await security.ready()
+    assert caught.value.differences == (
+        "`oauth2` is not in `[identity] providers` there",
+        "`saml` is not in `[identity] providers` there",
+    )
+    # More of them there do no harm.
+    fewer = SecurityManager(auth_providers=["openid"], client=client, audience="photos")
+    await fewer.ready()
+
+
 async def test_who_declares_nothing_asks_nothing(enter, fake):
     for section in ("session", "mfa"):
         assert await (await enter(section, {}))() == "Ada Lovelace"
@@ -240,7 +254,11 @@ async def test_a_guard_compares_before_anybody_signed_in_passes_and_lets_nobody_
 
 async def test_the_settings_of_the_server_are_read(client, fake):
     found = await client.identity_settings()
-    assert (found.profile, found.public_url, found.providers) == ("nist", "http://tutela.localhost:8080", ())
+    assert (found.profile, found.public_url, found.providers) == (
+        "nist",
+        "http://tutela.localhost:8080",
+        ("oauth2", "openid", "saml"),
+    )
     assert vars(found.session) == ALL
     assert found.mfa.providers == ("totp", "sms", "email")
     assert (found.mfa.required_factors, found.mfa.remember_device, found.mfa.passkeys) == (2, True, True)

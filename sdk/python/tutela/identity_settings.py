@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .comparison import Comparison, Mismatch
@@ -29,24 +29,31 @@ class IdentityMismatch(Mismatch):
 
 
 class IdentityComparison(Comparison):
-    """Compares what is declared of one `section`, `session` or `mfa`, once with the server."""
+    """Compares what is declared of one `section`, `session` or `mfa`, once with the server.
+
+    `protocols` are those of outside providers that the application counts on; the server may have more.
+    """
 
     what = "identity"
     log = logging.getLogger("tutela.identity")
     mismatch = IdentityMismatch
 
-    def __init__(self, section: str, declared: Mapping[str, Any]) -> None:
-        super().__init__(bool(declared))
+    def __init__(self, section: str, declared: Mapping[str, Any], protocols: Iterable[str] = ()) -> None:
         self._section = section
         self._declared = declared
+        self._protocols = tuple(protocols)
+        super().__init__(bool(declared) or bool(self._protocols))
 
     async def ask(self, client: Tutela) -> IdentitySettings:
         return await client.identity_settings()
 
     def differences(self, server: IdentitySettings) -> list[str]:
+        missing = [
+            f"`{name}` is not in `[identity] providers` there" for name in self._protocols if name not in server.providers
+        ]
         kept = getattr(server, self._section)
         pairs = [(name, here, getattr(kept, name)) for name, here in self._declared.items()]
-        return [
+        return missing + [
             f"`{name}` is {_shown(there)} there, where `[identity.{self._section}] {name}` sets it, "
             f"and {_shown(here)} here"
             for name, here, there in pairs

@@ -12,7 +12,7 @@
 Signing in, sessions and cookies belong to tutela, which stands in front of the application. So
 `auth_providers` and `session_config` state what the application counts on, in the words of the server's
 `[identity]` configuration. They are checked for typos, and it is the server's file that decides; what
-`session_config` names is compared with it before anybody who is signed in is let through.
+they name is compared with it before anybody who is signed in is let through.
 `Encryption`, which seals what the application stores, can be imported from here too.
 """
 
@@ -41,9 +41,10 @@ __all__ = ["Encryption", "SecurityManager"]
 class SecurityManager:
     """Authentication, permissions and the audit log of one application.
 
-    `auth_providers`: any of `oauth2`, `openid`, `saml`, each once. `session_config`: `timeout`
-    (seconds), `refresh_enabled`, `secure`, `http_only` (booleans), `access_token` (`"15m"`). Where the
-    server has another value, `IdentityMismatch` names both; what is not named is not compared.
+    `auth_providers`: any of `oauth2`, `openid`, `saml`, each once: the ways to sign in with an account
+    elsewhere that the server has to have switched on. `session_config`: `timeout` (seconds),
+    `refresh_enabled`, `secure`, `http_only` (booleans), `access_token` (`"15m"`). Where the server has
+    another value, `IdentityMismatch` names both; what is not named is not compared.
     `client` defaults to `Tutela()`. `audience` is the name of the gateway's route to this
     application, by default `TUTELA_AUDIENCE`. `issuer` is tutela's public URL, by default
     `TUTELA_ISSUER`, else the client's URL. Raises ValueError that names what is wrong.
@@ -60,7 +61,8 @@ class SecurityManager:
     ) -> None:
         self.auth_providers = _providers(auth_providers)
         self.session_config = members("session_config", session_config or {}, _SESSION)
-        self.comparison = IdentityComparison("session", self.session_config)
+        protocols = [provider.value for provider in self.auth_providers]
+        self.comparison = IdentityComparison("session", self.session_config, protocols)
         self.client = client or Tutela()
         self.audit_log = AuditLogger(self.client)
         self._audience = audience or os.environ.get("TUTELA_AUDIENCE") or ""
@@ -139,7 +141,7 @@ class SecurityManager:
         return decorate
 
     async def ready(self) -> None:
-        """Raise where the server is not set up as `session_config` says; asks only until that is known.
+        """Raise where the server is not set up as `auth_providers` and `session_config` say; asks only until that is known.
 
         `IdentityMismatch` where it differs, `Unavailable` where the server gives no answer. `Guard` and
         `authenticate` call it before they let somebody through who is signed in.

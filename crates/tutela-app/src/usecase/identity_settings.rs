@@ -12,7 +12,7 @@ pub async fn read(app: &App, ctx: &Ctx) -> Result<IdentitySettings, Error> {
     Ok(IdentitySettings {
         profile: app.identity.profile.as_str().to_owned(),
         public_url: app.urls.public.clone(),
-        providers: Vec::new(),
+        providers: app.identity.providers.iter().map(|protocol| protocol.as_str().to_owned()).collect(),
         session: json!({
             "timeout": session.timeout, "refresh_enabled": session.refresh_enabled, "secure": session.secure, "http_only": session.http_only,
             "access_token": session.access_token,

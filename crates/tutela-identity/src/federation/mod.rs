@@ -7,6 +7,7 @@
 //! decides: a person is (provider, subject), never a mail address (ASVS 6.8.1).
 
 mod call;
+pub(crate) mod encoding;
 mod metadata;
 pub mod oauth2;
 pub mod openid;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use tutela_core::{AuthStrength, Timestamp};
 
 pub use call::Call;
+pub use encoding::with_query;
 pub use metadata::Metadata;
 pub use settings::{ClaimNames, ClientAuth, NetworkConfig, Oauth2Config, Oauth2Kind, OpenidConfig, OpenidKind, PeopleConfig, ResponseMode, StrengthConfig};
 

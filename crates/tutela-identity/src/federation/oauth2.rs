@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 use tutela_core::{AuthStrength, Secret, Timestamp};
 
 use super::{
-    Arrival, Call, ClientAuth, Oauth2Config, Oauth2Kind, PeopleConfig, arrival, named,
-    openid::{Kept, Returned, Tokens, form_encoded, printable},
+    Arrival, Call, ClientAuth, Oauth2Config, Oauth2Kind, PeopleConfig, arrival,
+    encoding::form_encoded,
+    named,
+    openid::{Kept, Returned, Tokens, printable},
     refused,
 };
 use crate::Error;

@@ -62,6 +62,12 @@ impl<'a> Unverified<'a> {
         self.header.typ.as_deref()
     }
 
+    /// What it claims under a name, before anybody has checked it: to find the keys that could.
+    pub fn claimed(&self, name: &str) -> Option<String> {
+        let claims: Map<String, Value> = serde_json::from_slice(&self.claims).ok()?;
+        claims.get(name)?.as_str().map(str::to_owned)
+    }
+
     /// Its claims, once a key of `keys` has signed them under one of `allowed`.
     pub fn verify(&self, keys: &JwkSet, allowed: &[Algorithm]) -> Result<Map<String, Value>, Error> {
         let algorithm = Algorithm::parse(&self.header.alg).filter(|algorithm| allowed.contains(algorithm)).ok_or(Error::Token(NOT_OURS))?;

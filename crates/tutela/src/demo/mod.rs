@@ -15,7 +15,7 @@ use tokio::{
     net::TcpListener,
     process::{Child, ChildStdin, Command},
 };
-use tutela_app::{MfaProvider, SignUp};
+use tutela_app::{MfaProvider, Protocol, SignUp};
 use tutela_gateway::{Require, RouteConfig};
 
 use crate::{
@@ -149,6 +149,7 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     config.channels.log = Some(data.join("messages.jsonl"));
     config.identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
     config.identity.sign_up = SignUp::Open;
+    config.identity.providers = Protocol::ALL.to_vec();
     let route = |path: &str, require| RouteConfig {
         name: Some("photos".into()),
         host: "photos.localhost".into(),

@@ -6,6 +6,7 @@ use tutela_identity::{
     federation::{
         openid,
         saml::{self, Binding, authn_request},
+        with_query,
     },
 };
 use tutela_store::Changeset;
@@ -129,24 +130,4 @@ struct Pushed {
 
 pub(super) fn open(app: &App, sealed: &str) -> Option<Errand> {
     app.open_as(PURPOSE, sealed)
-}
-
-/// An address with more fields in its query.
-pub(crate) fn with_query(url: &str, fields: &[(String, String)]) -> String {
-    use std::fmt::Write as _;
-    let mut out = url.to_owned();
-    for (index, (name, value)) in fields.iter().enumerate() {
-        out.push(if index == 0 && !url.contains('?') { '?' } else { '&' });
-        for (part, text) in [("", name.as_str()), ("=", value.as_str())] {
-            out.push_str(part);
-            for byte in text.bytes() {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(char::from(byte));
-                } else {
-                    let _ = write!(out, "%{byte:02X}");
-                }
-            }
-        }
-    }
-    out
 }

@@ -6,11 +6,14 @@ use tutela_core::{Secret, SessionId};
 use tutela_identity::{
     Token, TokenKind,
     event::SigningKeyMade,
-    federation::saml::{IdpMetadata, SamlKey, logout_answer, logout_request, own_metadata, read_logout_request, read_logout_response},
+    federation::{
+        saml::{IdpMetadata, SamlKey, logout_answer, logout_request, own_metadata, read_logout_request, read_logout_response},
+        with_query,
+    },
 };
 use tutela_store::Changeset;
 
-use super::{answer, callback, end_all, errand::with_query, outside_hash};
+use super::{answer, callback, end_all, outside_hash};
 use crate::{App, Ctx, Error, OutsideProvider, SamlProvider, Way, usecase::sign_in::CameFrom};
 
 const PURPOSE: &[u8] = b"saml key";

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error,
     federation::{
-        openid::{percent_decoded, percent_encoded},
+        encoding::{percent_decoded, percent_encoded},
         refused,
     },
 };

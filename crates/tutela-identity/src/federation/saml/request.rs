@@ -6,7 +6,7 @@ use tutela_core::Timestamp;
 use super::{ASSERTION, BINDING_POST, IdpMetadata, PROTOCOL, SamlKey, instant, signature::RSA_SHA256, xml::escaped};
 use crate::{
     Error,
-    federation::{openid::percent_encoded, refused},
+    federation::{encoding::percent_encoded, refused},
 };
 
 /// A message on its way through the browser.

@@ -258,7 +258,9 @@ fn ten_thousand_random_changes_change_nothing_that_is_believed() {
     let by_response = keys()[0].sign_message(&response(&assertion("_a1", "ada"))).unwrap();
     let originals = [response(&signed_assertion()), by_response.clone(), keys()[0].sign_message(&response(&signed_assertion())).unwrap()];
     let shapes: Vec<String> = wrapped().into_iter().map(|(_, xml)| xml).collect();
-    let meanings: Vec<Arrival> = originals.iter().map(|xml| check(xml).unwrap()).collect();
+    // Among the shapes is one with a second assertion that the provider has signed; alone it would be good.
+    let second = response(&keys()[0].sign_message(&assertion("_a2", "bob")).unwrap());
+    let meanings: Vec<Arrival> = originals.iter().chain([&second]).map(|xml| check(xml).unwrap()).collect();
     let (mut taken, mut refused) = (0, 0);
     for round in 0..10_000 {
         let which = round % originals.len();

@@ -1,5 +1,7 @@
 //! OpenID Connect Core 1.0, code flow only, with PKCE (RFC 7636), the issuer in the answer (RFC 9207) and a nonce.
 
+mod check;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -7,18 +9,15 @@ use tutela_core::{Random, Secret, Timestamp, random_bytes};
 
 use super::{
     Arrival, Call, ClientAuth, Metadata, OpenidConfig, OpenidKind, PeopleConfig, ResponseMode, StrengthConfig, arrival,
+    encoding::form_encoded,
     preset::{Preset, preset},
     refused, text,
 };
 use crate::{
     Error,
-    jwt::{Algorithm, JwkSet, SigningKey, TokenKeys, Unverified},
+    jwt::{Algorithm, SigningKey, TokenKeys},
 };
 
-/// Seconds that a provider's clock may differ from ours.
-const SKEW: i64 = 60;
-/// Oldest ID token that is taken as the answer to a sign-in that has just happened, in seconds.
-const OLDEST: i64 = 600;
 /// Life of a statement that proves who this server is, in seconds.
 const STATEMENT: i64 = 300;
 
@@ -297,45 +296,6 @@ impl OpenidProvider {
         tokens.access_token.as_ref().map(|token| Call::get(endpoint).bearer(&Secret::new(token.clone())))
     }
 
-    /// Checks the ID token (OpenID Connect Core §3.1.3.7) and gives its claims.
-    pub fn check(&self, metadata: &Metadata, keys: &JwkSet, tokens: &Tokens, kept: &Kept, now: Timestamp) -> Result<Map<String, Value>, Error> {
-        let token = tokens.id_token.as_deref().ok_or_else(|| refused("there is no ID token in the answer"))?;
-        let read = Unverified::parse(token).map_err(|e| refused(e.to_string()))?;
-        if read.token_type().is_some_and(|kind| !kind.eq_ignore_ascii_case("jwt")) {
-            return Err(refused("the ID token is a token of another type"));
-        }
-        let claims = read.verify(keys, &self.algorithms).map_err(|e| refused(format!("the ID token: {e}")))?;
-        let issuer = text(&claims, "iss").ok_or_else(|| refused("the ID token names no issuer"))?;
-        if issuer != metadata.issuer && !self.is_one_of_many(issuer) {
-            return Err(refused("the ID token is from another issuer"));
-        }
-        if !self.tenants.is_empty() && text(&claims, "tid").is_none_or(|tid| issuer != directory_issuer(tid)) {
-            return Err(refused("the ID token's directory is not that of its issuer"));
-        }
-        check_audience(&claims, &self.client_id)?;
-        let number = |name: &str| claims.get(name).and_then(Value::as_i64);
-        let (expires, issued) =
-            (number("exp").ok_or_else(|| refused("the ID token has no `exp`"))?, number("iat").ok_or_else(|| refused("the ID token has no `iat`"))?);
-        if now.secs() >= expires.saturating_add(SKEW) || issued > now.secs() + SKEW || issued < now.secs() - OLDEST {
-            return Err(refused("the ID token has expired, is too old, or is from the future"));
-        }
-        if number("nbf").is_some_and(|from| from > now.secs() + SKEW) {
-            return Err(refused("the ID token is not valid yet"));
-        }
-        if text(&claims, "nonce") != Some(kept.nonce.as_str()) {
-            return Err(refused("the ID token answers another request (nonce)"));
-        }
-        if let (Some(said), Some(access)) = (text(&claims, "at_hash"), &tokens.access_token)
-            && !half_hashes(access).iter().any(|hash| hash == said)
-        {
-            return Err(refused("the access token is not the ID token's (at_hash)"));
-        }
-        if kept.anew && number("auth_time").is_none_or(|at| at < issued - SKEW - OLDEST || at > now.secs() + SKEW) {
-            return Err(refused("the provider does not say that the person proved anew who they are (auth_time)"));
-        }
-        Ok(claims)
-    }
-
     /// Adds what the user-info endpoint says, if it is about the same person (Core §5.3.2).
     pub fn add(&self, claims: &mut Map<String, Value>, more: &[u8]) -> Result<(), Error> {
         let more: Map<String, Value> = serde_json::from_slice(more).map_err(|_| refused("what the provider tells of the person is not JSON"))?;
@@ -368,35 +328,6 @@ impl OpenidProvider {
     fn is_one_of_many(&self, issuer: &str) -> bool {
         self.tenants.iter().any(|tenant| directory_issuer(tenant) == issuer)
     }
-
-    /// Whose session ended there, by a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6): subject, session, and
-    /// the token's own id, which is taken once.
-    pub fn check_logout(&self, metadata: &Metadata, keys: &JwkSet, token: &str, now: Timestamp) -> Result<(Option<String>, Option<String>, String), Error> {
-        let read = Unverified::parse(token).map_err(|e| refused(e.to_string()))?;
-        if read.token_type().is_some_and(|kind| !kind.eq_ignore_ascii_case("logout+jwt") && !kind.eq_ignore_ascii_case("jwt")) {
-            return Err(refused("the logout token is a token of another type"));
-        }
-        let claims = read.verify(keys, &self.algorithms).map_err(|e| refused(format!("the logout token: {e}")))?;
-        if text(&claims, "iss") != Some(metadata.issuer.as_str()) {
-            return Err(refused("the logout token is from another issuer"));
-        }
-        check_audience(&claims, &self.client_id)?;
-        let number = |name: &str| claims.get(name).and_then(Value::as_i64);
-        let issued = number("iat").ok_or_else(|| refused("the logout token has no `iat`"))?;
-        if issued > now.secs() + SKEW || issued < now.secs() - OLDEST || number("exp").is_some_and(|at| now.secs() >= at.saturating_add(SKEW)) {
-            return Err(refused("the logout token has expired, is too old, or is from the future"));
-        }
-        let event = claims.get("events").and_then(|events| events.get("http://schemas.openid.net/event/backchannel-logout"));
-        if !event.is_some_and(Value::is_object) || claims.contains_key("nonce") {
-            return Err(refused("the logout token is an ID token, or says something else"));
-        }
-        let (subject, session) = (text(&claims, "sub").map(str::to_owned), text(&claims, "sid").map(str::to_owned));
-        if subject.is_none() && session.is_none() {
-            return Err(refused("the logout token names neither a person nor a session"));
-        }
-        let id = text(&claims, "jti").ok_or_else(|| refused("the logout token has no `jti`"))?.to_owned();
-        Ok((subject, session, id))
-    }
 }
 
 /// The tokens in the answer of a token endpoint, or why there are none.
@@ -421,20 +352,6 @@ impl Tokens {
     }
 }
 
-fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), Error> {
-    let (for_us, alone) = match claims.get("aud") {
-        Some(Value::String(one)) => (one == client_id, true),
-        Some(Value::Array(all)) => (all.iter().any(|one| one == client_id), all.len() == 1),
-        _ => (false, false),
-    };
-    // Core §3.1.3.7: others may stand there only beside a word that it was made for us.
-    let party = text(claims, "azp");
-    if !for_us || party.is_some_and(|party| party != client_id) || (!alone && party.is_none()) {
-        return Err(refused("the token is for somebody else"));
-    }
-    Ok(())
-}
-
 /// An error code of a provider, cut to what RFC 6749 §4.1.2.1 allows it to be.
 pub(super) fn printable(code: &str) -> String {
     code.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()
@@ -446,63 +363,6 @@ fn is_directory(tenant: &str) -> bool {
 
 fn directory_issuer(tenant: &str) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
-}
-
-/// The left half of a token's hash (Core §3.1.3.6), for each hash that a signature may go with.
-fn half_hashes(token: &str) -> [String; 3] {
-    [&aws_lc_rs::digest::SHA256, &aws_lc_rs::digest::SHA384, &aws_lc_rs::digest::SHA512].map(|with| {
-        let whole = aws_lc_rs::digest::digest(with, token.as_bytes());
-        BASE64.encode(whole.as_ref().get(..whole.as_ref().len() / 2).unwrap_or_default())
-    })
-}
-
-/// `application/x-www-form-urlencoded`, as RFC 6749 §2.3.1 wants ids and secrets before they become Basic credentials.
-pub(super) fn form_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// As in addresses (RFC 3986 §2.1): all but unreserved characters stand encoded.
-pub(super) fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// A field of a query; `None` where it is not UTF-8, or a `%` leads nowhere.
-pub(super) fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        rest = match first {
-            b'%' => {
-                let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-                tail.get(2..)?
-            }
-            b'+' => {
-                bytes.push(b' ');
-                tail
-            }
-            other => {
-                bytes.push(*other);
-                tail
-            }
-        };
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The name that Apple posts beside the code.
