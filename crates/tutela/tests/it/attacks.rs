@@ -249,7 +249,7 @@ async fn a_route_that_asks_for_more_gets_it_and_the_person_comes_back() {
     };
     assert_eq!((seen, page.as_u16()), (at("/album"), 200));
     let browser = signed_in(&instance, ADA).await;
-    let (secret, _) = set_up_app(&browser, &instance).await;
+    let secret = set_up_app(&browser, &instance).await.secret;
     let weak = instance.browser();
     weak.password(&instance, ADA).await;
     assert!(!is_in(&weak, &instance).await, "the second factor that is there is asked for");

@@ -90,13 +90,21 @@ pub fn app_code(secret: &[u8], steps: i64) -> String {
     format!("{:06}", word % 1_000_000)
 }
 
-/// Sets up an app in the account pages; gives its secret and the recovery codes.
-pub async fn set_up_app(browser: &Browser, instance: &Instance) -> (Vec<u8>, Vec<String>) {
+/// An app that was set up: its secret, the code that proved it, and the recovery codes that came with it.
+pub struct SetUp {
+    pub secret: Vec<u8>,
+    pub used: String,
+    pub recovery: Vec<String>,
+}
+
+/// Sets up an app in the account pages.
+pub async fn set_up_app(browser: &Browser, instance: &Instance) -> SetUp {
     let page = browser.page(instance, "/account/app").await;
     let secret = shown_secret(&page);
-    let fields = [("sealed", hidden(&page, "/account/app", "sealed")), ("code", app_code(&secret, 0)), ("name", "my app".to_owned())];
+    let used = app_code(&secret, 0);
+    let fields = [("sealed", hidden(&page, "/account/app", "sealed")), ("code", used.clone()), ("name", "my app".to_owned())];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let shown = browser.submit(instance, "/account/app", &fields).await.text().await.unwrap();
-    let codes: Vec<String> = shown.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect();
-    (secret, codes)
+    let recovery = shown.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect();
+    SetUp { secret, used, recovery }
 }

@@ -2,7 +2,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    people::{MESSAGES, app_code, set_up_app},
+    people::{MESSAGES, SetUp, app_code, set_up_app},
     server::{Instance, location, storages},
 };
 
@@ -15,7 +15,7 @@ async fn an_app_is_set_up_asked_for_and_its_codes_work_once() {
         instance.account(ADA, &["admin"]).await;
         let browser = instance.browser();
         assert_eq!(browser.password(&instance, ADA).await.status(), 303);
-        let (secret, codes) = set_up_app(&browser, &instance).await;
+        let SetUp { secret, used, recovery: codes } = set_up_app(&browser, &instance).await;
         assert_eq!(codes.len(), 10, "{storage}");
         assert!(instance.message(ADA, "was set up for signing in").await.contains("my app (totp)"));
 
@@ -24,7 +24,7 @@ async fn an_app_is_set_up_asked_for_and_its_codes_work_once() {
         assert!(location(&answer, &instance.own()).unwrap().contains("/sign-in/next"), "a password alone is not enough any more");
         assert_eq!(other.get(&format!("{}/account", instance.own())).await.status(), 303, "and opens nothing");
         // The code that set it up was used up by that; the next one works, once.
-        let wrong = other.submit(&instance, "/sign-in/code", &[("kind", "totp"), ("code", &app_code(&secret, 0))]).await;
+        let wrong = other.submit(&instance, "/sign-in/code", &[("kind", "totp"), ("code", &used)]).await;
         assert_eq!(wrong.status(), 401);
         let next = app_code(&secret, 1);
         assert_eq!(other.submit(&instance, "/sign-in/code", &[("kind", "totp"), ("code", &next)]).await.status(), 303);
