@@ -18,7 +18,7 @@ pub use authenticator::SoftKey;
 pub use cluster::SearchServer;
 pub use env::TestEnv;
 pub use fault_proxy::{Fault, FaultProxy};
-pub use openid_peer::{OPENID_PEER_SECRET, OpenidPeer};
+pub use openid_peer::{ClientPeer, OPENID_PEER_SECRET, OpenidPeer};
 pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
 pub use post_office::PostOffice;
 pub use postgres::{PostgresServer, shared_postgres};

@@ -1,4 +1,4 @@
-//! The certified OpenID provider of npm, as a process of its own. `TUTELA_FEDERATION` names the folder of
+//! The certified OpenID provider and the certified client of npm, each as a process of its own. `TUTELA_FEDERATION` names the folder of
 //! `xtask/federation` with its packages installed; `cargo xtask test` sets it.
 
 use std::{
@@ -27,7 +27,7 @@ impl OpenidPeer {
         let port = crate::free_address().port();
         let mut wish = wish.clone();
         wish["port"] = json!(port);
-        let child = spawn(&wish);
+        let child = spawn("provider.mjs", &wish);
         Some(Self { issuer: format!("http://127.0.0.1:{port}"), wish, child })
     }
 
@@ -40,7 +40,36 @@ impl OpenidPeer {
     /// Starts it again at the same address, with other keys.
     pub fn restart(&mut self) {
         self.stop();
-        self.child = spawn(&self.wish);
+        self.child = spawn("provider.mjs", &self.wish);
+    }
+}
+
+/// An application that people sign in to; ended when dropped.
+pub struct ClientPeer {
+    /// Its address.
+    pub own: String,
+    child: Child,
+}
+
+impl ClientPeer {
+    /// An address for it, so that it can be registered before it starts; `None` where its packages are not named.
+    pub fn address() -> Option<String> {
+        folder()?;
+        Some(format!("http://{}", crate::free_address()))
+    }
+
+    /// Starts it at an address that [`ClientPeer::address`] gave.
+    pub fn start(own: &str, wish: &Value) -> Self {
+        let mut wish = wish.clone();
+        wish["port"] = json!(own.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()));
+        Self { own: own.to_owned(), child: spawn("client.mjs", &wish) }
+    }
+}
+
+impl Drop for ClientPeer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -48,17 +77,17 @@ fn folder() -> Option<PathBuf> {
     std::env::var_os("TUTELA_FEDERATION").map(PathBuf::from)
 }
 
-fn spawn(wish: &Value) -> Child {
+fn spawn(program: &str, wish: &Value) -> Child {
     let folder = folder().unwrap_or_default();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "node", "provider.mjs"]).arg(wish.to_string()).current_dir(folder);
+    command.args(["--pdeathsig", "KILL", "node", program]).arg(wish.to_string()).current_dir(folder);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let errors = child.stderr.take().unwrap();
     std::thread::spawn(move || {
-        BufReader::new(errors).lines().map_while(Result::ok).filter(|line| !line.contains("WARNING")).for_each(|line| eprintln!("provider: {line}"))
+        BufReader::new(errors).lines().map_while(Result::ok).filter(|line| !line.contains("WARNING")).for_each(|line| eprintln!("peer: {line}"))
     });
-    assert!(lines.next().is_some_and(|line| line.is_ok()), "the provider did not start");
+    assert!(lines.next().is_some_and(|line| line.is_ok()), "{program} did not start");
     // The rest is read to its end, or it would stop at a full pipe.
     std::thread::spawn(move || lines.for_each(drop));
     child

@@ -9,9 +9,11 @@
 // POST /test/end {"sub": …}        ends the person's sessions there, which tells us (back-channel logout)
 // It prints one line of JSON when it is ready.
 
-import { createServer, request } from 'node:http';
+import { createServer } from 'node:http';
 import * as jose from 'jose';
 import { Provider } from 'oidc-provider';
+
+import { body, here } from './here.mjs';
 
 const wish = JSON.parse(process.argv[2]);
 const issuer = `http://127.0.0.1:${wish.port}`;
@@ -81,35 +83,11 @@ async function build() {
   };
 }
 
-// Names under .localhost are this host; the C library does not know.
-function here(address, options) {
-  const url = new URL(address);
-  return new Promise((done, failed) => {
-    const headers = { ...Object.fromEntries(new Headers(options.headers)), host: url.host };
-    const to = { host: '127.0.0.1', port: url.port, path: url.pathname + url.search, method: options.method ?? 'GET', headers };
-    const sent = request(to, (res) => {
-      const parts = [];
-      res.on('data', (part) => parts.push(part));
-      res.on('end', () => done(new Response(Buffer.concat(parts).toString() || null, { status: res.statusCode, headers: res.headers })));
-    });
-    sent.on('error', failed);
-    sent.end(options.body ? String(options.body) : undefined);
-  });
-}
-
-function body(req) {
-  return new Promise((done) => {
-    const parts = [];
-    req.on('data', (part) => parts.push(part));
-    req.on('end', () => done(JSON.parse(Buffer.concat(parts).toString() || 'null')));
-  });
-}
-
 handler = await build();
 createServer(async (req, res) => {
   try {
-    if (req.url === '/test/person') person = await body(req);
-    else if (req.url === '/test/deny') deny = await body(req);
+    if (req.url === '/test/person') person = JSON.parse(await body(req));
+    else if (req.url === '/test/deny') deny = JSON.parse(await body(req));
     else if (req.url === '/test/rotate') handler = await build();
     else return await handler(req, res);
     res.end('{}');

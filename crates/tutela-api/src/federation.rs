@@ -39,3 +39,32 @@ pub struct Connection {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_used_at: Option<String>,
 }
+
+/// A key that tokens are signed with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SigningKey {
+    /// Thumbprint of its public half (RFC 7638): the `kid` of what it signs.
+    pub id: String,
+    /// `EdDSA`, `ES256` or `RS256`.
+    pub algorithm: String,
+    /// `next` (published, does not sign yet), `active` or `retired` (checks for two more hours).
+    pub state: String,
+    /// From when on it signs (RFC 3339).
+    pub signs_from: String,
+    /// Until when it signs, where its successor is known (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signs_until: Option<String>,
+}
+
+/// Ask for another signing key, now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RotateSigningKey {
+    /// `EdDSA`, `ES256` or `RS256`.
+    pub algorithm: String,
+    /// Whether everything that the present keys have signed is refused from now on: after a theft.
+    #[serde(default)]
+    pub revoke: bool,
+}

@@ -23,7 +23,7 @@ use crate::{
     jobs,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
     outside::{OutsideProvider, OutsideProviders},
-    port::{KeyProvider, MailSender, SearchCluster, SmsSender},
+    port::{KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
     projection::{self, Projection},
     record::Sealer,
     request_policy::Sessions,
@@ -33,7 +33,7 @@ use crate::{
         backup::{self, BackupPlan},
         epoch, event_type, federation,
         handover::host_of,
-        key, message,
+        key, message, oauth,
         sign_in::attempts::{self, Lanes},
         signing_key,
     },
@@ -58,6 +58,9 @@ pub struct Inner {
     pub(crate) attempt_lanes: Lanes,
     pub(crate) passkeys: Option<Passkeys>,
     pub(crate) outside: OutsideProviders,
+    /// How clients are told that sessions ended.
+    pub(crate) clients_http: Option<Arc<dyn OutsideHttp>>,
+    pub(crate) logouts_due: Notify,
     /// What requests to SAML providers are signed with, where there is any.
     pub(crate) saml_key: OnceLock<SamlKey>,
     pub(crate) breaches: Breaches,
@@ -129,6 +132,8 @@ pub struct Parts {
     pub sms: Option<Arc<dyn SmsSender>>,
     /// Outside providers that people sign in with.
     pub outside: Vec<OutsideProvider>,
+    /// Tells clients that sessions ended; a restore tells nobody.
+    pub clients_http: Option<Arc<dyn OutsideHttp>>,
     /// `[audit]`.
     pub audit: AuditConfig,
     /// How long which events are kept.
@@ -224,6 +229,8 @@ impl App {
             attempt_lanes: Lanes::default(),
             passkeys,
             outside: OutsideProviders::new(parts.outside),
+            clients_http: parts.clients_http,
+            logouts_due: Notify::new(),
             saml_key: OnceLock::new(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
@@ -265,6 +272,7 @@ impl App {
         for channel in message::CHANNELS {
             self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
         }
+        self.tasks.spawn(oauth::told::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }
 
@@ -389,7 +397,9 @@ impl App {
         let now = self.env.now();
         let there = match &ctx.principal {
             Principal::Account { session, .. } => self.store.session_get(*session).await?.is_some_and(|s| s.ended_at.is_none() && now < s.expires_at),
-            Principal::Client { id, .. } => self.store.client_get(*id).await?.is_some_and(|row| row.revoked_at.is_none() && now < row.client.expires_at),
+            Principal::Client { id, .. } => {
+                self.store.client_get(*id).await?.is_some_and(|row| row.revoked_at.is_none() && row.client.expires_at.is_none_or(|end| now < end))
+            }
             Principal::Operator { .. } | Principal::System(_) => true,
             Principal::Anonymous => false,
         };

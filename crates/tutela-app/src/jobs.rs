@@ -83,6 +83,8 @@ async fn turn(app: &App) -> Result<(), Error> {
 /// devices and counts of long ago, idempotency keys, old announcements.
 async fn sweep(app: &App) -> Result<(), Error> {
     const KEEP_CHANGES: u64 = 10_000;
+    // A code that comes a second time is seen as long as what it gave may live on without the person.
+    const KEEP_CODES: Duration = Duration::from_hours(24);
     const KEEP_COUNTS: Duration = Duration::from_hours(30 * 24);
     const KEEP_DEVICES: Duration = Duration::from_hours(400 * 24);
     let now = app.env.now();
@@ -94,6 +96,8 @@ async fn sweep(app: &App) -> Result<(), Error> {
         .refresh_sweep(now)
         .link_sweep(now)
         .outside_sweep(now)
+        .client_sweep(now)
+        .client_code_sweep(now - KEEP_CODES)
         .attempt_sweep(now - KEEP_COUNTS, now)
         .device_sweep(now - KEEP_DEVICES)
         .idempotency_sweep(now)

@@ -185,6 +185,9 @@ pub enum SendError {
 pub trait OutsideHttp: Send + Sync {
     /// Sends one request and reads the whole answer, which is bounded in time and in size. A redirect is an answer, and is not followed.
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<OutsideAnswer, OutsideError>>;
+
+    /// Refuses an address that it would never ask, by its shape alone.
+    fn check(&self, url: &str) -> Result<(), OutsideError>;
 }
 
 /// What an outside provider answered.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{
-    Principal, SessionId, Timestamp,
+    ClientId, Principal, SessionId, Timestamp,
     seam::{BoxFuture, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart, Wanted},
 };
 use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
@@ -34,6 +34,8 @@ pub struct Live {
 /// What a bearer token is worth.
 #[derive(Debug, Clone)]
 pub enum Bearer {
+    /// Good; it is a client's own.
+    Client(Client),
     /// None of ours.
     Foreign,
     /// Good; the session it belongs to lives.
@@ -103,21 +105,28 @@ impl App {
             Err(e) if e.is_about_another_signer() => return Ok(Bearer::Foreign),
             Err(_) => return Ok(Bearer::Refused),
         };
-        let Some(Ok(login)) = claims.sid.as_deref().map(str::parse::<SessionId>) else { return Ok(Bearer::Refused) };
-        Ok(self.live_login(login, now).await?.map_or(Bearer::Refused, Bearer::Live))
+        match claims.sid.as_deref().map(str::parse::<SessionId>) {
+            Some(Ok(session)) => Ok(self.live_login(session, now).await?.map_or(Bearer::Refused, Bearer::Live)),
+            None if claims.sub == claims.client_id => Ok(self.client_by_id(&claims.client_id, now).await?.map_or(Bearer::Refused, Bearer::Client)),
+            None | Some(Err(_)) => Ok(Bearer::Refused),
+        }
     }
 
-    /// A live login and who holds it, from memory where it was asked for in the last seconds and has not changed since.
-    pub(crate) async fn live_login(&self, login: SessionId, now: Timestamp) -> Result<Option<Live>, Error> {
-        let key = self.keyed_hash(b"token session", login.0.as_bytes());
+    /// The live session of a token (a login, or the part of one at a client) and who holds it, from memory where it was
+    /// asked for in the last seconds and has not changed since.
+    pub(crate) async fn live_login(&self, id: SessionId, now: Timestamp) -> Result<Option<Live>, Error> {
+        let key = self.keyed_hash(b"token session", id.0.as_bytes());
         if let Some((live, read_at)) = self.sessions.live.get(&key)
-            && self.sessions.is_fresh(read_at, now, &[login.0, live.session.account.0])
+            && self.sessions.is_fresh(read_at, now, &[live.session.login.0, live.session.account.0])
         {
             return Ok(live.session.is_live(now).then_some(live));
         }
         let read_at = self.env.now();
-        let Some(session) = self.store.session_get(login).await?.filter(|s| s.is_live(now)) else { return Ok(None) };
-        let Some(identity) = session::identity_of(self, session.account, login, &session.assurance).await? else { return Ok(None) };
+        let Some(session) = self.store.session_get(id).await?.filter(|s| s.is_live(now)) else { return Ok(None) };
+        if session.login != id && !self.store.session_get(session.login).await?.is_some_and(|login| login.is_live(now)) {
+            return Ok(None);
+        }
+        let Some(identity) = session::identity_of(self, session.account, session.login, &session.assurance).await? else { return Ok(None) };
         let live = Live { session, identity: Arc::new(identity) };
         self.sessions.live.insert(key, (live.clone(), read_at));
         Ok(Some(live))
@@ -135,6 +144,21 @@ impl App {
         let read_at = self.env.now();
         let Some(row) = self.store.client_get_by_key(hash).await?.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
         self.sessions.clients.insert(hash, (row.client.clone(), read_at));
+        Ok(Some(row.client))
+    }
+
+    /// The client of this id, if it was not revoked, as far as its keys work.
+    pub(crate) async fn client_by_id(&self, id: &str, now: Timestamp) -> Result<Option<Client>, Error> {
+        let Ok(id) = id.parse::<ClientId>() else { return Ok(None) };
+        let key = self.keyed_hash(b"client", id.0.as_bytes());
+        if let Some((client, read_at)) = self.sessions.clients.get(&key)
+            && self.sessions.is_fresh(read_at, now, &[id.0])
+        {
+            return Ok(Some(client));
+        }
+        let read_at = self.env.now();
+        let Some(row) = self.store.client_get(id).await?.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
+        self.sessions.clients.insert(key, (row.client.clone(), read_at));
         Ok(Some(row.client))
     }
 
@@ -181,9 +205,9 @@ impl RequestPolicy for App {
     fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
         Box::pin(async move {
             Ok(match self.live_token(token, audience, now).await.map_err(refusal)? {
+                Bearer::Client(_) | Bearer::Refused => Proof::Refused,
                 Bearer::Foreign => Proof::Foreign,
                 Bearer::Live(live) => Proof::Identity(live.identity),
-                Bearer::Refused => Proof::Refused,
             })
         })
     }
@@ -282,7 +306,11 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 continue;
             }
             match change.key.parse::<Uuid>() {
-                Ok(id) => app.sessions.changed.insert(id, now),
+                Ok(id) => {
+                    app.sessions.changed.insert(id, now);
+                    // Whatever ends sessions is announced; whoever wants to hear of it does at once.
+                    app.logouts_due.notify_one();
+                }
                 Err(_) => app.forget_all(),
             }
         }

@@ -3,6 +3,7 @@
 //! One method per call, with the types of `tutela-api`. Errors keep the server's problem, so a
 //! caller can act on its kind. The command line is built on it.
 
+mod clients;
 mod crypto;
 mod error;
 mod federation;
@@ -15,9 +16,7 @@ use futures_util::{Stream, StreamExt as _};
 use reqwest::{Method, RequestBuilder, Response, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tutela_api::{
-    Account, BatchAnswer, Client as ApiClient, NewAccount, NewClient, Page, PermissionAnswer, PermissionQuestion, Role, Session, SetupLink, StoredEvent,
-};
+use tutela_api::{Account, BatchAnswer, NewAccount, Page, PermissionAnswer, PermissionQuestion, Role, Session, SetupLink, StoredEvent};
 
 pub use crypto::Pieces;
 pub use error::Error;
@@ -144,21 +143,6 @@ impl Client {
     /// Makes a role or sets what it allows.
     pub async fn role_set(&self, role: &Role) -> Result<(), Error> {
         self.done(self.request(Method::PUT, "/v1/roles").json(role)).await
-    }
-
-    /// Clients.
-    pub async fn clients(&self) -> Result<Page<ApiClient>, Error> {
-        self.send(self.request(Method::GET, "/v1/clients?limit=100")).await
-    }
-
-    /// Issues an API key.
-    pub async fn client_create(&self, new: &NewClient) -> Result<ApiClient, Error> {
-        self.send(self.request(Method::POST, "/v1/clients").json(new)).await
-    }
-
-    /// Revokes an API key.
-    pub async fn client_revoke(&self, id: &str) -> Result<(), Error> {
-        self.done(self.request(Method::DELETE, &format!("/v1/clients/{id}"))).await
     }
 
     /// Live sessions.

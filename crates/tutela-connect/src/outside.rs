@@ -42,13 +42,8 @@ impl Outside {
         Ok(Self { client, allow_private })
     }
 
-    /// Refuses an address that could never be asked.
-    pub fn check_address(&self, url: &str) -> Result<(), String> {
-        self.check(url).map(drop).map_err(|e| e.to_string())
-    }
-
     /// Refuses an address by its shape; names are refused when they are resolved.
-    fn check(&self, url: &str) -> Result<Url, OutsideError> {
+    fn checked(&self, url: &str) -> Result<Url, OutsideError> {
         let forbidden = |why: &str| OutsideError::Forbidden(url.chars().take(200).collect(), why.to_owned());
         let parsed = Url::parse(url).map_err(|_| forbidden("it is no address"))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
@@ -61,16 +56,16 @@ impl Outside {
         match parsed.scheme() {
             "https" => {}
             "http" if loopback && self.allow_private => {}
-            _ => return Err(forbidden("only `https` is asked, and plain HTTP on loopback where `network.allow_private` is set")),
+            _ => return Err(forbidden("only `https` is asked, and plain HTTP on loopback where `allow_private` is set")),
         }
         if !self.allow_private && (local || address.is_some_and(|ip| !is_public(ip))) {
-            return Err(forbidden("it is private; set `network.allow_private` for a provider inside your own network"));
+            return Err(forbidden("it is private, and `allow_private` is not set"));
         }
         Ok(parsed)
     }
 
     async fn ask(&self, call: &Call) -> Result<OutsideAnswer, OutsideError> {
-        let url = self.check(&call.url)?;
+        let url = self.checked(&call.url)?;
         let request = match &call.form {
             Some(form) => self.client.post(url).form(&form.iter().map(|(name, value)| (name.as_str(), value.open().as_str())).collect::<Vec<_>>()),
             None => self.client.get(url),
@@ -99,6 +94,10 @@ impl OutsideHttp for Outside {
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<OutsideAnswer, OutsideError>> {
         Box::pin(self.ask(call))
     }
+
+    fn check(&self, url: &str) -> Result<(), OutsideError> {
+        self.checked(url).map(drop)
+    }
 }
 
 impl Resolve for Guarded {
@@ -113,7 +112,7 @@ impl Resolve for Guarded {
             }
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.filter(|at| allow_private || is_public(at.ip())).collect();
             if found.is_empty() {
-                return Err(format!("`{host}` leads to private addresses only; set `network.allow_private` for a provider inside your own network").into());
+                return Err(format!("`{host}` leads to private addresses only, and `allow_private` is not set").into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })

@@ -38,12 +38,7 @@ impl FromRequestParts<Web> for Caller {
 
 impl Caller {
     async fn identify(parts: &Parts, web: &Web) -> Result<Self, Failure> {
-        let mut ctx = Ctx::new(web.app.env(), Principal::Anonymous);
-        if let Some(id) = parts.extensions.get::<RequestId>() {
-            ctx.request = *id;
-        }
-        ctx.ip = parts.extensions.get::<SocketAddr>().map(|peer| Pii::new(peer.ip()));
-        ctx.user_agent = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| Pii::new(ua.chars().take(256).collect()));
+        let mut ctx = unnamed(parts, web);
         if web.front == Front::Socket {
             let PeerUid(uid) = parts.extensions.get().copied().ok_or(Failure::new(ErrorKind::Unauthenticated, "the peer of the admin socket is not known"))?;
             ctx.principal = Principal::Operator { uid };
@@ -57,11 +52,15 @@ impl Caller {
                 )
             };
             let key = authorization.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(bad)?;
-            if let Bearer::Live(live) = web.app.live_token(key.trim(), &web.app.urls().public, ctx.now).await? {
+            let token = web.app.live_token(key.trim(), &web.app.urls().public, ctx.now).await?;
+            if let Bearer::Live(live) = token {
                 ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.strength, live.identity.grants.clone());
                 return Ok(Self { ctx, identity: Some(live.identity) });
             }
-            let client = web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?;
+            let client = match token {
+                Bearer::Client(client) => client,
+                _ => web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?,
+            };
             let grants = client.grants(ctx.now).ok_or_else(bad)?;
             ctx.principal = Principal::Client { id: client.id, grants };
             return Ok(Self { ctx, identity: None });
@@ -79,6 +78,28 @@ impl OptionalFromRequestParts<Web> for Caller {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Option<Self>, Self::Rejection> {
         Ok(<Self as FromRequestParts<Web>>::from_request_parts(parts, web).await.ok())
     }
+}
+
+/// A request whose sender says in the request itself who they are: not a person's session, not an API key.
+pub(crate) struct Unnamed(pub Ctx);
+
+impl FromRequestParts<Web> for Unnamed {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Self::Rejection> {
+        Ok(Self(unnamed(parts, web)))
+    }
+}
+
+/// When, and from where, a request comes.
+fn unnamed(parts: &Parts, web: &Web) -> Ctx {
+    let mut ctx = Ctx::new(web.app.env(), Principal::Anonymous);
+    if let Some(id) = parts.extensions.get::<RequestId>() {
+        ctx.request = *id;
+    }
+    ctx.ip = parts.extensions.get::<SocketAddr>().map(|peer| Pii::new(peer.ip()));
+    ctx.user_agent = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| Pii::new(ua.chars().take(256).collect()));
+    ctx
 }
 
 /// The value of one of our cookies.

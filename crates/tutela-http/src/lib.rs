@@ -9,6 +9,7 @@
 mod api;
 mod caller;
 mod idempotency;
+mod oauth;
 mod page;
 mod problem;
 mod router;

@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 use crate::{
     api::{account, audit, client, crypto, crypto_stream, event, federation, grant, key, ledger, me, permission, role, session, sign_in},
     caller::Caller,
-    idempotency, page,
+    idempotency, oauth, page,
     problem::Failure,
     security,
     web::{Front, Web},
@@ -88,6 +88,8 @@ pub fn route_table() -> Vec<Route> {
         route(Method::GET, "/v1/me", Needs::SignedIn, app_facing, get(me::me)),
         route(Method::GET, "/v1/me/authenticators", Needs::SignedIn, app_facing, get(me::authenticators)),
         route(Method::DELETE, "/v1/me/authenticators/{id}", Needs::SignedIn, app_facing, delete(me::remove_authenticator)),
+        route(Method::GET, "/v1/me/clients", Needs::SignedIn, app_facing, get(client::consented)),
+        route(Method::DELETE, "/v1/me/clients/{id}", Needs::SignedIn, app_facing, delete(client::withdraw)),
         route(Method::GET, "/v1/me/connections", Needs::SignedIn, app_facing, get(federation::own)),
         route(Method::DELETE, "/v1/me/connections/{id}", Needs::SignedIn, app_facing, delete(federation::disconnect_own)),
         route(Method::GET, "/v1/me/devices", Needs::SignedIn, app_facing, get(me::devices)),
@@ -127,6 +129,9 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/setup-links", may("*"), admin, post(account::setup_link)),
         route(Method::GET, "/v1/clients", may("clients:read"), admin, get(client::list)),
         route(Method::POST, "/v1/clients", may("clients:write"), admin, post(client::create)),
+        route(Method::GET, "/v1/clients/{id}", may("clients:read"), admin, get(client::get)),
+        route(Method::POST, "/v1/clients/{id}/key", may("clients:write"), admin, post(client::roll)),
+        route(Method::PUT, "/v1/clients/{id}/oauth", may("clients:write"), admin, put(client::set_oauth)),
         route(Method::DELETE, "/v1/clients/{id}", may("clients:write"), admin, delete(client::revoke)),
         route(Method::GET, "/v1/crypto/backups", may("keys:read"), admin, get(key::backups)),
         route(Method::POST, "/v1/crypto/backups", may("keys:backup"), admin, post(key::back_up)),
@@ -213,7 +218,7 @@ pub fn router(web: Web) -> Router {
         Front::Admin => page::console().merge(page::probes()),
         Front::Socket => page::probes(),
     };
-    let elsewhere = if web.front == Front::Own { page::from_elsewhere() } else { Router::new() };
+    let elsewhere = if web.front == Front::Own { page::from_elsewhere().merge(oauth::endpoints()) } else { Router::new() };
     api.merge(pages.layer(RequestBodyLimitLayer::new(64 << 10)))
         .fallback(page::not_found)
         .layer(CsrfLayer::new())
@@ -389,8 +394,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account::set_roles,
         account::setup_link,
         client::list,
+        client::consented,
         client::create,
+        client::get,
         client::revoke,
+        client::roll,
+        client::set_oauth,
+        client::withdraw,
         role::list,
         role::set,
         session::list,

@@ -24,14 +24,14 @@ pub mod sign_in;
 mod token;
 
 pub use account::{Account, AccountState, Email, display_name};
-pub use client::Client;
+pub use client::{Client, key_end};
 pub use error::Error;
 pub use jwt::{AccessClaims, Algorithm, Claims, IDENTITY_LIFE, IdentityClaims, JwkSet, TokenKeys};
 pub use password::{
     Breached, Cost, MAX_LENGTH as PASSWORD_MAX, MIN_LENGTH as PASSWORD_MIN, PasswordAge, PasswordHash, PasswordPolicy, Profile, Strength, check_strength,
 };
 pub use proof::{Assurance, AuthenticatorKind, Proof};
-pub use refresh::{Presented, REPEAT, Refresh, successor};
+pub use refresh::{Holder, Presented, REPEAT, Refresh, successor};
 pub use role::{ADMIN, Denied, Permit, Role, authorize};
 pub use session::{Ended, InvalidTransition, Life, Session, SessionConfig, SessionEndReason, TOKENS};
 pub use token::{Token, TokenHash, TokenKind, keyed_hash};

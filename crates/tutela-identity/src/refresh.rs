@@ -1,22 +1,31 @@
 //! Refresh tokens: each is good once, its successor follows from it, and a replay ends the sign-in.
 //!
 //! ```text
-//!   fresh --used, by its device--> spent, and the successor is fresh
-//!   spent --again within 10 s, by its device--> the same successor (a second tab, an answer that got lost)
+//!   fresh --used, by its holder--> spent, and the successor is fresh
+//!   spent --again within 10 s, by its holder--> the same successor (a second tab, an answer that got lost)
 //!   spent --again later, or by anybody else--> replayed: the session ends, and with it every token of the family
-//!   fresh --used by another device--> replayed
+//!   fresh --used by another--> replayed
 //! ```
 //! The successor is a keyed hash of the token, so that every node gives the same one and none has to keep it
 //! (RFC 9700 §4.14.2, ASVS 10.4.5).
 
 use std::time::Duration;
 
-use tutela_core::{DeviceId, Secret, SessionId, Timestamp};
+use tutela_core::{ClientId, DeviceId, Secret, SessionId, Timestamp};
 
 use crate::{Token, TokenHash, TokenKind, keyed_hash};
 
 /// How long a spent token may still ask for the same successor.
 pub const REPEAT: Duration = Duration::from_secs(10);
+
+/// Who may use a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A client that people sign in to.
+    Client(ClientId),
+    /// The application that somebody signed in with over the API.
+    Device(DeviceId),
+}
 
 /// A refresh token as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +35,11 @@ pub struct Refresh {
     /// The session that all tokens of the family belong to.
     pub session: SessionId,
     /// Who may use it.
-    pub device: DeviceId,
+    pub holder: Holder,
     /// Whom its access tokens are for.
     pub audience: String,
+    /// What its access tokens are for; nothing where they are the person's own.
+    pub scopes: Vec<String>,
     /// When it ends unused.
     pub expires_at: Timestamp,
     /// When it was used.
@@ -40,7 +51,7 @@ pub struct Refresh {
 pub enum Presented {
     /// It is too old; nobody is harmed.
     Expired,
-    /// It was used a moment ago by the same device: the same answer once more.
+    /// It was used a moment ago by the same holder: the same answer once more.
     Repeat,
     /// It was stolen, or its successor was: the family ends.
     Replayed,
@@ -49,9 +60,9 @@ pub enum Presented {
 }
 
 impl Refresh {
-    /// What becomes of it when `device` presents it.
-    pub fn present(&self, device: Option<DeviceId>, now: Timestamp) -> Presented {
-        if device != Some(self.device) {
+    /// What becomes of it when `holder` presents it.
+    pub fn present(&self, holder: Option<Holder>, now: Timestamp) -> Presented {
+        if holder != Some(self.holder) {
             return Presented::Replayed;
         }
         match self.used_at {
@@ -75,14 +86,17 @@ mod tests {
     use tutela_core::{Env, SystemEnv};
 
     #[test]
-    fn a_token_is_good_once_for_one_device_and_repeated_for_ten_seconds() {
+    fn a_token_is_good_once_for_one_holder_and_repeated_for_ten_seconds() {
         let env: &dyn Env = &SystemEnv;
         let rng = &mut { env };
         let at = |s: i64| Timestamp::from_secs(1_000 + s);
-        let (mine, other) = (DeviceId::new(at(0), rng), DeviceId::new(at(0), rng));
-        let fresh = Refresh { hash: [0; 32], session: SessionId::new(at(0), rng), device: mine, audience: "photos".into(), expires_at: at(100), used_at: None };
+        let id = DeviceId::new(at(0), rng);
+        // A client whose id happens to be a device's is not that device.
+        let (mine, other) = (Holder::Device(id), Holder::Client(ClientId(id.0)));
+        let session = SessionId::new(at(0), rng);
+        let fresh = Refresh { hash: [0; 32], session, holder: mine, audience: "photos".into(), scopes: Vec::new(), expires_at: at(100), used_at: None };
         let spent = Refresh { used_at: Some(at(50)), ..fresh.clone() };
-        for (token, device, now, expected) in [
+        for (token, holder, now, expected) in [
             (&fresh, Some(mine), 0, Presented::Rotate),
             (&fresh, Some(mine), 100, Presented::Expired),
             (&fresh, Some(other), 0, Presented::Replayed),
@@ -92,7 +106,7 @@ mod tests {
             (&spent, Some(mine), 49, Presented::Replayed),
             (&spent, Some(other), 51, Presented::Replayed),
         ] {
-            assert_eq!(token.present(device, at(now)), expected, "{device:?} at {now}");
+            assert_eq!(token.present(holder, at(now)), expected, "{holder:?} at {now}");
         }
     }
 

@@ -12,6 +12,8 @@ use tutela_core::{Random, Secret, random_bytes};
 pub enum TokenKind {
     /// API key of a client.
     ApiKey,
+    /// Single-use code that a client gets tokens for.
+    ClientCode,
     /// Single-use code from the own host to another one.
     Code,
     /// Which browser or application somebody signs in with.
@@ -34,6 +36,7 @@ impl TokenKind {
     fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "tck_",
+            Self::ClientCode => "tac_",
             Self::Code => "tco_",
             Self::Device => "tde_",
             Self::Errand => "ter_",

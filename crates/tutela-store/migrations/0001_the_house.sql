@@ -90,12 +90,22 @@ CREATE INDEX link_by_account ON link (account_id);
 CREATE TABLE client (
   id {id} NOT NULL PRIMARY KEY,
   name {text} NOT NULL UNIQUE,
-  key_hash {bytes} NOT NULL UNIQUE,
+  -- Permissions on the API.
   scopes {json} NOT NULL,
+  -- Its side of OAuth 2.0, where people sign in to it.
+  oauth {json},
   created_at {time} NOT NULL,
-  expires_at {time} NOT NULL,
   revoked_at {time}
 ) {strict};
+
+-- Keys of clients; while one takes the place of another both work.
+CREATE TABLE client_key (
+  hash {bytes} NOT NULL PRIMARY KEY,
+  client_id {id} NOT NULL REFERENCES client (id),
+  created_at {time} NOT NULL,
+  expires_at {time} NOT NULL
+) {strict};
+CREATE INDEX client_key_by_client ON client_key (client_id, expires_at);
 
 -- Provider epochs: a key encryption key each, wrapped by a provider key of its own.
 CREATE TABLE key_epoch (

@@ -62,8 +62,11 @@ CREATE INDEX attempt_by_change ON attempt (changed_at);
 CREATE TABLE refresh_token (
   hash {bytes} NOT NULL PRIMARY KEY,
   session_id {id} NOT NULL REFERENCES session (id),
-  device_id {id} NOT NULL,
+  -- Who holds it: one of the two.
+  device_id {id},
+  client_id {id},
   audience {text} NOT NULL,
+  scopes {json} NOT NULL,
   expires_at {time} NOT NULL,
   used_at {time}
 ) {strict};

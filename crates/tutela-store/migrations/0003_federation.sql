@@ -50,3 +50,42 @@ CREATE TABLE saml_key (
   certificate {text} NOT NULL,
   created_at {time} NOT NULL
 ) {strict};
+
+-- Codes that people bring to clients, by their hash; kept when used, so that a second use is seen.
+CREATE TABLE authorization_code (
+  hash {bytes} NOT NULL PRIMARY KEY,
+  client_id {id} NOT NULL,
+  login {id} NOT NULL REFERENCES session (id),
+  redirect_uri {text} NOT NULL,
+  scopes {json} NOT NULL,
+  nonce {text},
+  challenge {text} NOT NULL,
+  audience {text},
+  expires_at {time} NOT NULL,
+  used_at {time},
+  -- What it was exchanged for.
+  session_id {id}
+) {strict};
+CREATE INDEX authorization_code_by_end ON authorization_code (expires_at);
+CREATE INDEX authorization_code_by_login ON authorization_code (login);
+
+-- What people let clients learn of them.
+CREATE TABLE client_consent (
+  account_id {id} NOT NULL REFERENCES account (id),
+  client_id {id} NOT NULL REFERENCES client (id),
+  scopes {json} NOT NULL,
+  given_at {time} NOT NULL,
+  PRIMARY KEY (account_id, client_id)
+) {strict};
+
+-- Sessions at clients that want to be told when they end. It outlives the session, until they were told.
+CREATE TABLE client_session (
+  session_id {id} NOT NULL PRIMARY KEY,
+  login {id} NOT NULL,
+  client_id {id} NOT NULL,
+  account_id {id} NOT NULL,
+  run_at {time} NOT NULL,
+  lease_until {time},
+  attempts {int} NOT NULL
+) {strict};
+CREATE INDEX client_session_due ON client_session (run_at);

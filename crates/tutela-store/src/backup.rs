@@ -53,7 +53,9 @@ pub(crate) const TABLES: &[Table] = tables! {
     account_group_role by "group_name, role": group_name Text, role Text;
     account_group_member by "group_name, account_id": group_name Text, account_id Id;
     access_grant by "id": id Id, account_id Id, group_name Text, effect Text, permission Text, resource Text, reason Text, approver Text, created_at Time, expires_at Time, ended_at Time;
-    client by "id": id Id, name Text, key_hash Bytes, scopes Json, created_at Time, expires_at Time, revoked_at Time;
+    client by "id": id Id, name Text, scopes Json, oauth Json, created_at Time, revoked_at Time;
+    client_key by "hash": hash Bytes, client_id Id, created_at Time, expires_at Time;
+    client_consent by "account_id, client_id": account_id Id, client_id Id, scopes Json, given_at Time;
     key_epoch by "number": number Int, id Id, provider Text, provider_key Text, wrapped Bytes, check_value Bytes, state Text, created_at Time, retired_at Time, destroyed_at Time;
     named_key by "id": id Id, name Text, purposes Json, suite Int, export Int, state Text, version Int, min_decryption_version Int, rotation_secs Int, created_at Time, rotated_at Time, destroy_at Time;
     key_version by "key_id, version": key_id Id, version Int, state Text, epoch Int, wrapped Bytes, created_at Time, messages Int, plain_messages Int, released Int;
@@ -350,7 +352,9 @@ mod tests {
     /// Tables that a backup leaves out.
     const LEFT_OUT: &[&str] = &[
         "attempt",
+        "authorization_code",
         "change",
+        "client_session",
         "device",
         "event_index",
         "idempotency",

@@ -46,6 +46,7 @@ pub use table::{
     ledger::{HourTotal, LogRow, Position},
     link::{LinkRow, NewLink},
     message::MessageRow,
+    oauth::{ConsentRow, ToldRow},
     outside::{OutsideRow, OutsideSessionRow},
     refresh::RefreshBrought,
     search::{Bounds, Match, TokensOf},

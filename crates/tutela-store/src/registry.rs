@@ -30,6 +30,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::link::STATEMENTS,
         table::message::STATEMENTS,
         table::outbox::STATEMENTS,
+        table::oauth::STATEMENTS,
         table::outside::STATEMENTS,
         table::refresh::STATEMENTS,
         table::retention::STATEMENTS,

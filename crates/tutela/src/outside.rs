@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use tutela_app::{IdentityConfig, OutsideProvider, SamlProvider, Way};
+use tutela_app::{IdentityConfig, OutsideProvider, SamlProvider, Way, port::OutsideHttp};
 use tutela_connect::{Outside, read_secret};
 use tutela_core::Secret;
 use tutela_identity::federation::{oauth2::Oauth2Provider, openid::OpenidProvider, saml::IdpMetadata};
@@ -14,7 +14,7 @@ pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String
         let key = format!("identity.openid.{name}");
         let openid = OpenidProvider::new(name, section, secret(&key, section.client_secret_file.as_deref())?)?;
         let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
-        http.check_address(openid.issuer()).map_err(|e| format!("{key}.issuer: {e}"))?;
+        http.check(openid.issuer()).map_err(|e| format!("{key}.issuer: {e}"))?;
         let label = label(section.label.as_deref(), openid.label(), name);
         all.push(OutsideProvider::new(name, label, Way::Openid(Box::new(openid)), section.people.clone(), section.sign_out, Arc::new(http)));
     }
@@ -23,7 +23,7 @@ pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String
         let oauth2 = Oauth2Provider::new(name, section, secret(&key, section.client_secret_file.as_deref())?)?;
         let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
         for url in oauth2.addresses() {
-            http.check_address(url).map_err(|e| format!("{key}: {e}"))?;
+            http.check(url).map_err(|e| format!("{key}: {e}"))?;
         }
         let label = label(section.label.as_deref(), oauth2.label(), name);
         all.push(OutsideProvider::new(name, label, Way::Oauth2(Box::new(oauth2)), section.people.clone(), false, Arc::new(http)));
@@ -33,7 +33,7 @@ pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String
         let http = Outside::new(&section.network).map_err(|e| format!("{key}.network: {e}"))?;
         let file = match (&section.metadata_file, &section.metadata_url) {
             (Some(file), _) => Some(std::fs::read(file).map_err(|e| format!("{key}.metadata_file: `{}`: {e}", file.display()))?),
-            (None, Some(url)) => http.check_address(url).map(|()| None).map_err(|e| format!("{key}.metadata_url: {e}"))?,
+            (None, Some(url)) => http.check(url).map(|()| None).map_err(|e| format!("{key}.metadata_url: {e}"))?,
             (None, None) => None,
         };
         if let Some(file) = &file {
@@ -44,6 +44,11 @@ pub fn providers(config: &IdentityConfig) -> Result<Vec<OutsideProvider>, String
         all.push(OutsideProvider::new(name, label, way, section.people.clone(), section.sign_out, Arc::new(http)));
     }
     Ok(all)
+}
+
+/// How applications are told that sessions ended.
+pub fn back_channel(config: &IdentityConfig) -> Result<Arc<dyn OutsideHttp>, String> {
+    Ok(Arc::new(Outside::new(&config.back_channel).map_err(|e| format!("identity.back_channel: {e}"))?))
 }
 
 fn secret(key: &str, file: Option<&Path>) -> Result<Option<Secret<String>>, String> {

@@ -161,6 +161,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         mail: senders.mail,
         sms: senders.sms,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
+        clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,

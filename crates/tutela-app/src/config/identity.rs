@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tutela_core::Span;
 use tutela_identity::{
     AuthenticatorKind, Cost, PasswordPolicy, Profile, SessionConfig,
-    federation::{Oauth2Config, OpenidConfig, saml::SamlConfig},
+    federation::{NetworkConfig, Oauth2Config, OpenidConfig, saml::SamlConfig},
     password::tune,
 };
 
@@ -35,6 +35,8 @@ pub struct IdentityConfig {
     /// SAML 2.0 identity providers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub saml: BTreeMap<String, SamlConfig>,
+    /// How applications that people sign in to are told that a session ended (OpenID Connect Back-Channel Logout).
+    pub back_channel: NetworkConfig,
     /// Whether passkeys can be set up and used.
     pub passkeys: bool,
     /// Who may make an account: `off` (administrators invite) or `open` (everybody; the mail address is verified first).
@@ -153,6 +155,7 @@ impl Default for IdentityConfig {
             openid: BTreeMap::new(),
             oauth2: BTreeMap::new(),
             saml: BTreeMap::new(),
+            back_channel: NetworkConfig::default(),
             passkeys: true,
             sign_up: SignUp::Off,
         }

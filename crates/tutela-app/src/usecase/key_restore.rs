@@ -116,6 +116,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         mail: None,
         sms: None,
         outside: Vec::new(),
+        clients_http: None,
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
         audit: app.audit.clone(),

@@ -29,6 +29,7 @@ mod key_restore;
 pub mod ledger;
 pub(crate) mod link;
 pub(crate) mod message;
+pub mod oauth;
 pub mod password;
 pub mod permission;
 pub mod policy;

@@ -1,13 +1,15 @@
 //! Sessions that are there: who holds them, and how they end. `sign_in/` is how they begin.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tutela_api as api;
 use tutela_core::{AccountId, DeviceId, SessionId, Timestamp, seam::Identity};
 use tutela_identity::{AccountState, Assurance, Life, SessionEndReason, TOKENS, TokenHash, event::SessionEnded};
 use tutela_store::{Changeset, SessionView};
 
-use crate::{App, Ctx, Error, handover::host_of, request_policy::Live};
+use uuid::Uuid;
+
+use crate::{App, Ctx, Error, handover::host_of, oauth, request_policy::Live};
 
 /// Most sessions shown at once.
 const PAGE: u32 = 100;
@@ -113,19 +115,34 @@ async fn end_login(app: &App, ctx: &Ctx, login: SessionId, reason: SessionEndRea
 /// The caller's own live sessions, newest first.
 pub async fn own(app: &App, ctx: &Ctx) -> Result<Vec<SessionView>, Error> {
     let account = own_account(ctx)?;
-    Ok(app.store.session_list_by_account(account, PAGE, ctx.now).await?)
+    named(app, app.store.session_list_by_account(account, PAGE, ctx.now).await?).await
 }
 
 /// The live sessions of one account, newest first.
 pub async fn list_for(app: &App, ctx: &Ctx, account: AccountId) -> Result<Vec<SessionView>, Error> {
     app.permit(ctx, "sessions:read").await?;
-    Ok(app.store.session_list_by_account(account, PAGE, ctx.now).await?)
+    named(app, app.store.session_list_by_account(account, PAGE, ctx.now).await?).await
 }
 
 /// Everybody's live sessions, newest first.
 pub async fn list(app: &App, ctx: &Ctx, before: Option<SessionId>, limit: u32) -> Result<Vec<SessionView>, Error> {
     app.permit(ctx, "sessions:read").await?;
-    Ok(app.store.session_list(before, limit.clamp(1, PAGE), ctx.now).await?)
+    named(app, app.store.session_list(before, limit.clamp(1, PAGE), ctx.now).await?).await
+}
+
+/// With the names of clients, where sessions are for those.
+async fn named(app: &App, mut views: Vec<SessionView>) -> Result<Vec<SessionView>, Error> {
+    let mut names: BTreeMap<Uuid, String> = BTreeMap::new();
+    for place in views.iter_mut().flat_map(|view| &mut view.hosts) {
+        let Some(client) = oauth::client_of(place) else { continue };
+        let name = match names.get(&client.0) {
+            Some(name) => name.clone(),
+            None => app.store.client_get(client).await?.map_or_else(|| client.to_string(), |row| row.client.name),
+        };
+        names.insert(client.0, name.clone());
+        *place = name;
+    }
+    Ok(views)
 }
 
 /// A session as the API shows it.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tutela_core::{DeviceId, EventId, Timestamp};
-use tutela_identity::{AccessClaims, Presented, Refresh, Session, SessionEndReason, TOKENS, Token, TokenKind, event::RefreshReplayed, successor};
+use tutela_identity::{AccessClaims, Holder, Presented, Refresh, Session, SessionEndReason, TOKENS, Token, TokenKind, event::RefreshReplayed, successor};
 use tutela_store::{Changeset, RefreshBrought};
 
 use crate::{
@@ -55,12 +55,12 @@ pub async fn refresh(app: &App, ctx: &Ctx, presented: &str, device: Option<&str>
     let device = device.and_then(|text| Token::parse(TokenKind::Device, text)).map(|token| token.hash());
     let brought = app.store.refresh_get_brought(token.hash(), device).await?.filter(|brought| brought.session.ended_at.is_none());
     let RefreshBrought { refresh: row, session, device } = brought.ok_or_else(refused)?;
-    match row.present(device, ctx.now) {
+    match row.present(device.map(Holder::Device), ctx.now) {
         Presented::Rotate => rotate(app, ctx, token, row, session).await,
         Presented::Repeat => answer(app, ctx, &token, &row, session),
         Presented::Expired => Err(refused()),
         Presented::Replayed => {
-            let why = if device == Some(row.device) { "used_before" } else { "other_device" };
+            let why = if device.map(Holder::Device) == Some(row.holder) { "used_before" } else { "other_device" };
             app.commit(ctx, RefreshReplayed::new(session.account, session.id, why), |c| c).await?;
             session::end_because(app, ctx, session.id, SessionEndReason::RefreshReplayed).await?;
             Err(refused())
@@ -74,7 +74,7 @@ async fn rotate(app: &App, ctx: &Ctx, token: Token, row: Refresh, session: Sessi
         return Err(Error::Unauthenticated(REFUSED));
     }
     let next = successor(&app.sign_in_key, &token);
-    let next_row = fresh(app, &session, row.device, &next, &row.audience, now);
+    let next_row = Refresh { hash: next.hash(), expires_at: end(app, &session, now), used_at: None, ..row.clone() };
     let touched = Session { last_seen_at: now, idle_until: now + session::life_on(app, TOKENS).idle, ..session.clone() };
     let changeset = Changeset::sign_in_step().refresh_spend(row.hash, now).refresh_insert(&next_row).session_used(&touched);
     match app.store.commit(changeset).await {
@@ -97,8 +97,13 @@ fn answer(app: &App, ctx: &Ctx, token: &Token, row: &Refresh, session: Session) 
 }
 
 fn fresh(app: &App, session: &Session, device: DeviceId, token: &Token, audience: &str, now: Timestamp) -> Refresh {
-    let expires_at = (now + app.identity.session.refresh_idle.duration()).min(session.expires_at);
-    Refresh { hash: token.hash(), session: session.id, device, audience: audience.to_owned(), expires_at, used_at: None }
+    let (holder, audience) = (Holder::Device(device), audience.to_owned());
+    Refresh { hash: token.hash(), session: session.id, holder, audience, scopes: Vec::new(), expires_at: end(app, session, now), used_at: None }
+}
+
+/// Until when a refresh token of a session is good.
+pub(crate) fn end(app: &App, session: &Session, now: Timestamp) -> Timestamp {
+    (now + app.identity.session.refresh_idle.duration()).min(session.expires_at)
 }
 
 fn access(app: &App, session: &Session, audience: &str, now: Timestamp) -> Result<String, Error> {

@@ -142,6 +142,7 @@ impl House {
             mail: Some(Arc::<Post>::clone(&post)),
             sms: Some(Arc::<Post>::clone(&post)),
             outside: Vec::new(),
+            clients_http: None,
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

@@ -185,7 +185,7 @@ async fn what_gives_or_takes_power_asks_for_a_sign_in_that_is_fresh() {
         house.world.env.pass(std::time::Duration::from_secs(301));
         let ctx = Ctx { now: app.env().now(), ..ctx };
         let new = || NewAccount { email: "new@example.com".into(), name: "New".into(), password: None, roles: vec![] };
-        let client = || tutela_api::NewClient { name: "c".into(), scopes: vec!["events:write".into()], expires_at: None };
+        let client = || tutela_api::NewClient { name: "c".into(), scopes: vec!["events:write".into()], ..tutela_api::NewClient::default() };
         let way = tutela_core::AuthenticatorId::new(ctx.now, &mut { app.env() });
         let client_id = tutela_core::ClientId::new(ctx.now, &mut { app.env() });
         let refused: Vec<(&str, Result<(), Error>)> = vec![

@@ -3,8 +3,8 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use tutela_api::{Client, NewClient, Page, Problem};
-use tutela_app::client;
+use tutela_api::{Client, ClientOauth, ConsentedClient, NewClient, Page, Problem, RollClientKey};
+use tutela_app::{client, oauth};
 
 use super::{Body, Paging, id};
 use crate::{caller::Caller, problem::Answer, web::Web};
@@ -23,5 +23,36 @@ pub(crate) async fn create(State(web): State<Web>, caller: Caller, Body(new): Bo
 #[utoipa::path(delete, path = "/v1/clients/{id}", params(("id" = String, Path)), responses((status = 204), (status = "default", body = Problem)))]
 pub(crate) async fn revoke(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<StatusCode> {
     client::revoke(&web.app, &caller.ctx, id(&text, "client")?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(get, path = "/v1/clients/{id}", params(("id" = String, Path)), responses((status = 200, body = Client), (status = "default", body = Problem)))]
+pub(crate) async fn get(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<Json<Client>> {
+    Ok(Json(client::get(&web.app, &caller.ctx, id(&text, "client")?).await?))
+}
+
+#[utoipa::path(put, path = "/v1/clients/{id}/oauth", params(("id" = String, Path)), request_body = ClientOauth, responses((status = 200, body = Client), (status = "default", body = Problem)))]
+pub(crate) async fn set_oauth(State(web): State<Web>, caller: Caller, Path(text): Path<String>, Body(asked): Body<ClientOauth>) -> Answer<Json<Client>> {
+    Ok(Json(client::set_oauth(&web.app, &caller.ctx, id(&text, "client")?, asked).await?))
+}
+
+#[utoipa::path(post, path = "/v1/clients/{id}/key", params(("id" = String, Path)), request_body = RollClientKey, responses((status = 201, body = Client), (status = "default", body = Problem)))]
+pub(crate) async fn roll(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(wish): Body<RollClientKey>,
+) -> Answer<(StatusCode, Json<Client>)> {
+    Ok((StatusCode::CREATED, Json(client::roll(&web.app, &caller.ctx, id(&text, "client")?, wish).await?)))
+}
+
+#[utoipa::path(get, path = "/v1/me/clients", responses((status = 200, body = Vec<ConsentedClient>), (status = "default", body = Problem)))]
+pub(crate) async fn consented(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<ConsentedClient>>> {
+    Ok(Json(oauth::list_consents(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(delete, path = "/v1/me/clients/{id}", params(("id" = String, Path)), responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn withdraw(State(web): State<Web>, caller: Caller, Path(text): Path<String>) -> Answer<StatusCode> {
+    oauth::withdraw(&web.app, &caller.ctx, id(&text, "consent")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,7 +14,7 @@ use super::{T, failed, frame, html, outside, prove_again, see_other, show::when,
 use crate::{
     caller::{Browser, Caller},
     view::{
-        hosted::{AccountPage, AccountTab, ActivityPage, DevicesPage, OwnAuthenticator, OwnConnection, OwnDevice, OwnEvent, OwnSession, SecurityPage},
+        own::{AccountPage, AccountTab, ActivityPage, DevicesPage, OwnAuthenticator, OwnConnection, OwnDevice, OwnEvent, OwnSession, SecurityPage},
         part::{Count, Identifier},
     },
     web::Web,

@@ -15,9 +15,12 @@ mod console_ledger_read;
 mod console_ledger_sinks;
 mod console_people;
 mod console_person;
+mod destination;
 mod links;
+mod oauth;
 mod outside;
 mod own;
+pub(crate) use own::jwks;
 mod probe;
 mod setup;
 mod show;
@@ -52,10 +55,10 @@ pub(crate) fn own_host() -> Router<Web> {
         .route("/", get(|| async { Redirect::to("/account") }))
         .merge(sign_in())
         .merge(account())
+        .merge(applications())
         .route("/signed-out", get(own::signed_out))
         .route("/sign-out", get(own::sign_out_form).post(own::sign_out))
         .route("/set-up/{token}", get(setup::form).post(setup::complete))
-        .route("/.well-known/jwks.json", get(own::jwks))
         .route("/_tutela/assets/{name}", get(assets::serve))
 }
 
@@ -91,7 +94,23 @@ fn sign_in() -> Router<Web> {
 
 /// What other sites' forms and servers post to us: guarded by what it brings, not by where it comes from.
 pub(crate) fn from_elsewhere() -> Router<Web> {
-    Router::new().route("/sign-in/with/{name}/callback", post(outside::posted)).route("/sign-in/with/{name}/logout", post(outside::ended))
+    Router::new()
+        .route("/sign-in/with/{name}/callback", post(outside::posted))
+        .route("/sign-in/with/{name}/logout", post(outside::ended))
+        .route("/oauth/authorize", post(oauth::authorize_posted))
+        .route("/oauth/logout", post(oauth::logout_posted))
+}
+
+/// Signing in to applications; what their servers call is in `oauth.rs` beside this folder.
+fn applications() -> Router<Web> {
+    Router::new()
+        .route("/oauth/authorize", get(oauth::authorize))
+        .route("/oauth/continue", get(oauth::resume))
+        .route("/oauth/consent", get(|| async { Redirect::to("/account/apps") }).post(oauth::decide))
+        .route("/oauth/logout", get(oauth::logout))
+        .route("/oauth/logout/confirm", get(|| async { Redirect::to("/sign-out") }).post(oauth::logout_confirmed))
+        .route("/account/apps", get(oauth::apps))
+        .route("/account/apps/{id}/withdraw", get(|| async { Redirect::to("/account/apps") }).post(oauth::withdraw))
 }
 
 /// The own account.

@@ -105,7 +105,7 @@ pub(crate) async fn back(
     match federation::finish(&web.app, &caller.ctx, &visitor, &name, returned, cookie, token).await {
         Ok(Finished::Progress(progress, to)) => sign_in::lead_on(&web, &caller, *progress, &to).await,
         Ok(Finished::Offered(offer)) => see_other(&format!("/sign-in/connect?offer={offer}")),
-        Err(Error::Cancelled { to }) => sign_in::first(&web, &caller, to, String::new(), StatusCode::OK, Some(T.outside_cancelled.into())),
+        Err(Error::Cancelled { to }) => sign_in::first(&web, &caller, to, None, StatusCode::OK, Some(T.outside_cancelled.into())).await,
         Err(e) => not_there(&web, &e, ""),
     }
 }

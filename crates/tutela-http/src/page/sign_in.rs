@@ -13,13 +13,16 @@ use tutela_app::{
     Error,
     authenticator::PasskeyOffer,
     federation,
-    handover::{self, host_of},
     sign_in::{self, Next, Pending, Progress, Visitor},
 };
 use tutela_core::{AuthStrength, ErrorKind, Secret};
 use tutela_identity::{AuthenticatorKind, cookie::Cookie};
 
-use super::{T, failed, frame, html, outside, see_other, set_cookie, sign_in_link};
+use super::{
+    T,
+    destination::{self, OWN_PATH, go_on, is_own_path},
+    failed, frame, html, outside, see_other, set_cookie, sign_in_link,
+};
 use crate::{
     caller::{Browser, Caller, own_cookie},
     problem::status_of,
@@ -43,29 +46,29 @@ pub(crate) struct To {
 
 /// Asks for mail and password; who is signed in already, strongly enough, goes on at once.
 pub(crate) async fn form(State(web): State<Web>, caller: Caller, Query(to): Query<To>) -> Response {
-    let Some(identity) = &caller.identity else { return first(&web, &caller, to.to, String::new(), StatusCode::OK, None) };
-    let wanted = handover::read(&web.app, &to.to, caller.ctx.now).map(|t| t.wanted).unwrap_or_default();
+    let Some(identity) = &caller.identity else { return first(&web, &caller, to.to, None, StatusCode::OK, None).await };
+    let wanted = destination::read(&web, &caller, &to.to).await.wanted;
     if wanted.is_met(identity, caller.ctx.now) {
         return go_on(&web, &caller, &to.to).await;
     }
     see_other(&format!("/step-up?acr={}&factors={}&to={}", wanted.strength.acr(), wanted.factors, to.to))
 }
 
-pub(super) fn first(web: &Web, caller: &Caller, to: String, email: String, status: StatusCode, error: Option<String>) -> Response {
-    let origin = handover::read(&web.app, &to, caller.ctx.now).map(|t| t.origin);
+pub(super) async fn first(web: &Web, caller: &Caller, to: String, email: Option<String>, status: StatusCode, error: Option<String>) -> Response {
+    let leads = destination::read(web, caller, &to).await;
     let page_to = to.clone();
     let page = SignInPage {
         frame: frame(web),
         to,
-        app_name: origin.as_deref().map(|o| host_of(o).to_owned()),
+        app_name: leads.name,
         error,
-        email,
+        email: email.or(leads.hint).unwrap_or_default(),
         passkey: sign_in::offer_passkey(&web.app, &caller.ctx).ok().map(passkey_part),
         outside: outside::links(&federation::buttons(&web.app), &page_to, false),
         can_recover: web.app.can_mail(),
         can_sign_up: tutela_app::sign_up::is_open(&web.app),
     };
-    html(status, &page, origin.as_deref(), None)
+    html(status, &page, leads.origin.as_deref(), None)
 }
 
 pub(crate) fn passkey_part(offer: PasskeyOffer) -> PasskeyPart {
@@ -84,7 +87,7 @@ pub(crate) async fn password(State(web): State<Web>, caller: Caller, Browser(vis
     match sign_in::password(&web.app, &caller.ctx, &visitor, &typed.email, Secret::new(typed.password)).await {
         Ok(progress) => lead_on(&web, &caller, progress, &typed.to).await,
         Err(e) => {
-            let mut response = first(&web, &caller, typed.to, typed.email, status_of(e.kind()), Some(said(&e)));
+            let mut response = first(&web, &caller, typed.to, Some(typed.email), status_of(e.kind()), Some(said(&e))).await;
             retry_after(&mut response, &e);
             response
         }
@@ -137,30 +140,6 @@ pub(super) async fn lead_on(web: &Web, caller: &Caller, progress: Progress, to: 
     }
 }
 
-/// Back to the application that asked, to the page of ours, or to the account page.
-async fn go_on(web: &Web, caller: &Caller, to: &str) -> Response {
-    if let Some(offer) = to.strip_prefix(outside::OFFER) {
-        return see_other(&format!("/sign-in/connect?offer={offer}"));
-    }
-    if let Some(path) = to.strip_prefix(OWN_PATH).filter(|path| is_own_path(path)) {
-        return see_other(path);
-    }
-    let Some(login) = caller.ctx.principal.session().filter(|_| !to.is_empty()) else { return see_other("/account") };
-    match handover::issue(&web.app, &caller.ctx, login, to).await {
-        Ok(location) => see_other(&location),
-        Err(e) if e.kind() == ErrorKind::Invalid => see_other("/account"),
-        Err(e) => failed(web, &e),
-    }
-}
-
-/// Before a path of our own pages, where `to` is not a sealed transaction.
-const OWN_PATH: &str = "own:";
-
-/// A page of the account; nothing else may be led to from outside.
-fn is_own_path(path: &str) -> bool {
-    (path == "/account" || path.starts_with("/account/")) && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-".contains(&b)) && !path.contains("//")
-}
-
 fn next_url(to: &str, by: &str) -> String {
     let by = if by.is_empty() { String::new() } else { format!("&by={by}") };
     format!("/sign-in/next?to={to}{by}")
@@ -178,8 +157,8 @@ async fn step(web: &Web, caller: &Caller, visitor: &Visitor, token: &str, to: &T
         Err(e) if e.kind() == ErrorKind::NotFound => return over(web, &to.to),
         Err(e) => return failed(web, &e),
     };
-    let origin = handover::read(&web.app, &to.to, caller.ctx.now).map(|t| t.origin);
-    let form_to = origin.as_deref();
+    let leads = destination::read(web, caller, &to.to).await;
+    let form_to = leads.origin.as_deref();
     match &pending.next {
         Next::Challenge(kinds) => match challenge(web, caller, visitor, token, to, kinds, &pending, error).await {
             Ok(page) => html(status, &page, form_to, None),
@@ -376,7 +355,7 @@ pub(crate) async fn passkey(State(web): State<Web>, caller: Caller, Browser(visi
     if typed.second.is_empty() {
         return match sign_in::finish_passkey(&web.app, &caller.ctx, &visitor, None, &typed.sealed, &answer).await {
             Ok(progress) => lead_on(&web, &caller, progress, &typed.to).await,
-            Err(e) => first(&web, &caller, typed.to, String::new(), status_of(e.kind()), Some(said(&e))),
+            Err(e) => first(&web, &caller, typed.to, None, status_of(e.kind()), Some(said(&e))).await,
         };
     }
     let token = under_way!(headers, web);

@@ -6,11 +6,13 @@
 //! (`script-src 'self'`, Trusted Types). The console's `nonce` tells hx-csp which htmx elements are
 //! ours; the hosted pages need no htmx.
 
+pub mod apps;
 pub mod chart;
 pub mod console;
 pub mod hosted;
 pub mod keys;
 pub mod ledger;
+pub mod own;
 pub mod part;
 pub mod people;
 pub mod words;

@@ -41,6 +41,36 @@ words! {
     make_account = "Make an account";
     not_signed_in = "You could not be signed in because a part of this server does not answer. Try again in a moment.";
 
+    // Applications
+    consent = "Let this application in?";
+    consent_lead = "asks to learn of you, and to do:";
+    consent_later = "You can take it back at any time on your account page.";
+    why_consent = "You are here because an application that you are signing in to wants to know who you are.";
+    signed_in_as = "You are signed in as";
+    allow = "Allow";
+    deny = "Do not allow";
+    scope_openid = "Know you again by a number";
+    scope_profile = "Your name";
+    scope_email = "Your mail address";
+    scope_phone = "Your phone number";
+    scope_groups = "The groups you are in";
+    scope_roles = "The roles you hold here";
+    scope_offline = "Go on while you are not there, for up to the time that this server allows";
+    scope_other = "Act for you elsewhere";
+    apps = "Applications";
+    apps_tab = "Apps";
+    apps_lead = "These applications may learn of you what you have allowed them. Taking it back signs you out there.";
+    allowed_at = "Allowed";
+    withdraw = "Take back";
+    withdrawn = "Taken back: the application has nothing of yours from now on, but for what it wrote down before.";
+    no_apps = "No application has asked for anything yet.";
+    bad_request = "This application asked in a way that cannot be answered";
+    bad_request_advice = "Nothing was given to anybody. Go back to the application; if it happens again, tell whoever runs it what stands here.";
+    logout_asked = "asks to sign you out, here and everywhere this browser is signed in.";
+    logout_asked_by_nobody = "This ends your session here and everywhere this browser is signed in.";
+    why_logout = "You are here because an application wants to sign you out.";
+    stay = "Stay signed in";
+
     // Second step
     prove = "Prove that it is you";
     prove_again = "Prove again that it is you";

@@ -3,6 +3,7 @@
 mod account;
 mod credential;
 mod federation;
+mod oauth;
 
 use tutela_core::{AccountId, Class, ClientId, DeviceId, Event, EventType, Field, Occurrence, Outcome, Resource, SessionId, Severity, Subject, mapping};
 
@@ -18,10 +19,14 @@ pub use credential::{
     SessionStrengthened, SignInLocked, SignInUnlocked,
 };
 pub use federation::{OutsideConnected, OutsideDisconnected, OutsideRefused, SigningKeyMade, SigningKeyRevoked};
+pub use oauth::{
+    ClientChanged, ClientCodeReplayed, ClientConsentWithdrawn, ClientConsented, ClientKeyRolled, ClientLogoutTold, ClientLogoutUntold, ClientRefused,
+    ClientSignedIn, ClientSignedOut, ClientTokenIssued,
+};
 
 /// Every event type of identity.
 pub fn types() -> impl Iterator<Item = &'static EventType> {
-    TYPES.iter().chain(account::TYPES).chain(credential::TYPES).chain(federation::TYPES)
+    TYPES.iter().chain(account::TYPES).chain(credential::TYPES).chain(federation::TYPES).chain(oauth::TYPES)
 }
 
 const TYPES: &[EventType] = &[
@@ -155,22 +160,31 @@ pub struct ClientCreated<'a> {
     pub name: &'a str,
     /// What its key allows.
     pub scopes: &'a [String],
+    /// Where people are sent back to who sign in to it.
+    pub redirect_uris: Vec<String>,
 }
 
 impl Occurrence for ClientCreated<'_> {
     const TYPE: EventType = EventType {
         name: "client.created",
-        sentence: "An API key was issued to a program.",
+        sentence: "A program got a key for the API, or an application that people can sign in to was registered.",
         severity: Severity::Medium,
         class: Class::AUDIT,
         mapping: mapping::ENTITY_CREATE,
-        fields: &[Field::clear("name", r#""photos""#), Field::clear("scopes", r#"["events:write"]"#)],
+        fields: &[
+            Field::clear("name", r#""photos""#),
+            Field::clear("scopes", r#"["events:write"]"#),
+            Field::clear("redirect_uris", r#"["https://app.example.com/callback"]"#),
+        ],
     };
     fn fill(self, event: &mut Event) {
         event.action = Some("create".into());
         event.resource = Some(Resource::of("client", self.client));
         event.set("name", self.name);
         event.set("scopes", self.scopes.to_vec());
+        if !self.redirect_uris.is_empty() {
+            event.set("redirect_uris", self.redirect_uris);
+        }
     }
 }
 
@@ -183,7 +197,7 @@ pub struct ClientRevoked {
 impl Occurrence for ClientRevoked {
     const TYPE: EventType = EventType {
         name: "client.revoked",
-        sentence: "An API key stopped working because somebody revoked it.",
+        sentence: "A client was revoked: its keys stopped working, and the sessions that people had at it ended.",
         severity: Severity::Medium,
         class: Class::AUDIT,
         mapping: mapping::ENTITY_DISABLE,

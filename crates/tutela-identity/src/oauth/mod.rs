@@ -65,6 +65,8 @@ pub enum Code {
     UnsupportedGrantType,
     /// There is no such flow.
     UnsupportedResponseType,
+    /// Tokens of this kind cannot be revoked (RFC 7009 §2.2.1).
+    UnsupportedTokenType,
 }
 
 impl Code {
@@ -85,6 +87,7 @@ impl Code {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{Algorithm, Error};
 pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "groups", "roles", "offline_access"];
 const MOST_ADDRESSES: usize = 32;
 const MOST_AUDIENCES: usize = 32;
+const MOST_SCOPES: usize = 64;
 
 /// How a client gets tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,6 +70,11 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// Whether it proves itself with a secret of ours.
+    pub fn has_secret(&self) -> bool {
+        self.confidential && self.jwks.is_none()
+    }
+
     /// Refuses what cannot work, or should not.
     pub fn check(&self) -> Result<(), Error> {
         let invalid = |field: &'static str, why: String| Err(Error::invalid(field, why));
@@ -88,8 +94,15 @@ impl Registration {
         if self.redirect_uris.len() > MOST_ADDRESSES || self.post_logout_redirect_uris.len() > MOST_ADDRESSES {
             return invalid("redirect_uris", format!("a client has at most {MOST_ADDRESSES} addresses"));
         }
-        if let Some(unknown) = self.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
-            return invalid("scopes", format!("`{unknown}` is not a scope; known are {}", SCOPES.join(", ")));
+        if self.scopes.len() > MOST_SCOPES {
+            return invalid("scopes", format!("a client has at most {MOST_SCOPES} scopes"));
+        }
+        if let Some(unknown) = self.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str()) && !is_of_an_api(scope)) {
+            let known = SCOPES.join(", ");
+            return invalid(
+                "scopes",
+                format!("`{unknown}` is not a scope; known are {known}, and those of an API of yours, with a `:` or `.` in it, such as `photos:read`"),
+            );
         }
         if self.audiences.len() > MOST_AUDIENCES
             || self.audiences.iter().any(|name| name.is_empty() || name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()))
@@ -107,4 +120,10 @@ impl Registration {
         }
         Ok(())
     }
+}
+
+/// A scope of an operator's own API (RFC 6749 §3.3 says what characters it may have).
+fn is_of_an_api(scope: &str) -> bool {
+    let fine = scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    fine && scope.len() <= 128 && scope.contains([':', '.'])
 }

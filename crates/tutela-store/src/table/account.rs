@@ -254,7 +254,7 @@ impl Changeset {
     pub fn account_delete(self, id: AccountId) -> Self {
         let rows =
             [&ACCOUNT_DROP_REFRESH, &ACCOUNT_DROP_CODES, &ACCOUNT_DROP_SESSIONS, &ACCOUNT_DROP_AUTHENTICATORS, &ACCOUNT_DROP_DEVICES, &ACCOUNT_DROP_LINKS];
-        let gone = rows.into_iter().fold(self.outside_delete_by_account(id), |set, sql| set.run(sql, params![id.0], Expect::Any));
+        let gone = rows.into_iter().fold(self.outside_delete_by_account(id).oauth_delete_by_account(id), |set, sql| set.run(sql, params![id.0], Expect::Any));
         gone.sign_in_end_by_account(id)
             .grant_delete_by_account(id)
             .group_leave_all(id)

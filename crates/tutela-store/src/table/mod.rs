@@ -24,6 +24,7 @@ pub(crate) mod key_version;
 pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod message;
+pub(crate) mod oauth;
 pub(crate) mod outbox;
 pub(crate) mod outside;
 pub(crate) mod refresh;

@@ -1,5 +1,5 @@
-use tutela_core::{DeviceId, SessionId, Timestamp};
-use tutela_identity::{Refresh, Session, TokenHash};
+use tutela_core::{ClientId, DeviceId, SessionId, Timestamp};
+use tutela_identity::{Holder, Refresh, Session, TokenHash};
 
 use crate::{
     Changeset, Error, Expect, Store,
@@ -11,8 +11,9 @@ use crate::{
 statements! {
     REFRESH_DEVICE (Bytes, Bytes) = "SELECT d.id FROM device d JOIN session s ON s.account_id = d.account_id JOIN refresh_token r ON r.session_id = s.id
         WHERE r.hash = $1 AND d.token_hash = $2";
-    REFRESH_GET (Bytes) = "SELECT hash, session_id, device_id, audience, expires_at, used_at FROM refresh_token WHERE hash = $1";
-    REFRESH_INSERT (Bytes, Id, Id, Text, Time) = "INSERT INTO refresh_token (hash, session_id, device_id, audience, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    REFRESH_GET (Bytes) = "SELECT hash, session_id, device_id, client_id, audience, scopes, expires_at, used_at FROM refresh_token WHERE hash = $1";
+    REFRESH_INSERT (Bytes, Id, Id, Id, Text, Json, Time) =
+        "INSERT INTO refresh_token (hash, session_id, device_id, client_id, audience, scopes, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     REFRESH_SPEND (Bytes, Time) = "UPDATE refresh_token SET used_at = $2 WHERE hash = $1 AND used_at IS NULL";
     REFRESH_SWEEP (Time) = "DELETE FROM refresh_token WHERE expires_at <= $1";
 }
@@ -34,6 +35,13 @@ impl Store {
         self.opt(&REFRESH_GET, params![hash]).await?.as_ref().map(refresh).transpose()
     }
 
+    /// A refresh token with its session.
+    pub async fn refresh_get_with_session(&self, hash: TokenHash) -> Result<Option<(Refresh, Session)>, Error> {
+        let [tokens, sessions] = self.several([(&REFRESH_GET, params![hash]), (&SESSION_GET_BY_REFRESH, params![hash])]).await?;
+        let (Some(token), Some(found)) = (tokens.first(), sessions.first()) else { return Ok(None) };
+        Ok(Some((refresh(token)?, session(found)?)))
+    }
+
     /// A refresh token with its session and the device that brings it.
     pub async fn refresh_get_brought(&self, hash: TokenHash, device: Option<TokenHash>) -> Result<Option<RefreshBrought>, Error> {
         let asked = [(&REFRESH_GET, params![hash]), (&SESSION_GET_BY_REFRESH, params![hash]), (&REFRESH_DEVICE, params![hash, device.unwrap_or_default()])];
@@ -45,20 +53,31 @@ impl Store {
 }
 
 fn refresh(row: &Row) -> Result<Refresh, Error> {
+    let holder = match (row.get(2)?, row.get(3)?) {
+        (Some(device), None) => Holder::Device(DeviceId(device)),
+        (None, Some(client)) => Holder::Client(ClientId(client)),
+        _ => return Err(Error::Decode("a refresh token has one holder".into())),
+    };
     Ok(Refresh {
         hash: row.get(0)?,
         session: SessionId(row.get(1)?),
-        device: DeviceId(row.get(2)?),
-        audience: row.get(3)?,
-        expires_at: row.get(4)?,
-        used_at: row.get(5)?,
+        holder,
+        audience: row.get(4)?,
+        scopes: row.get(5)?,
+        expires_at: row.get(6)?,
+        used_at: row.get(7)?,
     })
 }
 
 impl Changeset {
     /// Keeps a new refresh token.
     pub fn refresh_insert(self, token: &Refresh) -> Self {
-        self.run(&REFRESH_INSERT, params![token.hash, token.session.0, token.device.0, &token.audience, token.expires_at], Expect::Any)
+        let (device, client) = match token.holder {
+            Holder::Client(id) => (None, Some(id.0)),
+            Holder::Device(id) => (Some(id.0), None),
+        };
+        let params = params![token.hash, token.session.0, device, client, &token.audience, &token.scopes[..], token.expires_at];
+        self.run(&REFRESH_INSERT, params, Expect::Any)
     }
 
     /// Uses up a refresh token; of many that try, one succeeds.

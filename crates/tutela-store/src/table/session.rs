@@ -15,6 +15,9 @@ statements! {
     SESSION_COUNT_LIVE (Time) = "SELECT count(*) FROM session WHERE id = login AND ended_at IS NULL AND idle_until > $1 AND expires_at > $1";
     SESSION_END_BY_ACCOUNT (Id, Time) = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL";
     SESSION_END_BY_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE login = $1 AND ended_at IS NULL";
+    SESSION_END_ON_HOST (Id, Text, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND host = $2 AND ended_at IS NULL";
+    SESSION_END_EVERYBODY (Text, Time) = "UPDATE session SET ended_at = $2 WHERE host = $1 AND ended_at IS NULL";
+    SESSION_END_PART (Id, Time) = "UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     SESSION_END_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE id = $1 AND login = $1 AND ended_at IS NULL";
     SESSION_GET (Id) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session WHERE id = $1";
     SESSION_GET_BY_REFRESH (Bytes) = "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
@@ -29,6 +32,9 @@ statements! {
     SESSION_LIST_BY_ACCOUNT (Id, Time, Int) =
         "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
          WHERE account_id = $1 AND id = login AND ended_at IS NULL AND idle_until > $2 AND expires_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3";
+    SESSION_LIST_BY_HOST (Id, Text, Time) =
+        "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
+         WHERE account_id = $1 AND host = $2 AND ended_at IS NULL AND expires_at > $3 ORDER BY id LIMIT 1000";
     SESSION_LIST_HOSTS (Id) = "SELECT DISTINCT host FROM session WHERE login = $1 AND ended_at IS NULL ORDER BY host";
     SESSION_SWEEP (Time) = "DELETE FROM session WHERE expires_at <= $1 AND id <> login";
     SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL
@@ -68,6 +74,11 @@ impl Store {
     /// Live login sessions of one account, newest first.
     pub async fn session_list_by_account(&self, account: AccountId, limit: u32, now: Timestamp) -> Result<Vec<SessionView>, Error> {
         self.session_views(self.all(&SESSION_LIST_BY_ACCOUNT, params![account.0, now, i64::from(limit)]).await?).await
+    }
+
+    /// What an account has on one host that has not ended, logins and parts of them.
+    pub async fn session_list_by_host(&self, account: AccountId, host: &str, now: Timestamp) -> Result<Vec<Session>, Error> {
+        self.all(&SESSION_LIST_BY_HOST, params![account.0, host, now]).await?.iter().map(session).collect()
     }
 
     /// Number of live login sessions.
@@ -120,6 +131,21 @@ impl Changeset {
         self.run(&SESSION_END_LOGIN, params![login.0, now], Expect::One("the session has ended already"))
             .run(&SESSION_END_BY_LOGIN, params![login.0, now], Expect::Any)
             .announce("session", login)
+    }
+
+    /// Ends one part of a login; the rest of it lives on.
+    pub fn session_end_part(self, part: SessionId, login: SessionId, now: Timestamp) -> Self {
+        self.run(&SESSION_END_PART, params![part.0, now], Expect::One("the session has ended already")).announce("session", login)
+    }
+
+    /// Ends what everybody has on one host.
+    pub fn session_end_everybody_on_host(self, host: &str, now: Timestamp) -> Self {
+        self.run(&SESSION_END_EVERYBODY, params![host, now], Expect::Any)
+    }
+
+    /// Ends what an account has on one host, logins and parts of them.
+    pub fn session_end_on_host(self, account: AccountId, host: &str, now: Timestamp) -> Self {
+        self.run(&SESSION_END_ON_HOST, params![account.0, host, now], Expect::Any).announce("account", account)
     }
 
     /// As [`session_end`](Self::session_end), where it may have ended already.

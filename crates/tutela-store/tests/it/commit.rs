@@ -132,8 +132,11 @@ async fn what_was_written_is_read_back_the_same() {
     for world in engines().await {
         let store = world.open().await.unwrap();
         let (env, now): (&dyn Env, _) = (&*world.env, world.env.now());
-        let client = Client::new(ClientId::new(now, &mut { env }), "photos", vec!["events:write".into()], None, &["events:write"], now).unwrap();
-        store.commit(Changeset::of(world.record("client", &[])).client_insert(&client, [9; 32])).await.unwrap();
+        let client = Client::new(ClientId::new(now, &mut { env }), "photos", vec!["events:write".into()], None, None, &["events:write"], now).unwrap();
+        store
+            .commit(Changeset::of(world.record("client", &[])).client_insert(&client).client_key_insert(client.id, [9; 32], now, client.expires_at.unwrap()))
+            .await
+            .unwrap();
         let found = store.client_get_by_key([9; 32]).await.unwrap().unwrap();
         assert_eq!((found.client, found.revoked_at), (client.clone(), None));
         store.commit(Changeset::of(world.record("revoke", &[])).client_revoke(client.id, now)).await.unwrap();

@@ -1,7 +1,7 @@
 //! `admin`, `account`, `client`, `role`, `session`: through the admin socket of the running server.
 
 use clap::Subcommand;
-use tutela_api::{NewAccount, NewClient, Role};
+use tutela_api::{NewAccount, Role};
 use tutela_client::Client;
 
 use super::{
@@ -89,28 +89,6 @@ pub enum AccountCommand {
         id: String,
         /// The roles it shall hold
         roles: Vec<String>,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum ClientCommand {
-    /// Issue an API key; it is shown once
-    Create {
-        /// Name in the console and the ledger
-        name: String,
-        /// Permission the key carries, for example events:write; may be given several times
-        #[arg(long = "scope", value_name = "PERMISSION", required = true)]
-        scopes: Vec<String>,
-        /// Until when it works (RFC 3339); 90 days where absent
-        #[arg(long, value_name = "TIME")]
-        expires_at: Option<String>,
-    },
-    /// List clients whose keys work
-    List,
-    /// Stop a key
-    Revoke {
-        /// Client id
-        id: String,
     },
 }
 
@@ -208,24 +186,6 @@ pub async fn account(command: AccountCommand, client: &Client, output: Output) -
         AccountCommand::Roles { id, roles } => {
             client.account_set_roles(&id, &roles).await?;
             output.one(&roles, &format!("account {id} holds: {}", roles.join(", ")));
-        }
-    }
-    Ok(())
-}
-
-pub async fn client(command: ClientCommand, client: &Client, output: Output) -> Result<(), Error> {
-    match command {
-        ClientCommand::Create { name, scopes, expires_at } => {
-            let made = client.client_create(&NewClient { name, scopes, expires_at }).await?;
-            output.one(&made, &format!("{}\nthe key is shown only now; it works until {}", made.api_key.clone().unwrap_or_default(), made.expires_at));
-        }
-        ClientCommand::List => {
-            let page = client.clients().await?;
-            output.list(&page.items, &["id", "name", "scopes", "expires"], |c| vec![c.id.clone(), c.name.clone(), c.scopes.join(" "), c.expires_at.clone()]);
-        }
-        ClientCommand::Revoke { id } => {
-            client.client_revoke(&id).await?;
-            output.one(&id, &format!("the key of client {id} has stopped working"));
         }
     }
     Ok(())

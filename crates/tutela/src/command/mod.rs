@@ -8,6 +8,7 @@ mod audit_verify;
 mod audit_verify_export;
 mod backup;
 mod breach_list;
+mod client;
 mod crypto;
 mod crypto_rewrap;
 mod federation;
@@ -61,7 +62,7 @@ enum Command {
     BreachList(breach_list::BreachListCommand),
     /// API keys of programs
     #[command(subcommand)]
-    Client(account::ClientCommand),
+    Client(client::ClientCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(setup::ConfigCommand),
@@ -123,7 +124,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Audit(command) => audit::run(command, load, output).await,
         Command::Backup(command) => backup::backup(command, load, output).await,
         Command::BreachList(command) => breach_list::run(command, load()?, output).await,
-        Command::Client(command) => account::client(command, &client()?, output).await,
+        Command::Client(command) => client::client(command, &client()?, output).await,
         Command::Config(command) => setup::config(&command, load),
         Command::Crypto(command) => crypto::run(command, &client()?).await,
         #[cfg(feature = "demo")]

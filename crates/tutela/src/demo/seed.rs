@@ -55,7 +55,7 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     auditing(app, &ctx).await?;
     let scopes =
         ["crypto:decrypt", "crypto:encrypt", "events:write", "keys:read", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
-    let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, expires_at: None }).await?;
+    let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, ..NewClient::default() }).await?;
     let seeded = Seeded { people, api_key: key.api_key.unwrap_or_default() };
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).map_err(|e| at(&file, &e))?;
     let text = serde_json::to_string_pretty(&seeded).map_err(|e| Error::Failed(e.to_string()))?;

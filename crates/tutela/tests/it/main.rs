@@ -25,6 +25,8 @@ mod import;
 mod keys;
 /// Mail through a real server, and a process that dies while it sends.
 mod mail;
+/// Being a provider: applications that people sign in to, with the certified client of npm.
+mod oauth;
 /// OCSF exports against the schema's own files.
 mod ocsf;
 /// A person with a browser, a mailbox and an app.

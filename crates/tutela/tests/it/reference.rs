@@ -50,6 +50,7 @@ fn every_occurrence_is_registered() {
         "crates/tutela-identity/src/event/account.rs",
         "crates/tutela-identity/src/event/credential.rs",
         "crates/tutela-identity/src/event/federation.rs",
+        "crates/tutela-identity/src/event/oauth.rs",
         "crates/tutela-kms/src/event.rs",
     ];
     assert_eq!(grep("^occurrences! {"), tables);
