@@ -31,6 +31,7 @@ async function build() {
   const provider = new Provider(issuer, {
     jwks: await keys(),
     clients: [
+      { client_id: 'robot', client_secret: 'of the robot', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
       {
         client_id: 'tutela',
         client_secret: 'a secret with + & = in it',
@@ -45,6 +46,13 @@ async function build() {
       },
     ].map((client) => Object.fromEntries(Object.entries(client).filter(([name, value]) => value !== undefined && !(name === 'client_secret' && wish.auth === 'private_key_jwt')))),
     features: {
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => undefined,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, audience) => ({ audience, scope: 'invoices:read', accessTokenFormat: 'jwt', jwt: { sign: { alg: wish.algorithm ?? 'RS256' } } }),
+      },
       devInteractions: { enabled: false },
       pushedAuthorizationRequests: { enabled: wish.par ?? false },
       backchannelLogout: { enabled: true },

@@ -8,13 +8,17 @@ use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{
     ClientId, Principal, SessionId, Timestamp,
-    seam::{BoxFuture, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart, Wanted},
+    seam::{BoxFuture, Caller, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart, TokenClient, TokenFacts, Wanted, Who},
 };
 use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
 use tutela_store::Changeset;
 use uuid::Uuid;
 
-use crate::{App, Ctx, Error, handover, session};
+use crate::{
+    App, Ctx, Error,
+    federation::{self, Foreign},
+    handover, oauth, session,
+};
 
 /// How old an answer may be at the most.
 pub(crate) const STALENESS: Duration = Duration::from_secs(5);
@@ -35,11 +39,11 @@ pub struct Live {
 #[derive(Debug, Clone)]
 pub enum Bearer {
     /// Good; it is a client's own.
-    Client(Client),
+    Client(Client, Box<AccessClaims>),
     /// None of ours.
     Foreign,
     /// Good; the session it belongs to lives.
-    Live(Live),
+    Live(Live, Box<AccessClaims>),
     /// Ours, and not good.
     Refused,
 }
@@ -106,8 +110,11 @@ impl App {
             Err(_) => return Ok(Bearer::Refused),
         };
         match claims.sid.as_deref().map(str::parse::<SessionId>) {
-            Some(Ok(session)) => Ok(self.live_login(session, now).await?.map_or(Bearer::Refused, Bearer::Live)),
-            None if claims.sub == claims.client_id => Ok(self.client_by_id(&claims.client_id, now).await?.map_or(Bearer::Refused, Bearer::Client)),
+            Some(Ok(session)) => Ok(self.live_login(session, now).await?.map_or(Bearer::Refused, |live| Bearer::Live(live, Box::new(claims)))),
+            None if claims.sub == claims.client_id => {
+                let client = self.client_by_id(&claims.client_id, now).await?;
+                Ok(client.map_or(Bearer::Refused, |client| Bearer::Client(client, Box::new(claims))))
+            }
             None | Some(Err(_)) => Ok(Bearer::Refused),
         }
     }
@@ -174,21 +181,76 @@ impl App {
         }
     }
 
-    fn identity_claims(&self, identity: &Identity, route: &str, now: Timestamp) -> IdentityClaims {
-        IdentityClaims {
+    fn identity_claims(&self, caller: &Caller, route: &str, now: Timestamp) -> IdentityClaims {
+        let client = caller.token.as_ref().and_then(|token| token.client.as_ref());
+        let nobody = IdentityClaims {
             iss: self.urls.public.clone(),
             aud: route.to_owned(),
-            sub: identity.account.to_string(),
-            sid: identity.session.to_string(),
-            name: identity.name.clone(),
-            email: identity.email.clone(),
-            roles: identity.roles.clone(),
-            permissions: identity.grants.iter().map(str::to_owned).collect(),
-            acr: identity.strength.acr().to_owned(),
-            amr: identity.methods.clone(),
-            auth_time: identity.auth_time.secs(),
+            sub: String::new(),
+            sid: String::new(),
+            client_id: client.map(|client| client.id.clone()),
+            idp: None,
+            scope: caller.token.as_ref().map(|token| token.scopes.join(" ")).unwrap_or_default(),
+            name: String::new(),
+            email: String::new(),
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            acr: String::new(),
+            amr: Vec::new(),
+            auth_time: 0,
             iat: now.secs(),
             exp: now.secs() + IDENTITY_LIFE,
+        };
+        match &caller.who {
+            Who::Client => {
+                let (sub, name) = client.map(|client| (client.id.clone(), client.name.clone().unwrap_or_default())).unwrap_or_default();
+                IdentityClaims { sub, name, ..nobody }
+            }
+            Who::Outside { issuer, subject } => IdentityClaims { sub: subject.clone(), idp: Some(issuer.clone()), ..nobody },
+            Who::Person(identity) => IdentityClaims {
+                sub: identity.account.to_string(),
+                sid: identity.session.to_string(),
+                name: identity.name.clone(),
+                email: identity.email.clone(),
+                roles: identity.roles.clone(),
+                permissions: identity.grants.iter().map(str::to_owned).collect(),
+                acr: identity.strength.acr().to_owned(),
+                amr: identity.methods.clone(),
+                auth_time: identity.auth_time.secs(),
+                ..nobody
+            },
+        }
+    }
+
+    /// What a token is worth for a guarded application.
+    async fn prove(&self, token: &str, audience: &str, issuers: &[String], now: Timestamp) -> Result<Proof, Error> {
+        let facts = |claims: &AccessClaims, client: Option<Client>| {
+            let scopes = claims.scope.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            TokenFacts { client: client.map(|client| TokenClient { id: client.id.to_string(), name: Some(client.name) }), scopes }
+        };
+        let good = |who, token| Ok(Proof::Good(Box::new(Caller { who, token: Some(token) })));
+        match self.live_token(token, audience, now).await? {
+            Bearer::Refused => Ok(Proof::Refused),
+            Bearer::Client(client, claims) => good(Who::Client, facts(&claims, Some(client))),
+            Bearer::Live(live, claims) => {
+                let client = match oauth::client_of(&live.session.host) {
+                    Some(id) => match self.client_by_id(&id.to_string(), now).await? {
+                        Some(client) => Some(client),
+                        None => return Ok(Proof::Refused),
+                    },
+                    None => None,
+                };
+                good(Who::Person(live.identity), facts(&claims, client))
+            }
+            Bearer::Foreign => Ok(match federation::prove(self, token, issuers, now).await? {
+                Foreign::Unknown => Proof::Foreign,
+                Foreign::Refused => Proof::Refused,
+                Foreign::Good { issuer, holder } => {
+                    let client = holder.client.map(|id| TokenClient { id, name: None });
+                    let token = Some(TokenFacts { client, scopes: holder.scopes });
+                    Proof::Good(Box::new(Caller { who: Who::Outside { issuer, subject: holder.subject }, token }))
+                }
+            }),
         }
     }
 }
@@ -202,14 +264,8 @@ impl RequestPolicy for App {
         Box::pin(async move { self.live_session(host, token, now).await.map(|live| live.map(|l| l.identity)).map_err(refusal) })
     }
 
-    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
-        Box::pin(async move {
-            Ok(match self.live_token(token, audience, now).await.map_err(refusal)? {
-                Bearer::Client(_) | Bearer::Refused => Proof::Refused,
-                Bearer::Foreign => Proof::Foreign,
-                Bearer::Live(live) => Proof::Identity(live.identity),
-            })
-        })
+    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, issuers: &'a [String], now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
+        Box::pin(async move { self.prove(token, audience, issuers, now).await.map_err(refusal) })
     }
 
     fn begin_sign_in(&self, origin: &str, return_to: &str, wanted: Wanted, now: Timestamp) -> SignInStart {
@@ -230,7 +286,10 @@ impl RequestPolicy for App {
         })
     }
 
-    fn identity_token(&self, identity: &Arc<Identity>, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal> {
+    fn identity_token(&self, caller: &Caller, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal> {
+        let make = || self.signer().sign(&self.identity_claims(caller, route, now), now).map(Arc::from).map_err(|_| Refusal::Unavailable);
+        // One token serves the requests of a browser's session for a while.
+        let (Who::Person(identity), None) = (&caller.who, &caller.token) else { return make() };
         let key = (identity.session, Arc::from(route));
         if let Some((token, made_at)) = self.sessions.tokens.get(&key)
             && now >= made_at
@@ -239,7 +298,7 @@ impl RequestPolicy for App {
         {
             return Ok(token);
         }
-        let token: Arc<str> = self.signer().sign(&self.identity_claims(identity, route, now), now).map_err(|_| Refusal::Unavailable)?.into();
+        let token: Arc<str> = make()?;
         self.sessions.tokens.insert(key, (Arc::clone(&token), now));
         Ok(token)
     }

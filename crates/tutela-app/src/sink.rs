@@ -133,7 +133,7 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
     let mut event = Event::named(Cow::Borrowed(REQUEST.name), id, now);
     event.time = record.time;
     event.class = REQUEST.class;
-    event.actor = record.account.map_or(Actor::Anonymous, Actor::Account);
+    event.actor = record.actor.clone();
     event.source = Source { ip: Some(Pii::new(record.ip)), user_agent: record.user_agent.clone().map(Pii::new) };
     event.outcome = match record.status {
         401 | 403 | 421 | 429 => Outcome::Denied,

@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AuthStrength, Grants, SessionId, Timestamp};
+use crate::{AccountId, Actor, AuthStrength, Grants, Pii, SessionId, Timestamp};
 
 /// A boxed future, so that the seams can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -63,8 +63,8 @@ pub trait RequestPolicy: Send + Sync {
     /// Who the holder of a guarded host's session token is. `Ok(None)`: nobody, or no longer.
     fn session<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<Identity>>, Refusal>>;
 
-    /// Who the holder of an access token for `audience` is.
-    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>>;
+    /// Who the holder of an access token for `audience` is; tokens of these outside `issuers` count too.
+    fn access_token<'a>(&'a self, token: &'a str, audience: &'a str, issuers: &'a [String], now: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>>;
 
     /// Where a browser is sent that has no session, or none that is `wanted`, and the transaction cookie it must bring back.
     fn begin_sign_in(&self, origin: &str, return_to: &str, wanted: Wanted, now: Timestamp) -> SignInStart;
@@ -76,18 +76,88 @@ pub trait RequestPolicy: Send + Sync {
     fn sign_out<'a>(&'a self, host: &'a str, token: &'a str, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>>;
 
     /// A signed statement for the upstream of `route` who this is; at most 60 s of life.
-    fn identity_token(&self, identity: &Arc<Identity>, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
+    fn identity_token(&self, caller: &Caller, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
 }
 
 /// What an access token is worth.
 #[derive(Debug, Clone)]
 pub enum Proof {
-    /// It is none of ours; somebody else may know it.
+    /// It is none that we know; somebody else may.
     Foreign,
     /// It is good, and this is its holder.
-    Identity(Arc<Identity>),
-    /// It is ours, and expired, revoked or for somebody else.
+    Good(Box<Caller>),
+    /// It is ours or a named issuer's, and expired, revoked or for somebody else.
     Refused,
+}
+
+/// Who asks a guarded application for something.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub who: Who,
+    /// What their access token says beside that; nothing where it is a browser's session.
+    pub token: Option<TokenFacts>,
+}
+
+/// Somebody who asks.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// A client that acts for itself.
+    Client,
+    /// Somebody whom an outside issuer vouches for; what they may do here nobody has said.
+    Outside {
+        /// Name of the issuer in the configuration.
+        issuer: String,
+        /// What it calls them.
+        subject: String,
+    },
+    /// A person with an account.
+    Person(Arc<Identity>),
+}
+
+/// What an access token says of how it came about.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFacts {
+    /// The client that holds it: its id here, or what the outside issuer calls it.
+    pub client: Option<TokenClient>,
+    /// What it is for.
+    pub scopes: Vec<String>,
+}
+
+/// The client that holds a token.
+#[derive(Debug, Clone)]
+pub struct TokenClient {
+    /// Its id.
+    pub id: String,
+    /// Its name, where it is one of ours.
+    pub name: Option<String>,
+}
+
+impl Caller {
+    /// A person with a browser's session.
+    pub fn session(identity: Arc<Identity>) -> Self {
+        Self { who: Who::Person(identity), token: None }
+    }
+
+    /// The person, where it is one with an account.
+    pub fn person(&self) -> Option<&Arc<Identity>> {
+        match &self.who {
+            Who::Person(identity) => Some(identity),
+            Who::Client | Who::Outside { .. } => None,
+        }
+    }
+
+    /// As whom the ledger knows them.
+    pub fn actor(&self) -> Actor {
+        match &self.who {
+            Who::Person(identity) => Actor::Account(identity.account),
+            Who::Outside { issuer, subject } => Actor::External { namespace: issuer.clone(), value: Pii::new(subject.clone()) },
+            Who::Client => {
+                let id = self.token.as_ref().and_then(|token| token.client.as_ref()).and_then(|client| client.id.parse().ok());
+                id.map_or(Actor::Anonymous, Actor::Client)
+            }
+        }
+    }
 }
 
 /// How strong and how fresh a sign-in has to be.
@@ -128,6 +198,8 @@ pub struct Identity {
     pub email: String,
     /// Roles by name.
     pub roles: Vec<String>,
+    /// Groups by name.
+    pub groups: Vec<String>,
     /// What the roles allow.
     pub grants: Grants,
     /// How strongly the person proved who they are.
@@ -200,7 +272,7 @@ pub struct RequestRecord {
     /// Status of the answer; 0 where the client left before one.
     pub status: u16,
     /// Who asked.
-    pub account: Option<AccountId>,
+    pub actor: Actor,
     /// The peer's address.
     pub ip: IpAddr,
     /// The `User-Agent` header, at most 256 bytes.

@@ -59,6 +59,18 @@ pub struct RouteConfig {
     /// How long ago the person may have proven who they are, for example `5m`; as long as the session lives where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
+    /// Groups of which a person has to be in one; any where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Clients, by id or name, through one of which a request has to come: with an access token that a person let it have, or with its own. A browser's session does not pass then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<String>,
+    /// Scopes that an access token of a client or of an outside issuer has to carry, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Outside issuers whose access tokens pass too: names of `identity.openid` sections with an `api_audience`. Their holders have no account here, so routes that ask for a permission, a group or a stronger sign-in refuse them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
     /// Most bytes of a request body; 1 GiB where absent.
     #[serde(default = "gibibyte")]
     pub max_body_bytes: u64,

@@ -1,12 +1,12 @@
 //! Signing in on a guarded host, and telling the upstream who asks.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use tutela_core::{
     AuthStrength, Timestamp,
-    seam::{Identity, Proof, Refusal, RequestPolicy, SignInAnswer, Wanted},
+    seam::{Caller, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, Wanted, Who},
 };
 use tutela_identity::cookie::{Cookie, Cookies};
 
@@ -28,25 +28,28 @@ pub(crate) struct Door<'a> {
     pub cookies: Cookies,
 }
 
-/// Who asks, by session cookie or by an access token of ours; `Err` is the answer to send where that cannot be told.
-pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, route: &str, now: Timestamp) -> Result<Option<Arc<Identity>>, Response<Body>> {
+/// Who asks, by session cookie or by an access token; `Err` is the answer to send where that cannot be told.
+pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, route: &Route, now: Timestamp) -> Result<Option<Caller>, Response<Body>> {
     if let Some(token) = bearer(headers) {
-        match door.policy.access_token(token, route, now).await {
-            Ok(Proof::Identity(identity)) => {
+        match door.policy.access_token(token, &route.name, &route.issuers, now).await {
+            Ok(Proof::Good(caller)) => {
                 // The application learns who asks from us; the token would let it ask in the person's name.
                 headers.remove(header::AUTHORIZATION);
-                return Ok(Some(identity));
+                return Ok(Some(*caller));
             }
             Ok(Proof::Refused) => {
                 let detail = "The access token is expired, revoked, or for another application. Get a new one.";
-                return Err(answer(wants_page(headers), StatusCode::UNAUTHORIZED, "unauthenticated", "The access token is not good", detail));
+                let mut refused = answer(wants_page(headers), StatusCode::UNAUTHORIZED, "unauthenticated", "The access token is not good", detail);
+                refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\", error=\"invalid_token\""));
+                return Err(refused);
             }
             Ok(Proof::Foreign) => {}
             Err(_) => return Err(unavailable(headers)),
         }
     }
     let Some(token) = own_cookie(headers, door.cookies, Cookie::GuardedSession) else { return Ok(None) };
-    door.policy.session(host, token, now).await.map_err(|_| unavailable(headers))
+    let found = door.policy.session(host, token, now).await.map_err(|_| unavailable(headers))?;
+    Ok(found.map(Caller::session))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -56,25 +59,53 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether the caller may pass; `Err` is the answer to send.
-pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Identity>, request: &Seen<'_>) -> Result<(), Response<Body>> {
-    let page = wants_page(request.headers);
-    match (&route.require, caller) {
-        (Require::Public, None) => Ok(()),
-        (Require::Public | Require::SignedIn, Some(identity)) => check_strength(door, route, identity, request),
-        (Require::Permission(permission), Some(identity)) if identity.grants.allow(permission) || identity.roles.contains(permission) => {
-            check_strength(door, route, identity, request)
-        }
-        (Require::Permission(_), Some(_)) => Err(answer(
-            page,
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "Your roles do not allow this",
-            "Ask an administrator of this application for access. That you asked is on record.",
-        )),
-        (Require::Permission(_) | Require::SignedIn, None) => {
-            Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in."))
-        }
+pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, request: &Seen<'_>) -> Result<(), Response<Body>> {
+    let Some(caller) = caller else {
+        let open = route.require == Require::Public && route.clients.is_empty() && route.groups.is_empty();
+        return if open { Ok(()) } else { Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in.")) };
+    };
+    let no = |title: &str, detail: &str| Err(answer(wants_page(request.headers), StatusCode::FORBIDDEN, "forbidden", title, detail));
+    if !comes_through(route, caller) {
+        return no("Not from here", "This is for named applications only, with an access token.");
     }
+    if let Some(missing) = missing_scope(route, caller) {
+        let mut refused =
+            answer(false, StatusCode::FORBIDDEN, "forbidden", "The access token does not reach so far", "Ask for a token with the scope that this needs.");
+        // RFC 6750 §3.1.
+        if let Ok(value) = HeaderValue::from_str(&format!("Bearer realm=\"tutela\", error=\"insufficient_scope\", scope=\"{missing}\"")) {
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+        return Err(refused);
+    }
+    let Some(identity) = caller.person() else {
+        // A program passes where it was named, or where everybody does; what asks for a person it does not pass.
+        let named = route.require == Require::Public || !route.clients.is_empty() || matches!(caller.who, Who::Outside { .. });
+        let wants_person = matches!(route.require, Require::Permission(_)) || !route.groups.is_empty() || route.wanted != Wanted::default();
+        return if named && !wants_person { Ok(()) } else { no("This asks for a person", "A program, or somebody without an account here, cannot pass.") };
+    };
+    if !route.groups.is_empty() && !route.groups.iter().any(|group| identity.groups.contains(group)) {
+        return no("You are not in a group that may use this", "Ask an administrator of this application for access. That you asked is on record.");
+    }
+    match &route.require {
+        Require::Permission(permission) if !identity.grants.allow(permission) && !identity.roles.contains(permission) => {
+            no("Your roles do not allow this", "Ask an administrator of this application for access. That you asked is on record.")
+        }
+        Require::Permission(_) | Require::Public | Require::SignedIn => check_strength(door, route, identity, request),
+    }
+}
+
+/// Whether the request comes through a client that the route names; where it names none, any way will do.
+fn comes_through(route: &Route, caller: &Caller) -> bool {
+    let client = caller.token.as_ref().and_then(|token| token.client.as_ref()).filter(|_| !matches!(caller.who, Who::Outside { .. }));
+    let is = |named: &String| client.is_some_and(|client| client.id == *named || client.name.as_ref() == Some(named));
+    route.clients.is_empty() || route.clients.iter().any(is)
+}
+
+/// A scope that a client's token lacks. What a person brings themselves, in a browser or from a sign-in over the API, is
+/// not limited so.
+fn missing_scope<'a>(route: &'a Route, caller: &Caller) -> Option<&'a str> {
+    let token = caller.token.as_ref().filter(|token| token.client.is_some() || caller.person().is_none())?;
+    route.scopes.iter().find(|scope| !token.scopes.contains(scope)).map(String::as_str)
 }
 
 /// Whether the sign-in is as strong and as fresh as the route asks for.
@@ -116,14 +147,8 @@ pub(crate) struct Seen<'a> {
 }
 
 /// Names the caller to the upstream: a signed token, and plain headers for simple applications.
-pub(crate) fn name_to_upstream(
-    policy: &dyn RequestPolicy,
-    headers: &mut HeaderMap,
-    identity: &Arc<Identity>,
-    route: &Route,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let token = policy.identity_token(identity, &route.name, now)?;
+pub(crate) fn name_to_upstream(policy: &dyn RequestPolicy, headers: &mut HeaderMap, caller: &Caller, route: &Route, now: Timestamp) -> Result<(), Refusal> {
+    let token = policy.identity_token(caller, &route.name, now)?;
     let mut set = |name: &'static str, value: &str| {
         // Names may hold any letter; a header may not, and says so in RFC 8187's way.
         let value = if value.is_ascii() {
@@ -136,10 +161,22 @@ pub(crate) fn name_to_upstream(
         }
     };
     set("tutela-identity", &token);
-    set("tutela-user", &identity.account.to_string());
-    set("tutela-name", &identity.name);
-    set("tutela-email", &identity.email);
-    set("tutela-roles", &identity.roles.join(","));
+    if let Some(client) = caller.token.as_ref().and_then(|token| token.client.as_ref()) {
+        set("tutela-client", &client.id);
+    }
+    match &caller.who {
+        Who::Client => {}
+        Who::Outside { issuer, subject } => {
+            set("tutela-issuer", issuer);
+            set("tutela-subject", subject);
+        }
+        Who::Person(identity) => {
+            set("tutela-user", &identity.account.to_string());
+            set("tutela-name", &identity.name);
+            set("tutela-email", &identity.email);
+            set("tutela-roles", &identity.roles.join(","));
+        }
+    }
     Ok(())
 }
 

@@ -24,6 +24,10 @@ pub(crate) struct Route {
     upstream_path: String,
     pub require: Require,
     pub wanted: Wanted,
+    pub groups: Vec<String>,
+    pub clients: Vec<String>,
+    pub scopes: Vec<String>,
+    pub issuers: Vec<String>,
     pub max_body_bytes: u64,
 }
 
@@ -100,6 +104,10 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
         upstream_path,
         require: config.require.clone(),
         wanted: config.wanted(),
+        groups: config.groups.clone(),
+        clients: config.clients.clone(),
+        scopes: config.scopes.clone(),
+        issuers: config.issuers.clone(),
         max_body_bytes: config.max_body_bytes,
     };
     Ok((host, route))
@@ -131,6 +139,10 @@ mod tests {
             require: Require::Public,
             acr: None,
             max_age: None,
+            groups: Vec::new(),
+            clients: Vec::new(),
+            scopes: Vec::new(),
+            issuers: Vec::new(),
             max_body_bytes: 1,
         }
     }

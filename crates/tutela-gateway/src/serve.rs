@@ -11,8 +11,8 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{
-    Env,
-    seam::{EventSink, Identity, RequestPolicy, RequestRecord},
+    Actor, Env,
+    seam::{Caller, EventSink, RequestPolicy, RequestRecord},
 };
 use tutela_identity::cookie::Cookies;
 
@@ -164,7 +164,7 @@ impl Gateway {
             method: request.method().as_str().to_owned(),
             path: request.uri().path().chars().take(512).collect(),
             status: 0,
-            account: None,
+            actor: Actor::Anonymous,
             ip: peer.ip(),
             user_agent: request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| ua.chars().take(256).collect()),
             duration_us: 0,
@@ -214,14 +214,14 @@ impl Gateway {
             return answer(page, StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.");
         };
         record.route = Some(Arc::clone(&route.name));
-        let caller = match identity::caller(door, request.headers_mut(), &host, &route.name, now).await {
+        let caller = match identity::caller(door, request.headers_mut(), &host, &route, now).await {
             Ok(caller) => caller,
             Err(refused) => return refused,
         };
-        record.account = caller.as_ref().map(|c| c.account);
+        record.actor = caller.as_ref().map_or(Actor::Anonymous, Caller::actor);
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
-        if let Err(refused) = identity::check(door, &route, caller.as_deref(), &seen) {
+        if let Err(refused) = identity::check(door, &route, caller.as_ref(), &seen) {
             return refused;
         }
         self.pass_on(request, peer, &host, &route, caller.as_ref(), now).await
@@ -233,7 +233,7 @@ impl Gateway {
         peer: SocketAddr,
         host: &str,
         route: &Route,
-        caller: Option<&Arc<Identity>>,
+        caller: Option<&Caller>,
         now: tutela_core::Timestamp,
     ) -> Response<Body> {
         let inner = &*self.0;
@@ -252,8 +252,8 @@ impl Gateway {
         // The application sees the name its users use, so that links and origin checks work.
         let host_value = http::HeaderValue::from_str(&client_host).unwrap_or_else(|_| route.upstream_host.clone());
         request.headers_mut().insert(header::HOST, host_value);
-        if let Some(identity) = caller
-            && identity::name_to_upstream(&*inner.policy, request.headers_mut(), identity, route, now).is_err()
+        if let Some(caller) = caller
+            && identity::name_to_upstream(&*inner.policy, request.headers_mut(), caller, route, now).is_err()
         {
             return identity::unavailable(request.headers());
         }

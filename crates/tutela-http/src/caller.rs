@@ -53,12 +53,12 @@ impl Caller {
             };
             let key = authorization.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(bad)?;
             let token = web.app.live_token(key.trim(), &web.app.urls().public, ctx.now).await?;
-            if let Bearer::Live(live) = token {
+            if let Bearer::Live(live, _) = token {
                 ctx = ctx.as_account(live.identity.account, live.session.login, live.identity.strength, live.identity.grants.clone());
                 return Ok(Self { ctx, identity: Some(live.identity) });
             }
             let client = match token {
-                Bearer::Client(client) => client,
+                Bearer::Client(client, _) => client,
                 _ => web.app.live_client(key.trim(), ctx.now).await?.ok_or_else(bad)?,
             };
             let grants = client.grants(ctx.now).ok_or_else(bad)?;

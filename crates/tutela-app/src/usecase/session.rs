@@ -188,6 +188,7 @@ pub(crate) async fn identity_of(app: &App, id: AccountId, session: SessionId, as
         name: account.name,
         email: account.email.as_str().to_owned(),
         roles,
+        groups: holder.groups.clone(),
         grants,
         strength: assurance.aal,
         methods: assurance.amr.clone(),

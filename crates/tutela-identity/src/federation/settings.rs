@@ -50,6 +50,9 @@ pub struct OpenidConfig {
     /// With which algorithms its tokens may be signed; all but HMAC and `none` where absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<Algorithm>,
+    /// Audience of those of its access tokens that routes may take which name this provider among their `issuers`; none are taken where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_audience: Option<String>,
     /// Whether signing out here signs out there too, where the provider offers that.
     #[serde(default)]
     pub sign_out: bool,

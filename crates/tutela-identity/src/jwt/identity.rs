@@ -14,10 +14,20 @@ pub struct IdentityClaims {
     pub iss: String,
     /// Audience: the name of the route.
     pub aud: String,
-    /// Account id.
+    /// Account id; of a client that acts for itself the client's, of somebody from an outside issuer what that calls them.
     pub sub: String,
-    /// Login session id.
+    /// Login session id, where there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sid: String,
+    /// The client whose access token it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Name of the outside issuer that vouches for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idp: Option<String>,
+    /// What the access token was for, as words between spaces.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
     /// Name shown to people.
     pub name: String,
     /// Mail address.

@@ -218,7 +218,7 @@ fn prompts(text: Option<&str>) -> Result<BTreeSet<Prompt>, Refused> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Algorithm, oauth::RedirectUri};
 

@@ -127,3 +127,37 @@ fn is_of_an_api(scope: &str) -> bool {
     let fine = scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
     fine && scope.len() <= 128 && scope.contains([':', '.'])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changes a good registration, and gives the field that is refused then.
+    fn refused(change: impl FnOnce(&mut Registration)) -> Option<String> {
+        let mut registration = super::super::authorize::tests::registration();
+        change(&mut registration);
+        match registration.check() {
+            Ok(()) => None,
+            Err(Error::Invalid { field, .. }) => Some(field.to_owned()),
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_or_should_not_is_refused_by_name() {
+        let names = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(refused(|_| {}), None);
+        assert_eq!(refused(|r| r.scopes = names(&["openid", "photos:read", "https://api.example.com/read"])), None);
+        let field = |field: &str| Some(field.to_owned());
+        assert_eq!(refused(|r| r.scopes = names(&["emial"])), field("scopes"));
+        assert_eq!(refused(|r| r.scopes = names(&["a:\"b"])), field("scopes"));
+        assert_eq!(refused(|r| r.redirect_uris.clear()), field("redirect_uris"));
+        assert_eq!(refused(|r| r.grants = [GrantKind::ClientCredentials].into()), field("redirect_uris"));
+        assert_eq!(refused(|r| r.grants.clear()), field("grants"));
+        assert_eq!(refused(|r| (r.grants, r.redirect_uris) = ([GrantKind::RefreshToken].into(), Vec::new())), field("grants"));
+        assert_eq!(refused(|r| (r.confidential, r.grants) = (false, [GrantKind::AuthorizationCode, GrantKind::ClientCredentials].into())), field("grants"));
+        assert_eq!(refused(|r| r.audiences = vec![String::new()]), field("audiences"));
+        assert_eq!(refused(|r| r.algorithm = Algorithm::Ps256), field("algorithm"));
+        assert_eq!(refused(|r| r.jwks = Some(serde_json::json!({"keys": []}))), field("jwks"));
+    }
+}

@@ -150,6 +150,7 @@ impl Config {
             ("", self.compliance.check()),
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
+            ("", self.check_issuers()),
         ];
         let mut problems: Vec<String> = checks
             .into_iter()
@@ -159,6 +160,18 @@ impl Config {
             problems.push("admin.admin_url: it must be another host than `server.public_url`, so that no cookie serves both".into());
         }
         problems
+    }
+
+    /// A route that takes tokens of nobody would refuse everybody, and say nothing of why.
+    fn check_issuers(&self) -> Result<(), String> {
+        for (number, route) in self.gateway.routes.iter().enumerate() {
+            for name in &route.issuers {
+                if self.identity.openid.get(name).is_none_or(|section| section.api_audience.is_none()) {
+                    return Err(format!("gateway.routes[{number}].issuers: `{name}` is no section of `identity.openid` with an `api_audience`"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The file with the root key.

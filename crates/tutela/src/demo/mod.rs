@@ -158,6 +158,10 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
         require,
         acr: None,
         max_age: None,
+        groups: Vec::new(),
+        clients: Vec::new(),
+        scopes: Vec::new(),
+        issuers: Vec::new(),
         max_body_bytes: 256 << 20,
     };
     config.gateway.routes = vec![

@@ -8,12 +8,12 @@ use tokio::net::TcpListener;
 use crate::server::{Instance, answer, http, location, storages};
 
 /// An application that answers what it was sent, and remembers it.
-struct Echo {
-    port: u16,
+pub struct Echo {
+    pub port: u16,
     seen: Arc<Mutex<Vec<Value>>>,
 }
 
-async fn echo() -> Echo {
+pub async fn echo() -> Echo {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let seen: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -1,6 +1,6 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use testkit::ClientPeer;
+use testkit::{ClientPeer, OpenidPeer};
 
 use crate::{
     people::{MESSAGES, SetUp, app_code, hidden, set_up_app},
@@ -511,6 +511,99 @@ async fn nobody_is_sent_where_the_application_did_not_say() {
 }
 
 #[tokio::test]
+async fn routes_ask_for_clients_scopes_and_groups_and_take_tokens_of_a_named_issuer() {
+    let echo = crate::gateway::echo().await;
+    let Some(peer) = OpenidPeer::start(&json!({"redirect_uris": ["https://unused.example/cb"]})) else { return };
+    let route = |name: &str, more: &str| {
+        format!(
+            "[[gateway.routes]]\nname = \"{name}\"\nhost = \"photos.localhost\"\npath = \"/{name}\"\nupstream = \"http://127.0.0.1:{}\"\n{more}\n",
+            echo.port
+        )
+    };
+    let settings = format!(
+        "{MESSAGES}[identity]\nproviders = [\"openid\"]\n[identity.openid.corp]\nissuer = \"{}\"\nclient_id = \"tutela\"\n\
+         api_audience = \"https://partners.example\"\n[identity.openid.corp.network]\nallow_private = true\n{}{}{}{}{}",
+        peer.issuer,
+        route("invoices", "clients = [\"Photos\"]\nscopes = [\"invoices:read\"]"),
+        route("staff", "groups = [\"staff\"]\nissuers = [\"corp\"]"),
+        route("photos", ""),
+        route("partners", "issuers = [\"corp\"]\nscopes = [\"invoices:read\"]"),
+        route("open", "require = \"public\"\nissuers = [\"corp\"]"),
+    );
+    let oauth = json!({"grant_types": ["authorization_code", "client_credentials"], "scopes": ["openid", "email", "invoices:read"],
+        "audiences": ["invoices", "staff", "photos", "partners", "open"]});
+    let Some(photos) = Photos::start_with("sqlite", &settings, oauth, json!({})).await else { return };
+    let account = photos.instance.account(ADA, &[]).await;
+    let browser = photos.instance.browser();
+    let at = async |path: &str, token: &str| {
+        // Without cookies, as a program.
+        let here = [std::net::SocketAddr::from(([127, 0, 0, 1], 0))];
+        let program = http().resolve_to_addrs("photos.localhost", &here).build().unwrap();
+        let url = format!("http://photos.localhost:{}/{path}", photos.instance.port);
+        let response = program.get(url).bearer_auth(token).send().await.unwrap();
+        let challenge = response.headers().get("www-authenticate").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+        let (status, seen) = answer(response).await;
+        (status, challenge, seen["headers"].clone())
+    };
+    let person = async |resource: &str, scope: &str| {
+        let found = photos.signed_in(&browser, &format!("resource={resource}&scope={scope}")).await;
+        text(&found, "access_token").to_owned()
+    };
+    let machine = async |resource: &str| text(&photos.post("/machine", &json!({"resource": resource}).to_string()).await.1, "access_token").to_owned();
+
+    // A client: a person through it, and itself.
+    let (status, _, seen) = at("invoices", &person("invoices", "openid+invoices:read").await).await;
+    assert_eq!((status, &seen["tutela-user"], &seen["tutela-client"]), (200, &json!(account), &json!(photos.id)));
+    assert!(seen.get("authorization").is_none(), "the token goes no further: {seen}");
+    let (status, challenge, _) = at("invoices", &person("invoices", "openid").await).await;
+    assert_eq!(status, 403);
+    assert!(challenge.contains("insufficient_scope") && challenge.contains("invoices:read"), "{challenge}");
+    let (status, _, seen) = at("invoices", &machine("invoices").await).await;
+    assert_eq!((status, &seen["tutela-client"], seen.get("tutela-user")), (200, &json!(photos.id), None));
+    let (status, challenge, _) = at("invoices", &person("photos", "openid+invoices:read").await).await;
+    assert_eq!((status, challenge.contains("invalid_token")), (401, true), "a token for another route");
+    let (at_page, page) = browser.sign_in_at(&format!("http://photos.localhost:{}/invoices", photos.instance.port), ADA).await;
+    assert_eq!(page.status(), 403, "a browser comes through no client: {at_page}");
+    // A program does not pass where nobody named it, and a person does.
+    assert_eq!(at("photos", &machine("photos").await).await.0, 403);
+    assert_eq!(at("photos", &person("photos", "openid").await).await.0, 200);
+    // A group.
+    assert_eq!(at("staff", &person("staff", "openid").await).await.0, 403);
+    assert_eq!(photos.instance.operator(Method::PUT, "/v1/groups", json!({"name": "staff", "roles": []})).await.0, 204);
+    assert_eq!(photos.instance.operator(Method::PUT, &format!("/v1/groups/staff/members/{account}"), Value::Null).await.0, 204);
+    assert_eq!(at("staff", &person("staff", "openid").await).await.0, 200);
+    // A named issuer.
+    let outside = async |resource: &str, scope: &str| {
+        let fields = [("grant_type", "client_credentials"), ("resource", resource), ("scope", scope)];
+        let request = http().build().unwrap().post(format!("{}/token", peer.issuer)).basic_auth("robot", Some("of%20the%20robot")).form(&fields);
+        let (status, tokens) = answer(request.send().await.unwrap()).await;
+        assert_eq!(status, 200, "{tokens}");
+        text(&tokens, "access_token").to_owned()
+    };
+    let good = outside("https://partners.example", "invoices:read").await;
+    let (status, _, seen) = at("partners", &good).await;
+    assert_eq!((status, &seen["tutela-issuer"], &seen["tutela-subject"], seen.get("tutela-user")), (200, &json!("corp"), &json!("robot"), None));
+    let claims = text(&seen, "tutela-identity").split('.').nth(1).map(base64_url).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!((&claims["idp"], &claims["sub"], &claims["client_id"], claims.get("sid")), (&json!("corp"), &json!("robot"), &json!("robot"), None));
+    assert_eq!(at("partners", &outside("https://partners.example", "").await).await.0, 403, "without the scope");
+    assert_eq!(at("partners", &outside("https://other.example", "invoices:read").await).await.0, 401, "for somebody else");
+    assert_eq!(at("partners", &format!("{}x", good)).await.0, 401, "forged");
+    assert_eq!(at("photos", &good).await.0, 401, "where nobody named the issuer it is nobody's token");
+    assert_eq!(at("staff", &good).await.0, 403, "whoever they are there, they are in no group here");
+    let (status, _, seen) = at("open", &good).await;
+    assert_eq!((status, &seen["tutela-subject"]), (200, &json!("robot")));
+    // The ledger knows who asked.
+    until("the requests are on record", async || {
+        let (_, found) = photos.instance.operator(Method::GET, "/v1/events?q=type:gateway.request&limit=50", Value::Null).await;
+        found["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|item| item["event"]["actor"] == json!({"type": "external", "namespace": "corp", "id": "robot"})))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_token_of_one_kind_is_none_of_another() {
     let Some(photos) = Photos::start("sqlite", json!({}), json!({})).await else { return };
     photos.instance.account(ADA, &["admin"]).await;
@@ -540,4 +633,9 @@ async fn a_token_of_one_kind_is_none_of_another() {
     assert_eq!(at("/v1/me", &tokens["access_token"]).await, 401);
     assert_eq!(photos.instance.operator(Method::DELETE, &format!("/v1/clients/{}", text(&robot, "id")), Value::Null).await.0, 204);
     assert_eq!(at("/v1/audit/settings", &tokens["access_token"]).await, 401, "a client that was revoked has no token either");
+}
+
+fn base64_url(text: &str) -> Vec<u8> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.decode(text).unwrap()
 }

@@ -6,12 +6,14 @@
 //!   answer.rs  back: state used up once, answer checked --> Arrival
 //!   arrive.rs  a connected account signs in | a new one is made | the person has to prove an account of theirs first
 //!   connect.rs connections: made with proof on both sides, shown, ended
+//!   foreign.rs access tokens of theirs, where a route of the gateway takes them
 //! ```
 
 mod answer;
 mod arrive;
 mod connect;
 mod errand;
+mod foreign;
 mod saml;
 
 use tutela_api as api;
@@ -20,6 +22,7 @@ use tutela_core::Timestamp;
 pub use answer::{Finished, Posted, finish, keep_answer};
 pub use connect::{Connected, Offer, connect, disconnect, disconnect_for, list, list_for, read_offer};
 pub use errand::{Departure, Wish, begin};
+pub(crate) use foreign::{Foreign, prove};
 pub(crate) use saml::ensure_key as ensure_saml_key;
 pub use saml::{logout, metadata, way_out};
 

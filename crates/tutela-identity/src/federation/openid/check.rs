@@ -16,6 +16,17 @@ const SKEW: i64 = 60;
 /// Oldest ID token that is taken as the answer to a sign-in that has just happened, in seconds.
 const OLDEST: i64 = 600;
 
+/// Who holds an access token of an outside issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessHolder {
+    /// What the issuer calls them.
+    pub subject: String,
+    /// What the token is for.
+    pub scopes: Vec<String>,
+    /// The client it was made for, as the issuer calls it.
+    pub client: Option<String>,
+}
+
 impl OpenidProvider {
     /// Checks the ID token (OpenID Connect Core §3.1.3.7) and gives its claims.
     pub fn check(&self, metadata: &Metadata, keys: &JwkSet, tokens: &Tokens, kept: &Kept, now: Timestamp) -> Result<Map<String, Value>, Error> {
@@ -54,6 +65,42 @@ impl OpenidProvider {
             return Err(refused("the provider does not say that the person proved anew who they are (auth_time)"));
         }
         Ok(claims)
+    }
+
+    /// Who holds an access token of this provider for `api_audience` (RFC 9068, and what providers did before it).
+    pub fn check_access(&self, metadata: &Metadata, keys: &JwkSet, token: &str, now: Timestamp) -> Result<AccessHolder, Error> {
+        let audience = self.api_audience.as_deref().ok_or_else(|| refused("no `api_audience` is set for this provider"))?;
+        let read = Unverified::parse(token).map_err(|e| refused(e.to_string()))?;
+        if read.token_type().is_some_and(|kind| !["jwt", "at+jwt", "application/at+jwt"].contains(&kind.to_ascii_lowercase().as_str())) {
+            return Err(refused("the access token is a token of another type"));
+        }
+        let claims = read.verify(keys, &self.algorithms).map_err(|e| refused(format!("the access token: {e}")))?;
+        if text(&claims, "iss") != Some(metadata.issuer.as_str()) {
+            return Err(refused("the access token is from another issuer"));
+        }
+        let for_us = match claims.get("aud") {
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(all)) => all.iter().any(|one| one == audience),
+            _ => false,
+        };
+        if !for_us || claims.contains_key("nonce") || claims.contains_key("events") {
+            return Err(refused("the access token is for somebody else, or is no access token"));
+        }
+        let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let expires = number("exp").ok_or_else(|| refused("the access token has no `exp`"))?;
+        let early = |name: &str| number(name).is_some_and(|at| at > now.secs() + SKEW);
+        if now.secs() >= expires || early("iat") || early("nbf") {
+            return Err(refused("the access token has expired, or is not valid yet"));
+        }
+        let subject = text(&claims, "sub").filter(|sub| !sub.is_empty()).ok_or_else(|| refused("the access token has no `sub`"))?.to_owned();
+        // `scope` is words between spaces (RFC 8693 §4.2); some say `scp`, and some of those a list.
+        let scopes = match claims.get("scope").or_else(|| claims.get("scp")) {
+            Some(Value::String(words)) => words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let client = ["client_id", "azp", "cid", "appid"].iter().find_map(|name| text(&claims, name)).map(str::to_owned);
+        Ok(AccessHolder { subject, scopes, client })
     }
 
     /// Whose session ended there, by a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6): subject, session, and

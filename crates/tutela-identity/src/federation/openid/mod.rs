@@ -2,6 +2,8 @@
 
 mod check;
 
+pub use check::AccessHolder;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -31,6 +33,7 @@ pub struct OpenidProvider {
     response_mode: ResponseMode,
     algorithms: Vec<Algorithm>,
     tenants: Vec<String>,
+    api_audience: Option<String>,
     people: PeopleConfig,
     strength: StrengthConfig,
 }
@@ -124,6 +127,12 @@ impl OpenidProvider {
         if config.client_id.is_empty() {
             return bad("`client_id` is empty");
         }
+        if config.api_audience.as_deref().is_some_and(|audience| audience.is_empty() || audience == config.client_id) {
+            return bad("`api_audience` names an API; tokens for `client_id` say who signed in, and open nothing");
+        }
+        if shared && config.api_audience.is_some() {
+            return bad("`api_audience` needs a `tenant` that is one directory: whose tokens would count otherwise?");
+        }
         let auth = if preset.signed_secret {
             let (Some(team), Some(key_id), Some(pem)) = (&config.team_id, &config.key_id, &secret) else {
                 return bad("`team_id`, `key_id` and `client_secret_file` (the private key, PEM) are needed");
@@ -157,6 +166,7 @@ impl OpenidProvider {
             response_mode: config.response_mode.unwrap_or(preset.response_mode),
             algorithms: if config.algorithms.is_empty() { Algorithm::ALL.to_vec() } else { config.algorithms.clone() },
             tenants: config.tenants.clone(),
+            api_audience: config.api_audience.clone(),
             people,
             strength: config.strength.clone(),
             preset,
