@@ -5,6 +5,7 @@
 // exits 0 when everything passed, 1 when something failed, 2 when it could not begin.
 
 import { appCases } from "./cases-app.mjs";
+import { clientCases } from "./cases-clients.mjs";
 import { consoleCases } from "./cases-console.mjs";
 import { keyCases } from "./cases-keys.mjs";
 import { ledgerCases } from "./cases-ledger.mjs";
@@ -14,7 +15,7 @@ import { Harness, settings } from "./harness.mjs";
 
 const wanted = process.argv.slice(2).join(" ").toLowerCase();
 // The last case judges what all others left behind, so it stays last.
-const cases = [...appCases, ...consoleCases, ...keyCases, ...ledgerCases, ...peopleCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
+const cases = [...appCases, ...consoleCases, ...clientCases, ...keyCases, ...ledgerCases, ...peopleCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
 
 let harness;
 try {

@@ -6,6 +6,7 @@ pub(crate) mod assets;
 mod change;
 mod console;
 mod console_access;
+mod console_clients;
 mod console_frame;
 mod console_key_care;
 mod console_keys;
@@ -15,6 +16,7 @@ mod console_ledger_read;
 mod console_ledger_sinks;
 mod console_people;
 mod console_person;
+mod console_signing;
 mod destination;
 mod links;
 mod oauth;
@@ -152,6 +154,7 @@ pub(crate) fn console() -> Router<Web> {
         .route("/_tutela/sign-out", post(console_frame::sign_out))
         .route("/_tutela/assets/{name}", get(assets::serve))
         .merge(people())
+        .merge(clients())
         .merge(keys())
         .merge(ledger())
 }
@@ -173,6 +176,16 @@ fn people() -> Router<Web> {
         .route("/sessions/{id}/end", get(|| async { Redirect::to("/sessions") }).post(console_people::end_session))
 }
 
+/// Pages of the console's room of applications.
+fn clients() -> Router<Web> {
+    Router::new()
+        .route("/clients", get(console_clients::list))
+        .route("/clients/new", get(console_clients::form).post(console_clients::create))
+        .route("/clients/providers", get(console_clients::providers))
+        .route("/clients/{id}", get(console_clients::show))
+        .route("/clients/{id}/{verb}", get(console_clients::again).post(console_clients::act))
+}
+
 /// Pages of the console's room of keys. Whoever has to sign in again while they post comes back with a
 /// GET, so every address that takes a post also leads to its page.
 fn keys() -> Router<Web> {
@@ -187,6 +200,7 @@ fn keys() -> Router<Web> {
         .route("/keys/policies", get(console_key_care::policies))
         .route("/keys/erasure", get(console_key_care::erasure).post(console_key_care::look_up))
         .route("/keys/erasure/{verb}", get(|| async { Redirect::to("/keys/erasure") }).post(console_key_care::act))
+        .route("/keys/signing", get(console_signing::list).post(console_signing::rotate))
         .route("/keys/{key}", get(console_keys::show))
         .route("/keys/{key}/{verb}", get(console_keys::again).post(console_keys::act))
 }

@@ -78,8 +78,8 @@ fn lead_on(web: &Web, caller: &Caller, step: Result<Step, oauth::Error>) -> Resp
         Ok(Step::Consent(asking)) => {
             let email = caller.identity.as_ref().map(|identity| identity.email.clone()).unwrap_or_default();
             let scopes = asking.scopes.iter().filter_map(|scope| scope_words(T, scope)).collect();
-            let page = ConsentPage { frame: frame(web), client: asking.client, scopes, email, request: asking.sealed };
-            html(StatusCode::OK, &page, Some(&asking.origin), None)
+            let page = ConsentPage { frame: frame(web), client: asking.client, scopes, origin: asking.origin, email, request: asking.sealed };
+            html(StatusCode::OK, &page, Some(&page.origin), None)
         }
         Err(oauth::Error::House(e)) => failed(web, &e),
         Err(oauth::Error::Refused(refused)) => stop(web, &refused),

@@ -14,6 +14,8 @@ pub struct ConsentPage {
     pub client: String,
     /// What it wants, in words.
     pub scopes: Vec<String>,
+    /// Where the person goes afterwards.
+    pub origin: String,
     /// Who is signed in.
     pub email: String,
     /// The sealed request.

@@ -16,6 +16,8 @@ pub enum Room {
     Overview,
     /// Accounts and sessions.
     People,
+    /// Programs with keys, applications that people sign in to, outside providers.
+    Applications,
     /// Keys that protect the application's data.
     Keys,
     /// Everything that happened.
@@ -64,6 +66,7 @@ impl ConsoleFrame {
         [
             (Room::Overview, "Overview", "/", false),
             (Room::People, "People", "/people", false),
+            (Room::Applications, "Applications", "/clients", false),
             (Room::Keys, "Keys", "/keys", false),
             (Room::Ledger, "Ledger", "/ledger", false),
             (Room::Settings, "Settings", "/health", true),

@@ -21,6 +21,8 @@ pub enum Tab {
     Keys,
     /// Which fields of records are sealed, and how.
     Policies,
+    /// What tokens are signed with.
+    Signing,
 }
 
 /// Links to all pages of the room; stands under the head of each.
@@ -43,6 +45,7 @@ impl Tabs {
             (Tab::Backups, "Backups", "/keys/backups"),
             (Tab::Policies, "Field policies", "/keys/policies"),
             (Tab::Erasure, "Erasure", "/keys/erasure"),
+            (Tab::Signing, "Signing keys", "/keys/signing"),
         ]
         .into_iter()
         .map(|(tab, label, href)| (label, href, tab == self.at))

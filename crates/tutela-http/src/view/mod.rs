@@ -8,6 +8,7 @@
 
 pub mod apps;
 pub mod chart;
+pub mod clients;
 pub mod console;
 pub mod hosted;
 pub mod keys;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod own;
 pub mod part;
 pub mod people;
+pub mod signing;
 pub mod words;
 
 /// Addresses of the files every page loads, each with its content hash as query.

@@ -43,20 +43,21 @@ words! {
 
     // Applications
     consent = "Let this application in?";
-    consent_lead = "asks to learn of you, and to do:";
+    consent_lead = "asks for:";
+    consent_back = "You then go back to";
     consent_later = "You can take it back at any time on your account page.";
     why_consent = "You are here because an application that you are signing in to wants to know who you are.";
     signed_in_as = "You are signed in as";
     allow = "Allow";
     deny = "Do not allow";
-    scope_openid = "Know you again by a number";
+    scope_openid = "A number by which it knows you again";
     scope_profile = "Your name";
     scope_email = "Your mail address";
     scope_phone = "Your phone number";
     scope_groups = "The groups you are in";
     scope_roles = "The roles you hold here";
-    scope_offline = "Go on while you are not there, for up to the time that this server allows";
-    scope_other = "Act for you elsewhere";
+    scope_offline = "Going on while you are signed out";
+    scope_other = "Acting for you at another service";
     apps = "Applications";
     apps_tab = "Apps";
     apps_lead = "These applications may learn of you what you have allowed them. Taking it back signs you out there.";
