@@ -29,7 +29,7 @@ pub enum Tab {
 #[derive(Clone, Copy, Debug, Template)]
 #[template(
     ext = "html",
-    source = r#"<nav class="tabs" aria-label="Keys">{% for (label, href, here) in self.links() %}<a href="{{ href }}"{% if here %} aria-current="page"{% endif %}>{{ label }}</a>{% endfor %}</nav>"#
+    source = r#"<nav class="tabs many" aria-label="Keys">{% for (label, href, here) in self.links() %}<a href="{{ href }}"{% if here %} aria-current="page"{% endif %}>{{ label }}</a>{% endfor %}</nav>"#
 )]
 pub struct Tabs {
     /// The page that shows them.
