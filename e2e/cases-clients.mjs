@@ -113,10 +113,42 @@ export const clientCases = [
     await page.getByText("Client revoked.").waitFor();
   }],
 
+  ["people of another company sign in by each protocol", async (desk) => {
+    const { own } = desk.config;
+    for (const [protocol, who, group] of [["OpenID Connect", "Eve Meadow", "member"], ["OAuth 2.0", "Finn Meadow", null], ["SAML", "Gus Meadow", null]]) {
+      const page = await desk.page();
+      await page.goto(`${own}/sign-in`);
+      if (protocol === "SAML") await inspect(page, desk.config, "sign-in with providers", HOSTED_WIDTHS);
+      await page.getByRole("link", { name: `Continue with Meadow Ltd (${protocol})` }).click();
+      await heading(page, "Who are you?");
+      await button(page, who).click();
+      if (protocol === "SAML") await button(page, "Go on").click();
+      await page.waitForURL(`${own}/account`);
+      await page.getByText(who).first().waitFor();
+      if (group) await page.getByText(group).first().waitFor();
+      if (protocol === "SAML") {
+        await page.goto(`${own}/account/security`);
+        await page.getByText("Meadow Ltd (SAML)").first().waitFor();
+        await inspect(page, desk.config, "account connected elsewhere", HOSTED_WIDTHS);
+      }
+      await page.context().close();
+    }
+    // Who is known by one protocol is nobody by another: a mail address alone leads to no account.
+    const page = await desk.page();
+    await page.goto(`${own}/sign-in`);
+    await page.getByRole("link", { name: "Continue with Meadow Ltd (SAML)" }).click();
+    await button(page, "Eve Meadow").click();
+    await button(page, "Go on").click();
+    await page.getByText("eve@meadow.example").waitFor();
+    await page.getByRole("link", { name: /Sign in/ }).first().waitFor();
+    await inspect(page, desk.config, "nobody is known by this account elsewhere", HOSTED_WIDTHS);
+  }],
+
   ["outside providers and signing keys are looked after in the console", async (desk) => {
     const { admin } = desk.config;
     const page = await desk.inConsole(admin, "/clients/providers");
     await heading(page, "Outside providers");
+    assert.equal(await page.getByText("answers", { exact: true }).count(), 3);
     await inspect(page, desk.config, "console providers");
     await page.goto(`${desk.config.console}/keys/signing`);
     await heading(page, "Signing keys");

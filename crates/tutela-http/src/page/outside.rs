@@ -142,8 +142,7 @@ fn offer_page(web: &Web, caller: &Caller, headers: &HeaderMap, sealed: &str, err
     };
     let Some(identity) = &caller.identity else {
         let link = Some(Link { href: format!("/sign-in?to={OFFER}{sealed}"), label: T.sign_in_and_connect.into() });
-        let title = format!("{}: {} ({})", T.nobody_yet, offer.label, offer.shown);
-        let (failed, advice) = (T.nobody_yet_lead.into(), String::new());
+        let (title, failed, advice) = (T.nobody_yet.into(), format!("{} ({})", offer.label, offer.shown), T.nobody_yet_lead.into());
         return html(StatusCode::OK, &MessagePage { frame: frame(web), title, failed, kept: None, advice, link, reference: None }, None, None);
     };
     let lead = format!("{} ({}) ↔ {} ({})", offer.label, offer.shown, web.host(), identity.email);

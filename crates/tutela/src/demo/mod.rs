@@ -1,5 +1,6 @@
-//! `tutela demo`: a sample photo app behind the gateway, sample people, and things to try.
+//! `tutela demo`: a sample photo app behind the gateway, sample people, another company's directory, and things to try.
 
+mod elsewhere;
 mod seed;
 
 use std::{
@@ -83,7 +84,9 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     say("starting the photo app".into());
     let mut photos = start_photos(&data, &own, &app_url).await?;
     say("starting tutela".into());
-    let running = serve::start(configuration(&demo, &data, port, admin_port, &photos.address)).await;
+    let mut config = configuration(&demo, &data, port, admin_port, &photos.address);
+    let elsewhere = elsewhere::start(&mut config, &own).await?;
+    let running = serve::start(config).await;
     let running = match running {
         Ok(running) => running,
         Err(e) => {
@@ -105,6 +108,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     };
     say("\nstopping".into());
     running.stop().await;
+    elsewhere.stop();
     photos.end().await;
     seeded.and(outcome)
 }

@@ -4,10 +4,11 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tutela_api::{FieldMode, FieldPolicy, FieldRule, KeyPurpose, NewAccount, NewClient, NewKey, Role};
-use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, key, policy, role};
+use tutela_api::{ClientOauth, FieldMode, FieldPolicy, FieldRule, Group, KeyPurpose, NewAccount, NewClient, NewKey, Role};
+use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, group, key, policy, role};
 use tutela_core::{Principal, random_bytes};
 
+use super::elsewhere;
 use crate::error::{Error, at};
 
 /// What earlier runs made; kept in the demo's folder so that the sign-ins stay the same.
@@ -15,6 +16,9 @@ use crate::error::{Error, at};
 pub struct Seeded {
     people: Vec<Person>,
     api_key: String,
+    /// The client that the key is of.
+    #[serde(default)]
+    client_id: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +48,8 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     }
     let ctx = Ctx::new(app.env(), Principal::System("demo"));
     role::set(app, &ctx, Role { name: "member".into(), permissions: vec!["photos:view".into(), "photos:upload".into()] }).await?;
+    // Who is an editor at the company next door is a member here.
+    group::set(app, &ctx, Group { name: elsewhere::GROUPS.1.into(), roles: vec!["member".into()] }).await?;
     let mut people = Vec::new();
     for (name, email, roles) in [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", vec!["member".to_owned()])] {
         let words = random_bytes::<5>(&mut { app.env() }).map(|b| WORDS[usize::from(b) % WORDS.len()]);
@@ -55,8 +61,9 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     auditing(app, &ctx).await?;
     let scopes =
         ["crypto:decrypt", "crypto:encrypt", "events:write", "keys:read", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
-    let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, ..NewClient::default() }).await?;
-    let seeded = Seeded { people, api_key: key.api_key.unwrap_or_default() };
+    let oauth = ClientOauth { grant_types: vec!["client_credentials".into()], audiences: vec![app.urls().public.clone()], ..ClientOauth::default() };
+    let key = client::create(app, &ctx, NewClient { name: "demo".into(), scopes, oauth: Some(oauth), ..NewClient::default() }).await?;
+    let seeded = Seeded { people, api_key: key.api_key.unwrap_or_default(), client_id: key.id };
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).map_err(|e| at(&file, &e))?;
     let text = serde_json::to_string_pretty(&seeded).map_err(|e| Error::Failed(e.to_string()))?;
     out.write_all(text.as_bytes()).map_err(|e| at(&file, &e))?;
@@ -117,12 +124,17 @@ impl Seeded {
              \x20      curl -s {own}/v1/crypto/records/seal -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"policy\": \"customers\", \"record_id\": \"7\", \"record\": {{\"email\": \"ben@example.com\", \"plan\": \"free\"}}}}'\n\
              \x20   7. ask who shared what: tutela audit search --data {ledger} 'type:photo.shared outcome:denied', then export it with --with-proofs and check it offline\n\
              \x20   8. make an account at {own}/sign-up; its mail is a line of {messages}; set up an app under Security,\n\
-             \x20      sign in again, and see as Ada in {console}/people how that account signs in and what it may do\n\n\
+             \x20      sign in again, and see as Ada in {console}/people how that account signs in and what it may do\n\
+             \x20   9. sign in at {own}/sign-in as Eve of Meadow Ltd, another company, by OpenID Connect, OAuth 2.0 or SAML;\n\
+             \x20      {console}/clients/providers shows its directory, and Eve's group there makes her a member here\n\
+             \x20  10. get an access token for the API, as a program of yours would (OAuth 2.0, client credentials):\n\
+             \x20      curl -s {own}/oauth/token -u {client}:{key} -d grant_type=client_credentials\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,
             people = people.join("\n"),
             key = self.api_key,
+            client = self.client_id,
             data = data.display(),
             ledger = data.join("tutela").display(),
             messages = data.join("messages.jsonl").display(),
