@@ -20,6 +20,10 @@ pub struct Connection<S>(BufReader<S>);
 pub struct Answer {
     /// Status code.
     pub status: u16,
+    /// Where it leads.
+    pub location: Option<String>,
+    /// Cookies that it sets, as they are sent back.
+    pub cookies: Vec<String>,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -34,6 +38,12 @@ pub fn post(host: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
 pub fn post_form(host: &str, path: &str, form: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}", form.len())
         .into_bytes()
+}
+
+/// The bytes of a GET. `headers` are whole lines without their ends.
+pub fn get(host: &str, path: &str, headers: &[&str]) -> Vec<u8> {
+    let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n").into_bytes()
 }
 
 /// A body as JSON.
@@ -64,7 +74,7 @@ impl<S: Read + Write> Connection<S> {
 
     /// Sends a request whose answer has to be a success.
     pub fn ask_well(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
-        let Answer { status, body } = self.ask(request)?;
+        let Answer { status, body, .. } = self.ask(request)?;
         if (200..300).contains(&status) { Ok(body) } else { Err(format!("status {status}: {}", String::from_utf8_lossy(&body))) }
     }
 }
@@ -72,18 +82,25 @@ impl<S: Read + Write> Connection<S> {
 fn read(from: &mut impl BufRead) -> std::io::Result<Answer> {
     let status = line(from)?.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status"))?;
     let (mut length, mut chunked) = (0, false);
+    let (mut location, mut cookies) = (None, Vec::new());
     loop {
         let line = line(from)?;
         let Some((name, value)) = line.split_once(':') else { break };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().map_err(|_| broken("no length"))?;
         }
+        if name.eq_ignore_ascii_case("location") {
+            location = Some(value.trim().to_owned());
+        }
+        if name.eq_ignore_ascii_case("set-cookie") {
+            cookies.push(value.trim().split(';').next().unwrap_or_default().to_owned());
+        }
         chunked |= name.eq_ignore_ascii_case("transfer-encoding");
     }
     let mut body = Vec::new();
     if !chunked {
         take(from, length, &mut body)?;
-        return Ok(Answer { status, body });
+        return Ok(Answer { status, location, cookies, body });
     }
     loop {
         let size = u64::from_str_radix(line(from)?.trim(), 16).map_err(|_| broken("no size of a chunk"))?;
@@ -91,7 +108,7 @@ fn read(from: &mut impl BufRead) -> std::io::Result<Answer> {
         // Each chunk ends with an empty line, the last one of size zero too.
         line(from)?;
         if size == 0 {
-            return Ok(Answer { status, body });
+            return Ok(Answer { status, location, cookies, body });
         }
     }
 }
@@ -123,9 +140,10 @@ mod tests {
         let two =
             "HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
         let mut from = two.as_bytes();
-        assert_eq!(read(&mut from).unwrap(), Answer { status: 201, body: b"{}".to_vec() });
-        assert_eq!(read(&mut from).unwrap(), Answer { status: 200, body: b"{\"a\":1}".to_vec() });
-        assert_eq!(answer("HTTP/1.1 204 No Content\r\n\r\n"), Some(Answer { status: 204, body: Vec::new() }));
+        assert_eq!(read(&mut from).unwrap(), Answer { status: 201, location: None, cookies: Vec::new(), body: b"{}".to_vec() });
+        assert_eq!(read(&mut from).unwrap(), Answer { status: 200, location: None, cookies: Vec::new(), body: b"{\"a\":1}".to_vec() });
+        let led = answer("HTTP/1.1 303 See Other\r\nLocation: /a\r\nSet-Cookie: x=1; Path=/\r\nset-cookie: y=2\r\n\r\n").unwrap();
+        assert_eq!((led.status, led.location.as_deref(), led.cookies), (303, Some("/a"), vec!["x=1".to_owned(), "y=2".to_owned()]));
     }
 
     #[test]

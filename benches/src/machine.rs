@@ -45,13 +45,6 @@ pub fn thread_cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The processes that a process has started.
-pub fn children(pid: u32) -> Vec<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| Stat::of(&id.to_string()).is_ok_and(|stat| stat.parent == pid)).collect()
-}
-
 /// CPU seconds of a process, of those it started, and of those of them that have ended.
 pub fn tree_cpu(pid: u32) -> Result<f64, String> {
     let mut tree = vec![pid];

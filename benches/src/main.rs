@@ -10,6 +10,7 @@ mod http;
 mod identity;
 mod ledger;
 mod machine;
+mod oauth;
 mod proxy;
 mod report;
 mod server;
@@ -32,14 +33,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|identity|ledger|proxy|start [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|identity|ledger|oauth|proxy|start [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
         "crypto" => crypto::run(&flags),
         "identity" => identity::run(&flags),
         "ledger" => ledger::run(&flags),
+        "oauth" => oauth::run(&flags),
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, proxy, start")),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, oauth, proxy, start")),
     }
 }

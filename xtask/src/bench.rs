@@ -9,6 +9,7 @@ const BENCHES: &[(&str, Measures)] = &[
     ("crypto", Measures::Beside(OPENBAO)),
     ("identity", Measures::Beside(KEYCLOAK)),
     ("ledger", Measures::Library),
+    ("oauth", Measures::Beside(KEYCLOAK)),
     ("proxy", Measures::Program),
     ("start", Measures::Program),
 ];

@@ -2,71 +2,47 @@
 //!
 //! It signs people in with the password grant, which is the nearest it has to signing in from an application.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use serde_json::{Value, json};
-use testkit::PostgresServer;
+use testkit::KeycloakServer;
 
 use super::{
     PEOPLE,
     load::{Peer, Step, Wire},
 };
-use crate::{
-    http::{Connection, json as json_of, post, post_form},
-    machine,
-    server::{free_port, status},
-};
+use crate::http::{Connection, json as json_of, post, post_form};
 
-const READY_WITHIN: Duration = Duration::from_secs(180);
 const HOST: &str = "127.0.0.1";
-const PASSWORD: &str = "seven plain ponies graze";
+/// The password of every one of them.
+pub const PASSWORD: &str = "seven plain ponies graze";
 const CLIENT: &str = "client_id=bench&client_secret=bench";
 const TOKEN: &str = "/realms/bench/protocol/openid-connect/token";
 
-/// A running server; ended when dropped, before its database.
+/// A running server.
 pub struct Keycloak {
-    home: PathBuf,
-    port: u16,
-    child: Child,
-    /// The shell script's only child.
+    server: KeycloakServer,
+    /// The process whose CPU is counted.
     java: u32,
-    _database: PostgresServer,
 }
 
 impl Keycloak {
     /// Starts what `TUTELA_KEYCLOAK` names, with a realm, a client and people; `None` where it names nothing.
     pub fn start(dir: &Path) -> Result<Option<Self>, String> {
-        let Some(home) = std::env::var_os("TUTELA_KEYCLOAK").filter(|name| !name.is_empty()).map(PathBuf::from) else { return Ok(None) };
-        let (port, database_port) = (free_port()?, free_port()?);
-        let database = PostgresServer::start_on(database_port, &[]).ok_or("PostgreSQL is not installed; Keycloak is measured on it")?;
-        let log = File::create(dir.join("keycloak.log")).map_err(|e| e.to_string())?;
-        let errors = log.try_clone().map_err(|e| e.to_string())?;
-        let mut command = Command::new(home.join("bin/kc.sh"));
-        command.args(["start", "--optimized", "--http-enabled=true", "--hostname-strict=false", "--http-host=127.0.0.1", "--cache=local"]);
-        command.arg(format!("--http-port={port}")).arg(format!("--db-url=jdbc:postgresql://127.0.0.1:{database_port}/postgres"));
-        command.args(["--db-username=tutela", "--db-password=none"]);
-        command.env("KC_BOOTSTRAP_ADMIN_USERNAME", "admin").env("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin");
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(|e| format!("{}: {e}", home.display()))?;
-        let mut keycloak = Self { home, port, java: child.id(), child, _database: database };
-        keycloak.wait().map_err(|e| format!("Keycloak: {e}; its log:\n{}", std::fs::read_to_string(dir.join("keycloak.log")).unwrap_or_default()))?;
+        let Some(server) = KeycloakServer::start(dir).transpose()? else { return Ok(None) };
+        let keycloak = Self { java: server.java(), server };
         keycloak.prepare().map_err(|e| format!("Keycloak: {e}"))?;
         Ok(Some(keycloak))
     }
 
-    /// Its version, from the name of one of its libraries.
+    /// Its version.
     pub fn version(&self) -> String {
-        let names = std::fs::read_to_string(self.home.join("version.txt")).unwrap_or_default();
-        names.trim().rsplit(' ').next().unwrap_or("unknown").to_owned()
+        self.server.version()
     }
 
     /// Has passwords hashed at next to no cost from the next sign-in on.
     pub fn make_hash_cheap(&self) -> Result<(), String> {
-        let mut wire = Connection::open(self.port)?;
+        let mut wire = Connection::open(self.server.port)?;
         let key = self.admin(&mut wire)?;
         let realm = json!({"passwordPolicy": "hashAlgorithm(pbkdf2-sha512) and hashIterations(1)"});
         self.write(&mut wire, &key, "PUT", "/admin/realms/bench", &realm)?;
@@ -74,20 +50,8 @@ impl Keycloak {
         (0..PEOPLE).try_for_each(|number| self.sign_in(&mut wire, number).map(|_| ()))
     }
 
-    fn wait(&mut self) -> Result<(), String> {
-        let begun = Instant::now();
-        while status(self.port, HOST, "/realms/master") != Some(200) {
-            if self.child.try_wait().map_err(|e| e.to_string())?.is_some() || begun.elapsed() > READY_WITHIN {
-                return Err("it did not become ready".into());
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        self.java = machine::children(self.child.id()).first().copied().unwrap_or(self.child.id());
-        Ok(())
-    }
-
     fn prepare(&self) -> Result<(), String> {
-        let mut wire = Connection::open(self.port)?;
+        let mut wire = Connection::open(self.server.port)?;
         let key = self.admin(&mut wire)?;
         // Tokens of a day, so that a warm session is measured and not its end.
         let realm = json!({"realm": "bench", "enabled": true, "sslRequired": "none", "accessTokenLifespan": 3600, "revokeRefreshToken": true});
@@ -98,7 +62,7 @@ impl Keycloak {
             "config": {"included.client.audience": "bench", "access.token.claim": "true", "introspection.token.claim": "true"},
         });
         let client = json!({
-            "clientId": "bench", "secret": "bench", "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "publicClient": false,
+            "clientId": "bench", "secret": "bench", "redirectUris": ["https://app.example/cb"], "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "publicClient": false,
             "protocolMappers": [audience],
         });
         self.write(&mut wire, &key, "POST", "/admin/realms/bench/clients", &client)?;
@@ -145,7 +109,7 @@ impl Peer for Keycloak {
     }
 
     fn port(&self) -> u16 {
-        self.port
+        self.server.port
     }
 
     fn step(&self, what: &'static str, connection: usize) -> Step<'_> {
@@ -171,14 +135,7 @@ impl Peer for Keycloak {
     }
 }
 
-impl Drop for Keycloak {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-KILL", &self.java.to_string()]).status();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn name(number: usize) -> String {
+/// Name of one of the people.
+pub fn name(number: usize) -> String {
     format!("person{number}")
 }

@@ -26,10 +26,12 @@ pub trait Peer: Sync {
     fn pid(&self) -> u32;
     /// Where it listens on loopback.
     fn port(&self) -> u16;
-    /// What a connection asks again and again: `sign_in`, `refresh` or `introspection`.
+    /// What a connection asks again and again, by its name.
     fn step(&self, what: &'static str, connection: usize) -> Step<'_>;
-    /// Signs in, and uses the session once.
-    fn session(&self, wire: &mut Wire, number: u64) -> Result<(), String>;
+    /// Signs in, and uses the session once, where sessions are counted.
+    fn session(&self, _wire: &mut Wire, _number: u64) -> Result<(), String> {
+        Err("sessions are not begun one by one here".into())
+    }
 }
 
 /// One run of one kind of request against one server.

@@ -9,8 +9,8 @@
 //! large number from another. Each server is measured round by round after a warm-up, ours first.
 
 mod inside;
-mod keycloak;
-mod load;
+pub mod keycloak;
+pub mod load;
 mod tutela;
 
 use std::path::Path;
@@ -25,7 +25,7 @@ use self::{
 use crate::{flags::Flags, machine, report::Report, stats::median};
 
 /// Connections that ask at once.
-const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: usize = 8;
 /// People who sign in.
 const PEOPLE: usize = 40;
 /// Live sessions while memory is read.
@@ -96,7 +96,7 @@ fn theirs(flags: &Flags, dir: &Path, report: &mut Report) -> Result<bool, String
 }
 
 /// One round that is thrown away, and those that count.
-fn rounds(peer: &impl Peer, what: &'static str, flags: &Flags) -> Result<Vec<Round>, String> {
+pub fn rounds(peer: &impl Peer, what: &'static str, flags: &Flags) -> Result<Vec<Round>, String> {
     let time = flags.seconds("seconds", 5);
     Round::of(peer, what, CONNECTIONS, time)?;
     (1..=flags.number("rounds", 3))
@@ -123,10 +123,12 @@ fn filled(peer: &impl Peer, flags: &Flags) -> Result<(f64, f64), String> {
     Ok((before, after))
 }
 
-fn cpu_ms(rounds: &[Round]) -> f64 {
+/// Server CPU of one request, the median of the rounds.
+pub fn cpu_ms(rounds: &[Round]) -> f64 {
     median(rounds.iter().map(Round::cpu_ms).collect())
 }
 
-fn jsons(rounds: &[Round]) -> Value {
+/// For the raw figures.
+pub fn jsons(rounds: &[Round]) -> Value {
     rounds.iter().map(Round::json).collect()
 }

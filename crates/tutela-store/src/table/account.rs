@@ -297,7 +297,7 @@ fn ways([found, authenticators, outsides, devices]: [Vec<Row>; 4]) -> Result<Opt
     }))
 }
 
-fn account(row: &Row) -> Result<Account, Error> {
+pub(crate) fn account(row: &Row) -> Result<Account, Error> {
     let email: String = row.get(1)?;
     let state: String = row.get(3)?;
     Ok(Account {

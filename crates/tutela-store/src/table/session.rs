@@ -1,9 +1,10 @@
 use tutela_core::{AccountId, AuthStrength, DeviceId, SessionId, Timestamp};
-use tutela_identity::{Assurance, Session, TokenHash};
+use tutela_identity::{Account, Assurance, Session, TokenHash};
 
 use crate::{
     Changeset, Error, Expect, Housekeeping, Store,
     sql::statements,
+    table::account::{ACCOUNT_GET, account},
     value::{Row, params},
 };
 
@@ -58,6 +59,13 @@ impl Store {
     /// A session by id.
     pub async fn session_get(&self, id: SessionId) -> Result<Option<Session>, Error> {
         self.opt(&SESSION_GET, params![id.0]).await?.as_ref().map(session).transpose()
+    }
+
+    /// A login and the account that holds it, in one trip.
+    pub async fn session_get_with_holder(&self, login: SessionId, holder: AccountId) -> Result<Option<(Session, Account)>, Error> {
+        let [logins, accounts] = self.several([(&SESSION_GET, params![login.0]), (&ACCOUNT_GET, params![holder.0])]).await?;
+        let (Some(login), Some(holder)) = (logins.first(), accounts.first()) else { return Ok(None) };
+        Ok(Some((session(login)?, account(holder)?)))
     }
 
     /// A session by the hash of its token.

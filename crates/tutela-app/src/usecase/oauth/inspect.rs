@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 use tutela_api::Introspection;
 use tutela_core::SessionId;
 use tutela_identity::{
-    AccessClaims, Client, Holder, Session, Token, TokenKind,
+    AccessClaims, Client, Holder, Token, TokenKind,
     oauth::{Code, Registration, person_claims},
 };
 
-use super::{Error, Form, as_client, client_of, client_proof::authenticate, end_part, known, live_part, mint::about, refuse};
+use super::{Error, Form, as_client, client_of, client_proof::authenticate, end_part, live_holder, mint::about, refuse};
 use crate::{App, Ctx};
 
 /// Lets anybody's token be looked at.
@@ -65,7 +65,9 @@ async fn refresh_token(app: &App, ctx: &Ctx, client: &Client, token: &str) -> Re
     let found = app.store.refresh_get_with_session(token.hash()).await?;
     let own = found.filter(|(row, _)| row.holder == Holder::Client(client.id) && row.used_at.is_none() && ctx.now < row.expires_at);
     let Some((row, session)) = own else { return Ok(Introspection::default()) };
-    let Some(session) = live_part(app, session, ctx.now).await? else { return Ok(Introspection::default()) };
+    if live_holder(app, &session, ctx.now).await?.is_none() {
+        return Ok(Introspection::default());
+    }
     Ok(Introspection {
         active: true,
         scope: Some(row.scopes.join(" ")),
@@ -112,9 +114,9 @@ pub async fn person(app: &App, ctx: &Ctx, token: &str) -> Result<Option<Map<Stri
         _ => None,
     };
     let Some(session) = session else { return Ok(None) };
-    let Some(session): Option<Session> = live_part(app, session, ctx.now).await? else { return Ok(None) };
-    if known(app, &claims.client_id).await?.is_none() {
+    let Some(holder) = live_holder(app, &session, ctx.now).await? else { return Ok(None) };
+    if app.client_by_id(&claims.client_id, ctx.now).await?.is_none() {
         return Ok(None);
     }
-    Ok(Some(person_claims(&about(app, &session, ctx.now).await?, &scopes)))
+    Ok(Some(person_claims(&about(app, holder, ctx.now).await?, &scopes)))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tutela_api::OauthTokens;
 use tutela_core::{EventId, Timestamp};
 use tutela_identity::{
-    AccessClaims, Client, Session, Token,
+    AccessClaims, Account, Client, Session, Token,
     jwt::Claims as _,
     oauth::{About, Registration, person_claims},
 };
@@ -18,8 +18,8 @@ use crate::{App, Ctx, usecase::signing_key};
 pub(super) struct Grant<'a> {
     pub client: &'a Client,
     pub registration: &'a Registration,
-    /// The session at the client; none where it acts for itself.
-    pub session: Option<&'a Session>,
+    /// The session at the client, and who holds it; none where it acts for itself.
+    pub person: Option<(&'a Session, Account)>,
     pub scopes: BTreeSet<String>,
     pub audience: Option<&'a str>,
     pub nonce: Option<&'a str>,
@@ -33,9 +33,9 @@ pub(super) async fn tokens(app: &App, ctx: &Ctx, grant: Grant<'_>, refresh: Opti
     let scope = grant.scopes.iter().cloned().collect::<Vec<_>>().join(" ");
     let access = access(app, &grant, &scope, now);
     let access_token = app.signer().sign_as(algorithm, AccessClaims::TYPE, &access, now)?;
-    let id_token = match grant.session.filter(|_| grant.scopes.contains("openid")) {
-        Some(session) => {
-            let claims = id_claims(app, &grant, session, &access, now).await?;
+    let id_token = match grant.person.filter(|_| grant.scopes.contains("openid")) {
+        Some((_, holder)) => {
+            let claims = id_claims(&about(app, holder, now).await?, &grant.scopes, grant.nonce, &access);
             Some(app.signer().sign_as(algorithm, "JWT", &claims, now)?)
         }
         None => None,
@@ -52,13 +52,14 @@ pub(super) fn user_info(app: &App) -> String {
 fn access(app: &App, grant: &Grant<'_>, scope: &str, now: Timestamp) -> AccessClaims {
     let life = i64::try_from(app.identity.session.access_token.duration().as_secs()).unwrap_or(900);
     let client_id = grant.client.id.to_string();
-    let proven = grant.session.map(|session| &session.assurance);
+    let session = grant.person.as_ref().map(|(session, _)| *session);
+    let proven = session.map(|session| &session.assurance);
     AccessClaims {
         iss: app.urls.public.clone(),
         aud: grant.audience.map_or_else(|| user_info(app), str::to_owned),
-        sub: grant.session.map_or_else(|| client_id.clone(), |session| session.account.to_string()),
+        sub: session.map_or_else(|| client_id.clone(), |session| session.account.to_string()),
         client_id,
-        sid: grant.session.map(|session| session.id.to_string()),
+        sid: session.map(|session| session.id.to_string()),
         jti: EventId::batch(now, &mut { app.env() }).to_string(),
         acr: proven.map(|proven| proven.acr().to_owned()),
         amr: proven.map(|proven| proven.amr.clone()).unwrap_or_default(),
@@ -70,9 +71,8 @@ fn access(app: &App, grant: &Grant<'_>, scope: &str, now: Timestamp) -> AccessCl
 }
 
 /// The ID token (Core §2), with what the scopes tell of the person.
-async fn id_claims(app: &App, grant: &Grant<'_>, session: &Session, access: &AccessClaims, now: Timestamp) -> Result<Value, Error> {
-    let about = about(app, session, now).await?;
-    let mut claims = person_claims(&about, &grant.scopes);
+fn id_claims(about: &About, scopes: &BTreeSet<String>, nonce: Option<&str>, access: &AccessClaims) -> Value {
+    let mut claims = person_claims(about, scopes);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("iss", json!(access.iss));
     put("aud", json!(access.client_id));
@@ -83,18 +83,17 @@ async fn id_claims(app: &App, grant: &Grant<'_>, session: &Session, access: &Acc
     put("acr", json!(access.acr));
     put("amr", json!(access.amr));
     put("auth_time", json!(access.auth_time));
-    if let Some(nonce) = grant.nonce {
+    if let Some(nonce) = nonce {
         put("nonce", json!(nonce));
     }
-    Ok(Value::Object(claims))
+    Value::Object(claims)
 }
 
-/// The holder of a session, as clients may learn of them.
-pub(super) async fn about(app: &App, session: &Session, now: Timestamp) -> Result<About, Error> {
-    let account = app.store.account_get(session.account).await?.ok_or(crate::Error::NotFound("account"))?;
-    let (access, holder) = (app.access(now).await?, app.holder(session.account, now).await?);
+/// Somebody, as clients may learn of them.
+pub(super) async fn about(app: &App, account: Account, now: Timestamp) -> Result<About, Error> {
+    let (access, holder) = (app.access(now).await?, app.holder(account.id, now).await?);
     Ok(About {
-        subject: session.account.to_string(),
+        subject: account.id.to_string(),
         name: account.name,
         email: Some((account.email.as_str().to_owned(), account.email_verified_at.is_some())),
         phone: account.phone.map(|phone| (phone, account.phone_verified_at.is_some())),

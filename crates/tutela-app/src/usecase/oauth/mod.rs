@@ -21,7 +21,7 @@ pub(crate) mod told;
 
 use tutela_core::{AccountId, ClientId, ErrorKind, Principal, Timestamp};
 use tutela_identity::{
-    AccountState, Client, Session,
+    Account, AccountState, Client, Session,
     event::{ClientRefused, ClientSignedOut},
     oauth::{Code, Refused, Registration},
 };
@@ -99,16 +99,13 @@ pub(crate) async fn known(app: &App, client_id: &str) -> Result<Option<(Client, 
     Ok(found.and_then(|row| row.client.registration.clone().map(|registration| (row.client, registration))))
 }
 
-/// A session at a client, if it lives, its login does, and its holder may sign in.
-pub(crate) async fn live_part(app: &App, session: Session, now: Timestamp) -> Result<Option<Session>, Error> {
+/// Who holds a session at a client, if it lives, its login does, and they may sign in.
+pub(crate) async fn live_holder(app: &App, session: &Session, now: Timestamp) -> Result<Option<Account>, Error> {
     if !session.is_live(now) {
         return Ok(None);
     }
-    if session.login != session.id && !app.store.session_get(session.login).await?.is_some_and(|login| login.is_live(now)) {
-        return Ok(None);
-    }
-    let active = app.store.account_get(session.account).await?.is_some_and(|account| account.state == AccountState::Active);
-    Ok(active.then_some(session))
+    let found = app.store.session_get_with_holder(session.login, session.account).await?;
+    Ok(found.filter(|(login, account)| login.is_live(now) && account.state == AccountState::Active).map(|(_, account)| account))
 }
 
 /// Ends a session at a client, and nothing else of the person's.

@@ -15,7 +15,7 @@ use tutela_store::Changeset;
 use super::{
     Error, Form, as_client, as_person,
     client_proof::authenticate,
-    end_part, host, live_part,
+    end_part, host, live_holder,
     mint::{Grant, tokens, user_info},
     record_refusal, refuse,
 };
@@ -64,7 +64,7 @@ async fn by_code(app: &App, ctx: &Ctx, client: &Client, registration: &Registrat
         Redeem::Replayed => return replayed(app, ctx, client, hash).await,
     }
     let login = app.store.session_get(code.login).await?.ok_or_else(unknown)?;
-    let login = live_part(app, login, ctx.now).await?.ok_or_else(|| bad_grant("the person has signed out meanwhile"))?;
+    let holder = live_holder(app, &login, ctx.now).await?.ok_or_else(|| bad_grant("the person has signed out meanwhile"))?;
     let session = begin(app, client, &login, &code, ctx.now)?;
     let (refresh, row) = first_refresh(app, client, registration, &session, &code, ctx.now).unzip();
     let offline = session.login == session.id;
@@ -86,7 +86,7 @@ async fn by_code(app: &App, ctx: &Ctx, client: &Client, registration: &Registrat
         Err(e) => return Err(e.into()),
     }
     let audience = code.audience.as_deref();
-    let grant = Grant { client, registration, session: Some(&session), scopes: code.scopes, audience, nonce: code.nonce.as_deref() };
+    let grant = Grant { client, registration, person: Some((&session, holder)), scopes: code.scopes, audience, nonce: code.nonce.as_deref() };
     tokens(app, ctx, grant, refresh).await
 }
 
@@ -157,7 +157,7 @@ async fn by_refresh(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
             return Err(over().into());
         }
     }
-    let session = live_part(app, session, ctx.now).await?.ok_or_else(over)?;
+    let holder = live_holder(app, &session, ctx.now).await?.ok_or_else(over)?;
     let held: BTreeSet<String> = row.scopes.iter().cloned().collect();
     // Fewer than were granted may be asked for, never more (RFC 6749 §6).
     let scopes = match form.get("scope") {
@@ -175,7 +175,7 @@ async fn by_refresh(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
         rotate(app, &row, &session, &next, ctx.now).await?;
     }
     let audience = Some(row.audience.as_str());
-    tokens(app, ctx, Grant { client, registration, session: Some(&session), scopes, audience, nonce: None }, Some(next)).await
+    tokens(app, ctx, Grant { client, registration, person: Some((&session, holder)), scopes, audience, nonce: None }, Some(next)).await
 }
 
 async fn rotate(app: &App, row: &Refresh, session: &Session, next: &Token, now: Timestamp) -> Result<(), Error> {
@@ -218,5 +218,5 @@ async fn for_itself(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
         return Err(refuse(Code::InvalidScope, "none of these scopes is one that this client may have").into());
     }
     app.commit(ctx, ClientTokenIssued::new(client.id, audience, scopes.iter().cloned().collect()), |c| c).await?;
-    tokens(app, ctx, Grant { client, registration, session: None, scopes, audience: Some(audience), nonce: None }, None).await
+    tokens(app, ctx, Grant { client, registration, person: None, scopes, audience: Some(audience), nonce: None }, None).await
 }
