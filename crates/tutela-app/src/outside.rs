@@ -23,6 +23,8 @@ use crate::{
     port::{OutsideError, OutsideHttp},
 };
 
+/// What kinds of documents are read: some providers answer 406 to whoever asks for JSON alone.
+const DOCUMENTS: &str = "application/json, application/jwk-set+json, application/samlmetadata+xml, */*;q=0.1";
 /// How long what a provider said of itself is taken without asking again.
 const FRESH: Duration = Duration::from_secs(600);
 /// How long it still counts while the provider does not answer.
@@ -128,7 +130,8 @@ impl OutsideProvider {
     }
 
     async fn fetch<T>(&self, url: &str, read: impl FnOnce(&[u8]) -> Result<T, tutela_identity::Error>) -> Result<Arc<T>, Error> {
-        let answer = self.http.send(&Call::get(url)).await.map_err(|e| self.unavailable(e.to_string()))?;
+        let call = Call { accept: DOCUMENTS, ..Call::get(url) };
+        let answer = self.http.send(&call).await.map_err(|e| self.unavailable(e.to_string()))?;
         if answer.status != 200 {
             return Err(self.unavailable(format!("`{url}` answered with status {}", answer.status)));
         }

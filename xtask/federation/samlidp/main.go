@@ -22,6 +22,7 @@ import (
 
 	"github.com/crewjam/saml/logger"
 	"github.com/crewjam/saml/samlidp"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 func main() {
@@ -43,6 +44,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	// Its own default is SHA-1, which is refused.
+	server.IDP.SignatureMethod = dsig.RSASHA256SignatureMethod
 	listener, err := net.Listen("tcp", own.Host)
 	if err != nil {
 		log.Fatal(err)

@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bergshamra_c14n::{C14nMode, canonicalize_doc};
 use bergshamra_xml::NodeSet;
 use tutela_core::{Random, Secret};
-use uppsala::{Document, NodeId};
+use uppsala::{Document, NodeId, NodeKind};
 
 use super::{
     DSIG,
@@ -94,6 +94,7 @@ pub(super) fn verified(document: &Document<'_>, element: NodeId, keys: &[Certifi
     if identifiers(document).iter().filter(|other| **other == id).count() != 1 {
         return Err(bad("is over an ID that stands in the message more than once"));
     }
+    check_shape(document, signature)?;
     let info = one(document, signature, DSIG, "SignedInfo")?;
     let method = |of: NodeId, name: &str| one(document, of, DSIG, name).map(|id| attribute(document, id, "Algorithm").unwrap_or_default().to_owned());
     if method(info, "CanonicalizationMethod")? != EXCLUSIVE {
@@ -138,6 +139,23 @@ pub(super) fn verified(document: &Document<'_>, element: NodeId, keys: &[Certifi
         return Err(bad("does not verify under a key of the provider's metadata"));
     }
     String::from_utf8(content).map(Some).map_err(|_| bad("is over something that is not UTF-8"))
+}
+
+/// A signature is left out of what it signs, so nothing may hide in it: its three parts in their order (XML Signature §4.1,
+/// §4.3.3), and no text between them.
+fn check_shape(document: &Document<'_>, signature: NodeId) -> Result<(), Error> {
+    let bad = || refused("the signature holds something that does not belong into one");
+    let mut parts = Vec::new();
+    for id in document.children(signature) {
+        match document.node_kind(id) {
+            Some(NodeKind::Element(_)) => parts.push(id),
+            Some(NodeKind::Text(text)) if text.trim().is_empty() => {}
+            _ => return Err(bad()),
+        }
+    }
+    let names = ["SignedInfo", "SignatureValue", "KeyInfo"];
+    let fits = (2..=3).contains(&parts.len()) && parts.iter().zip(names).all(|(id, name)| is(document, *id, DSIG, name));
+    if fits { Ok(()) } else { Err(bad()) }
 }
 
 fn canonical(document: &Document<'_>, nodes: &NodeSet, prefixes: &[String]) -> Result<Vec<u8>, Error> {
