@@ -61,8 +61,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Whether the caller may pass; `Err` is the answer to send.
 pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, request: &Seen<'_>) -> Result<(), Response<Body>> {
     let Some(caller) = caller else {
-        let open = route.require == Require::Public && route.clients.is_empty() && route.groups.is_empty();
-        return if open { Ok(()) } else { Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in.")) };
+        return if route.require == Require::Public {
+            Ok(())
+        } else {
+            Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in."))
+        };
     };
     let no = |title: &str, detail: &str| Err(answer(wants_page(request.headers), StatusCode::FORBIDDEN, "forbidden", title, detail));
     if !comes_through(route, caller) {

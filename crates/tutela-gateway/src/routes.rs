@@ -94,6 +94,12 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     {
         return Err("`require.permission` is empty".into());
     }
+    let asks = config.acr.is_some() || config.max_age.is_some() || !config.groups.is_empty() || !config.clients.is_empty() || !config.scopes.is_empty();
+    if config.require == Require::Public && asks {
+        return Err(
+            "`require = \"public\"` lets everybody pass, whatever `acr`, `max_age`, `groups`, `clients` or `scopes` ask for; take one of them away".into()
+        );
+    }
     let upstream_host = HeaderValue::from_str(upstream.as_str()).map_err(|_| bad())?;
     let upstream_path = uri.path().trim_end_matches('/').to_owned();
     let route = Route {

@@ -10,7 +10,7 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tutela_api::OauthError;
-use tutela_app::oauth::{self, Form};
+use tutela_app::oauth::{self, Form, Told};
 use tutela_identity::oauth::{Code, Refused};
 
 use crate::{caller::Unnamed, page::jwks, web::Web};
@@ -74,8 +74,13 @@ async fn user_info(State(web): State<Web>, Unnamed(ctx): Unnamed, headers: Heade
     let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(' '));
     let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else { return no("Bearer") };
     match oauth::person(&web.app, &ctx, token.trim()).await {
-        Ok(Some(claims)) => Json(claims).into_response(),
-        Ok(None) => no(r#"Bearer error="invalid_token", error_description="the token is not good, has ended, or is not for this""#),
+        Ok(Told::Claims(claims)) => Json(claims).into_response(),
+        Ok(Told::NotForThis) => {
+            let mut refused = no(r#"Bearer error="insufficient_scope", scope="openid""#);
+            *refused.status_mut() = StatusCode::FORBIDDEN;
+            refused
+        }
+        Ok(Told::NotGood) => no(r#"Bearer error="invalid_token", error_description="the token is not good, has ended, or is not for this""#),
         Err(e) => told(&headers, &e.told()),
     }
 }

@@ -48,8 +48,8 @@ impl Client {
         }
         if let Some(registration) = &registration {
             registration.check()?;
-            if !scopes.is_empty() && !registration.confidential {
-                return Err(Error::invalid("scopes", "a client that cannot keep a secret has no permissions of its own on the API"));
+            if !scopes.is_empty() && !registration.has_secret() {
+                return Err(Error::invalid("scopes", "permissions on the API go with a key of ours, and this client has none"));
             }
         }
         let has_key = registration.as_ref().is_none_or(Registration::has_secret);

@@ -9,7 +9,7 @@ use tutela_store::{Changeset, RefreshBrought};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{session, sign_in::SignedIn},
+    usecase::{oauth, session, sign_in::SignedIn},
 };
 
 /// Why a refresh token is refused, for the caller.
@@ -62,7 +62,11 @@ pub async fn refresh(app: &App, ctx: &Ctx, presented: &str, device: Option<&str>
         Presented::Replayed => {
             let why = if device.map(Holder::Device) == Some(row.holder) { "used_before" } else { "other_device" };
             app.commit(ctx, RefreshReplayed::new(session.account, session.id, why), |c| c).await?;
-            session::end_because(app, ctx, session.id, SessionEndReason::RefreshReplayed).await?;
+            match row.holder {
+                // An application's token says nothing of the person's own login.
+                Holder::Client(_) => oauth::end_part(app, ctx, &session, "refresh_token_replayed").await?,
+                Holder::Device(_) => session::end_because(app, ctx, session.id, SessionEndReason::RefreshReplayed).await?,
+            }
             Err(refused())
         }
     }

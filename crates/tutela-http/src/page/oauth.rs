@@ -107,6 +107,7 @@ fn raw(form: &Form) -> Raw {
         max_age: text("max_age"),
         acr_values: text("acr_values"),
         login_hint: text("login_hint"),
+        id_token_hint: text("id_token_hint"),
         resource: text("resource"),
         request: text("request"),
         request_uri: text("request_uri"),

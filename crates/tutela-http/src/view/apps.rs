@@ -59,6 +59,6 @@ pub fn scope_words(t: &'static Words, scope: &str) -> Option<String> {
         "groups" => t.scope_groups.to_owned(),
         "roles" => t.scope_roles.to_owned(),
         "offline_access" => t.scope_offline.to_owned(),
-        other => format!("{}: {other}", t.scope_other),
+        other => format!("{}: {}", t.scope_other, other.strip_prefix("resource:").unwrap_or(other)),
     })
 }

@@ -39,6 +39,8 @@ pub struct Raw {
     pub acr_values: Option<String>,
     /// `login_hint`.
     pub login_hint: Option<String>,
+    /// `id_token_hint`: who it has to be.
+    pub id_token_hint: Option<String>,
     /// `resource` (RFC 8707).
     pub resource: Option<String>,
     /// `request`: not taken.

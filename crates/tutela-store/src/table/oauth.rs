@@ -11,6 +11,8 @@ use crate::{
 
 statements! {
     CLIENT_CODE_DELETE_BY_ACCOUNT (Id) = "DELETE FROM authorization_code WHERE login IN (SELECT id FROM session WHERE account_id = $1)";
+    CLIENT_CODE_DELETE (Id, Id) = "DELETE FROM authorization_code WHERE client_id = $2 AND used_at IS NULL
+        AND login IN (SELECT id FROM session WHERE account_id = $1)";
     CLIENT_CODE_GET (Bytes) = "SELECT client_id, login, redirect_uri, scopes, nonce, challenge, audience, expires_at, used_at, session_id
         FROM authorization_code WHERE hash = $1";
     CLIENT_CODE_INSERT (Bytes, Id, Id, Text, Json, Text, Text, Text, Time) =
@@ -124,9 +126,9 @@ impl Changeset {
         self.run(&CONSENT_SET, params![account.0, client.0, scopes, now], Expect::Any)
     }
 
-    /// Withdraws it.
+    /// Withdraws it, and the codes that are on their way with it.
     pub fn consent_delete(self, account: AccountId, client: ClientId) -> Self {
-        self.run(&CONSENT_DELETE, params![account.0, client.0], Expect::Any)
+        self.run(&CONSENT_DELETE, params![account.0, client.0], Expect::Any).run(&CLIENT_CODE_DELETE, params![account.0, client.0], Expect::Any)
     }
 
     /// Has a client be told when a session ends.

@@ -41,7 +41,7 @@ statements! {
     SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL
         AND login IN (SELECT id FROM session WHERE account_id = $1 AND device_id = $2)";
     SESSION_END_OTHERS (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND login <> $2 AND ended_at IS NULL";
-    SESSION_STRENGTHEN (Id, Text, Json, Time, Id) = "UPDATE session SET aal = $2, amr = $3, auth_time = $4 WHERE login = $1 AND account_id = $5 AND ended_at IS NULL";
+    SESSION_STRENGTHEN (Id, Text, Json, Time, Id) = "UPDATE session SET aal = $2, amr = $3, auth_time = $4 WHERE login = $1 AND account_id = $5 AND host NOT LIKE 'client:%' AND ended_at IS NULL";
     SESSION_TOKEN (Id, Bytes) = "UPDATE session SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
     SESSION_TOUCH (Id, Time, Time) = "UPDATE session SET last_seen_at = $2, idle_until = $3 WHERE id = $1 AND ended_at IS NULL";
 }
@@ -176,7 +176,8 @@ impl Changeset {
         self.run(&SESSION_END_BY_DEVICE, params![account.0, device.0, now], Expect::Any).announce("account", account)
     }
 
-    /// Writes that more was proven in a login; its parts know it too. The browser gets a new token for it.
+    /// Writes that more was proven in a login; its parts on hosts know it too. A client learns of it with its next code: the
+    /// `auth_time` of a session there stays (OpenID Connect Core §12.2). The browser gets a new token for it.
     pub fn session_strengthen(self, session: &Session, token: TokenHash) -> Self {
         let proven = &session.assurance;
         self.run(&SESSION_STRENGTHEN, params![session.id.0, proven.aal.acr(), &proven.amr[..], proven.auth_time, session.account.0], Expect::Any)

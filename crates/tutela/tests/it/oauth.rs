@@ -414,6 +414,66 @@ async fn a_code_that_comes_twice_ends_what_it_gave() {
 }
 
 #[tokio::test]
+async fn what_was_granted_reaches_no_further_than_registration_person_and_session() {
+    for storage in storages().await {
+        let oauth = json!({"scopes": ["openid", "email"], "audiences": ["photos", "invoices"], "require_consent": true});
+        let Some(photos) = Photos::start(&storage, oauth, json!({})).await else { return };
+        photos.instance.account(ADA, &[]).await;
+        photos.instance.account("ben@example.com", &[]).await;
+        let browser = photos.instance.browser();
+        let agreed = async |query: &str| {
+            let (at, response) = photos.go(&browser, query).await;
+            let (_, response) = if at.contains("/sign-in") { photos.sign_in(&browser, &at).await } else { (at, response) };
+            let page = response.text().await.unwrap();
+            let request = hidden(&page, "/oauth/consent", "request");
+            let response = browser.submit(&photos.instance, "/oauth/consent", &[("request", &request), ("decision", "allow")]).await;
+            let (_, response) = photos.follow(&browser, &location(&response, &photos.instance.own()).unwrap()).await;
+            (page, answer(response).await.1)
+        };
+        let (page, found) = agreed("scope=openid+email").await;
+        assert!(page.contains("photos"), "the page says where the application may act: {page}");
+        // What was said for one service is not said for another.
+        assert_eq!(text(&answer(photos.go(&browser, "scope=openid&prompt=none&resource=invoices").await.1).await.1, "error"), "consent_required");
+        // Another person than the one who is meant gets nothing, and neither does an application with somebody else's word.
+        let hint = text(&found, "id_token").to_owned();
+        assert_eq!(photos.go(&browser, &format!("prompt=none&scope=openid&id_token_hint={hint}")).await.1.status(), 200);
+        let ben = photos.instance.browser();
+        ben.password(&photos.instance, "ben@example.com").await;
+        assert_eq!(text(&answer(photos.go(&ben, &format!("scope=openid&id_token_hint={hint}")).await.1).await.1, "error"), "login_required");
+        assert_eq!(text(&answer(photos.go(&ben, "scope=openid&id_token_hint=x.y.z").await.1).await.1, "error"), "invalid_request");
+        // Brought to the API's own endpoint, an application's token ends what it is of, and not the person's login.
+        let body = json!({"refresh_token": found["refresh_token"]});
+        let request = browser.request(Method::POST, &format!("{}/v1/tokens/refresh", photos.instance.own())).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 401);
+        assert!(is_in(&photos, &browser).await && !photos.is_good(text(&found, "access_token")).await);
+        // For whom it was granted stays; what the client may not have any more it does not get.
+        let found = photos.signed_in(&browser, "scope=openid+email").await;
+        let asked = |resource: &'static str| {
+            vec![
+                ("grant_type", "refresh_token"),
+                ("refresh_token", text(&found, "refresh_token")),
+                ("client_id", photos.id.as_str()),
+                ("client_secret", photos.secret.as_str()),
+                ("resource", resource),
+            ]
+        };
+        assert_eq!(text(&photos.form("/oauth/token", &asked("invoices")).await.1, "error"), "invalid_target");
+        let path = format!("/v1/clients/{}/oauth", photos.id);
+        let narrower = |audience: &str| json!({"redirect_uris": [format!("{}/cb", photos.peer.own)], "scopes": ["openid"], "audiences": [audience]});
+        assert_eq!(photos.instance.operator(Method::PUT, &path, narrower("photos")).await.0, 200);
+        let (status, fewer) = photos.form("/oauth/token", &asked("photos")).await;
+        assert_eq!((status, text(&fewer, "scope")), (200, "openid"), "{fewer}");
+        assert_eq!(photos.instance.operator(Method::PUT, &path, narrower("invoices")).await.0, 200);
+        assert_eq!(text(&photos.post("/refresh", text(&fewer, "refresh_token")).await.1, "error"), "invalid_grant");
+        // A code that is on its way when the person takes it back is worth nothing.
+        assert_eq!(photos.instance.operator(Method::PUT, &path, narrower("photos")).await.0, 200);
+        let code = photos.code(&browser, "openid").await;
+        browser.submit(&photos.instance, &format!("/account/apps/{}/withdraw", photos.id), &[]).await;
+        assert_eq!(text(&photos.exchange(&code, VERIFIER).await.1, "error"), "invalid_grant");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_itself_gets_nothing_and_is_written_down() {
     let Some(photos) =
         Photos::start("sqlite", json!({"grant_types": ["client_credentials", "authorization_code"], "scopes": ["openid", "photos:read"]}), json!({})).await

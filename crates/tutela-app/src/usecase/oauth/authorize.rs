@@ -23,6 +23,8 @@ use super::{Error, consented, known, record_refusal, refuse, signed_in};
 use crate::{App, Ctx};
 
 const PURPOSE: &[u8] = b"authorization request";
+/// Before an audience, among the scopes that a person has agreed to.
+const RESOURCE: &str = "resource:";
 /// How long a person may take.
 const LIFE: Duration = Duration::from_secs(1_800);
 
@@ -31,6 +33,8 @@ const LIFE: Duration = Duration::from_secs(1_800);
 struct UnderWay {
     request: Authorize,
     began: Timestamp,
+    /// Who it has to be, where an ID token of theirs was shown.
+    subject: Option<String>,
 }
 
 /// What comes next.
@@ -99,7 +103,24 @@ pub async fn begin(app: &App, ctx: &Ctx, identity: Option<&Identity>, raw: &Raw)
             return Ok(Step::Stop(refused));
         }
     };
-    proceed(app, ctx, identity, UnderWay { request, began: ctx.now }, client, registration).await
+    let subject = match raw.id_token_hint.as_deref() {
+        None => None,
+        Some(hint) => match hinted(app, ctx, hint, &request.client_id) {
+            Some(subject) => Some(subject),
+            None => {
+                let refused = refuse(Code::InvalidRequest, "`id_token_hint` is no ID token of this client's that can be read here any more");
+                return Ok(Step::Back(told(app, &request.redirect_uri, request.state.as_deref(), &refused)));
+            }
+        },
+    };
+    proceed(app, ctx, identity, UnderWay { request, began: ctx.now, subject }, client, registration).await
+}
+
+/// The person of an ID token that was made for this client.
+fn hinted(app: &App, ctx: &Ctx, hint: &str, client_id: &str) -> Option<String> {
+    let claims = super::logout::opened(app, ctx, hint)?;
+    let text = |name: &str| claims.get(name).and_then(serde_json::Value::as_str);
+    (text("aud") == Some(client_id)).then(|| text("sub").map(str::to_owned)).flatten()
 }
 
 /// A request that comes back with somebody who has signed in, or proven more.
@@ -123,7 +144,7 @@ pub async fn decide(app: &App, ctx: &Ctx, identity: Option<&Identity>, sealed: &
         let refused = refuse(Code::AccessDenied, "the person said no");
         return Ok(Step::Back(told(app, &request.redirect_uri, request.state.as_deref(), &refused)));
     }
-    allow(app, ctx, account, &client, &request.scopes).await?;
+    allow(app, ctx, account, &client, &wanted(request)).await?;
     request.prompts.remove(&Prompt::Consent);
     proceed(app, ctx, identity, under_way, client, registration).await
 }
@@ -139,13 +160,13 @@ async fn open(app: &App, now: Timestamp, sealed: &str) -> Result<Result<(UnderWa
     let late = || refuse(Code::InvalidRequest, "it took too long; go back to the application and begin again");
     let under_way: Option<UnderWay> = app.open_as(PURPOSE, sealed);
     let Some(under_way) = under_way.filter(|under_way| now < under_way.began + LIFE) else { return Ok(Err(late())) };
-    Ok(match known(app, &under_way.request.client_id).await? {
-        // What was registered may have changed since.
-        Some((client, registration)) if registration.redirect_uris.iter().any(|uri| uri.is(&under_way.request.redirect_uri)) => {
-            Ok((under_way, client, registration))
-        }
-        _ => Err(late()),
-    })
+    let Some((client, registration)) = known(app, &under_way.request.client_id).await? else { return Ok(Err(late())) };
+    // What was registered may have changed since.
+    let request = &under_way.request;
+    let fits = registration.redirect_uris.iter().any(|uri| uri.is(&request.redirect_uri))
+        && request.scopes.is_subset(&registration.scopes)
+        && request.audience.as_ref().is_none_or(|audience| registration.audiences.contains(audience));
+    Ok(if fits { Ok((under_way, client, registration)) } else { Err(late()) })
 }
 
 async fn proceed(app: &App, ctx: &Ctx, identity: Option<&Identity>, under_way: UnderWay, client: Client, registration: Registration) -> Result<Step, Error> {
@@ -158,6 +179,10 @@ async fn proceed(app: &App, ctx: &Ctx, identity: Option<&Identity>, under_way: U
         }
         return Ok(Step::SignIn(app.seal_as(PURPOSE, &under_way)?));
     };
+    // Nobody gets tokens of another person than the one who was meant (Core §3.1.2.2).
+    if under_way.subject.as_ref().is_some_and(|subject| *subject != account.to_string()) {
+        return back(Code::LoginRequired, "somebody else is signed in here");
+    }
     let anew = identity.auth_time >= under_way.began;
     let young = request.max_age.is_none_or(|age| ctx.now >= identity.auth_time && ctx.now.since(identity.auth_time) <= age);
     let fresh = anew || (young && !request.wants_login());
@@ -167,16 +192,21 @@ async fn proceed(app: &App, ctx: &Ctx, identity: Option<&Identity>, under_way: U
         }
         return Ok(Step::StepUp { sealed: app.seal_as(PURPOSE, &under_way)?, strength: request.strength });
     }
-    let agreed = !registration.asks_consent || consented(app, account, client.id, &request.scopes).await?;
+    let agreed = !registration.asks_consent || consented(app, account, client.id, &wanted(request)).await?;
     if !agreed || request.prompts.contains(&Prompt::Consent) {
         if silent {
             return back(Code::ConsentRequired, "the person would have to be asked what this client may have");
         }
-        let scopes = request.scopes.iter().cloned().collect();
+        let scopes = wanted(request).into_iter().collect();
         let origin = RedirectUri::origin(&request.redirect_uri);
         return Ok(Step::Consent(Box::new(Asking { client: client.name, scopes, origin, sealed: app.seal_as(PURPOSE, &under_way)? })));
     }
     Ok(Step::Back(issue(app, ctx, client.id, login, under_way.request).await?))
+}
+
+/// What a person is asked for: scopes, and for whom the access token is.
+fn wanted(request: &Authorize) -> BTreeSet<String> {
+    request.scopes.iter().cloned().chain(request.audience.iter().map(|audience| format!("{RESOURCE}{audience}"))).collect()
 }
 
 /// Writes that somebody agrees, with what they had agreed to before.

@@ -54,7 +54,15 @@ async fn access_token(app: &App, ctx: &Ctx, client: &Client, registration: &Regi
 /// Whether the session of a token lives, or the client where it is that client's own.
 async fn is_alive(app: &App, ctx: &Ctx, claims: &AccessClaims) -> Result<bool, Error> {
     match claims.sid.as_deref().map(str::parse::<SessionId>) {
-        Some(Ok(session)) => Ok(app.live_login(session, ctx.now).await?.is_some()),
+        Some(Ok(session)) => {
+            let live = app.live_login(session, ctx.now).await?;
+            // Tokens of a sign-in over the API are held by a device, and by no client.
+            let held = match live.as_ref().and_then(|live| client_of(&live.session.host)) {
+                Some(client) => app.client_by_id(&client.to_string(), ctx.now).await?.is_some(),
+                None => true,
+            };
+            Ok(live.is_some() && held)
+        }
         Some(Err(_)) => Ok(false),
         None => Ok(claims.sub == claims.client_id && app.client_by_id(&claims.client_id, ctx.now).await?.is_some()),
     }
@@ -100,23 +108,36 @@ pub async fn revoke(app: &App, ctx: &Ctx, authorization: Option<&str>, form: &Fo
     };
     // Another client's token is left alone, and nothing is said of it.
     match session.filter(|session| client_of(&session.host) == Some(client.id)) {
-        Some(session) => end_part(app, ctx, &session, "revoked_by_client").await,
+        Some(session) => Ok(end_part(app, ctx, &session, "revoked_by_client").await?),
         None => Ok(()),
     }
 }
 
+/// What an access token tells.
+pub enum Told {
+    /// Of its person.
+    Claims(Map<String, Value>),
+    /// It is not good, or its session has ended.
+    NotGood,
+    /// It is good, and not for this.
+    NotForThis,
+}
+
 /// What an access token tells of its person.
-pub async fn person(app: &App, ctx: &Ctx, token: &str) -> Result<Option<Map<String, Value>>, Error> {
-    let Ok(claims) = app.signer().verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now) else { return Ok(None) };
-    let scopes = claims.scope.split(' ').map(str::to_owned).collect();
+pub async fn person(app: &App, ctx: &Ctx, token: &str) -> Result<Told, Error> {
+    let Ok(claims) = app.signer().verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now) else { return Ok(Told::NotGood) };
+    let scopes: std::collections::BTreeSet<String> = claims.scope.split(' ').map(str::to_owned).collect();
     let session = match claims.sid.as_deref().map(str::parse::<SessionId>) {
-        Some(Ok(id)) if claims.scope.split(' ').any(|scope| scope == "openid") => app.store.session_get(id).await?,
+        Some(Ok(id)) => app.store.session_get(id).await?,
         _ => None,
     };
-    let Some(session) = session else { return Ok(None) };
-    let Some(holder) = live_holder(app, &session, ctx.now).await? else { return Ok(None) };
+    let Some(session) = session else { return Ok(Told::NotGood) };
+    let Some(holder) = live_holder(app, &session, ctx.now).await? else { return Ok(Told::NotGood) };
     if app.client_by_id(&claims.client_id, ctx.now).await?.is_none() {
-        return Ok(None);
+        return Ok(Told::NotGood);
     }
-    Ok(Some(person_claims(&about(app, holder, ctx.now).await?, &scopes)))
+    if !scopes.contains("openid") {
+        return Ok(Told::NotForThis);
+    }
+    Ok(Told::Claims(person_claims(&about(app, holder, ctx.now).await?, &scopes)))
 }

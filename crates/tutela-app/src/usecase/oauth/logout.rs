@@ -115,7 +115,7 @@ async fn read(app: &App, ctx: &Ctx, form: &Form) -> Result<Result<Read, Refused>
 }
 
 /// What an ID token of ours says, however old it is (§2: an expired one still shows who is meant).
-fn opened(app: &App, ctx: &Ctx, hint: &str) -> Option<serde_json::Map<String, Value>> {
+pub(super) fn opened(app: &App, ctx: &Ctx, hint: &str) -> Option<serde_json::Map<String, Value>> {
     let token = Unverified::parse(hint).ok()?;
     if token.token_type() != Some("JWT") {
         return None;

@@ -30,7 +30,7 @@ pub use authorize::{Asking, Decision, Purpose, Step, begin, decide, purpose, res
 pub use client_proof::Form;
 pub(crate) use consent::consented;
 pub use consent::{list as list_consents, withdraw};
-pub use inspect::{introspect, person, revoke};
+pub use inspect::{Told, introspect, person, revoke};
 pub use logout::{WayOut, end, look, open_logout, seal_logout};
 pub use metadata::metadata;
 pub use token::exchange;
@@ -109,7 +109,7 @@ pub(crate) async fn live_holder(app: &App, session: &Session, now: Timestamp) ->
 }
 
 /// Ends a session at a client, and nothing else of the person's.
-pub(crate) async fn end_part(app: &App, ctx: &Ctx, session: &Session, why: &'static str) -> Result<(), Error> {
+pub(crate) async fn end_part(app: &App, ctx: &Ctx, session: &Session, why: &'static str) -> Result<(), crate::Error> {
     let Some(client) = client_of(&session.host) else { return Ok(()) };
     let what = ClientSignedOut::new(session.account, client, session.id, why);
     match app.commit(ctx, what, |c| c.session_end_part(session.id, session.login, ctx.now)).await {
@@ -118,7 +118,7 @@ pub(crate) async fn end_part(app: &App, ctx: &Ctx, session: &Session, why: &'sta
             app.forget(session.account.0);
             Ok(())
         }
-        Err(e) => Err(e.into()),
+        Err(e) => Err(e),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tutela_api::OauthTokens;
 use tutela_core::{SessionId, Timestamp};
 use tutela_identity::{
-    Client, Holder, Life, Presented, Refresh, Session, Token, TokenKind,
+    Client, Holder, Life, Presented, Refresh, Session, SessionEndReason, Token, TokenKind,
     event::{ClientCodeReplayed, ClientSignedIn, ClientTokenIssued, RefreshReplayed},
     oauth::{AuthorizationCode, Code, GrantKind, Redeem, Refused, Registration, SCOPES},
     successor,
@@ -19,7 +19,10 @@ use super::{
     mint::{Grant, tokens, user_info},
     record_refusal, refuse,
 };
-use crate::{App, Ctx, usecase::token};
+use crate::{
+    App, Ctx,
+    usecase::{session, token},
+};
 
 const OFFLINE: &str = "offline_access";
 
@@ -52,17 +55,32 @@ fn bad_grant(why: &str) -> Refused {
     refuse(Code::InvalidGrant, why)
 }
 
+/// What was granted reaches no further than what the client is registered for by now, and is for whom it was granted for
+/// (RFC 8707 §2.2).
+fn still_registered(app: &App, registration: &Registration, scopes: &mut BTreeSet<String>, audience: Option<&str>, form: &Form) -> Result<(), Refused> {
+    scopes.retain(|scope| registration.scopes.contains(scope));
+    let audience = audience.map_or_else(|| user_info(app), str::to_owned);
+    if audience != user_info(app) && !registration.audiences.contains(&audience) {
+        return Err(bad_grant("the client is not registered any more for whom this was granted for"));
+    }
+    match form.get("resource") {
+        Some(asked) if asked != audience => Err(refuse(Code::InvalidTarget, "`resource` is another than the one that this was granted for")),
+        _ => Ok(()),
+    }
+}
+
 // === A code ===
 
 async fn by_code(app: &App, ctx: &Ctx, client: &Client, registration: &Registration, form: &Form) -> Result<OauthTokens, Error> {
     let unknown = || bad_grant("the code is not good");
     let hash = Token::parse(TokenKind::ClientCode, form.need("code")?).ok_or_else(unknown)?.hash();
-    let (code, _) = app.store.client_code_get(hash).await?.ok_or_else(unknown)?;
+    let (mut code, _) = app.store.client_code_get(hash).await?.ok_or_else(unknown)?;
     match code.redeem(client.id, form.get("redirect_uri"), form.get("code_verifier"), ctx.now) {
         Redeem::Good => {}
         Redeem::Refused(refused) => return Err(refused.into()),
         Redeem::Replayed => return replayed(app, ctx, client, hash).await,
     }
+    still_registered(app, registration, &mut code.scopes, code.audience.as_deref(), form)?;
     let login = app.store.session_get(code.login).await?.ok_or_else(unknown)?;
     let holder = live_holder(app, &login, ctx.now).await?.ok_or_else(|| bad_grant("the person has signed out meanwhile"))?;
     let session = begin(app, client, &login, &code, ctx.now)?;
@@ -74,7 +92,8 @@ async fn by_code(app: &App, ctx: &Ctx, client: &Client, registration: &Registrat
     let is_told = registration.backchannel_logout_uri.is_some();
     let done = app
         .commit(&as_person(ctx, &login), what, |c| {
-            let c = c.client_code_use(hash, ctx.now, session.id).session_insert(&session, nobodys);
+            // The login has to be there still in this very commit, for what is a login of its own too.
+            let c = c.client_code_use(hash, ctx.now, session.id).session_used(&login).session_insert(&session, nobodys);
             let c = row.iter().fold(c, Changeset::refresh_insert);
             if is_told { c.client_session_insert(session.id, session.login, client.id, session.account, ctx.now) } else { c }
         })
@@ -153,12 +172,16 @@ async fn by_refresh(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
         Presented::Replayed => {
             let why = if row.holder == Holder::Client(client.id) { "used_before" } else { "other_client" };
             app.commit(ctx, RefreshReplayed::new(session.account, session.id, why), |c| c).await?;
-            end_part(app, ctx, &session, "refresh_token_replayed").await?;
+            match row.holder {
+                Holder::Client(_) => end_part(app, ctx, &session, "refresh_token_replayed").await?,
+                Holder::Device(_) => session::end_because(app, ctx, session.id, SessionEndReason::RefreshReplayed).await?,
+            }
             return Err(over().into());
         }
     }
     let holder = live_holder(app, &session, ctx.now).await?.ok_or_else(over)?;
-    let held: BTreeSet<String> = row.scopes.iter().cloned().collect();
+    let mut held: BTreeSet<String> = row.scopes.iter().cloned().collect();
+    still_registered(app, registration, &mut held, Some(&row.audience), form)?;
     // Fewer than were granted may be asked for, never more (RFC 6749 §6).
     let scopes = match form.get("scope") {
         None => held,
