@@ -107,8 +107,9 @@ async def test_an_open_stream_hears_what_is_recorded(live, kind):
 
 async def test_the_public_keys_can_be_read_without_a_key(live):
     keys = (await live.jwks())["keys"]
-    assert keys
-    assert all(key["kty"] == "OKP" and "d" not in key for key in keys)
+    # The gateway signs with EdDSA; clients may have tokens signed with other algorithms.
+    assert any(key["kty"] == "OKP" for key in keys)
+    assert not any({"d", "p", "q"} & key.keys() for key in keys)
 
 
 async def proven(live, event_id):
