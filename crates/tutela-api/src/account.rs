@@ -82,7 +82,7 @@ pub struct AccountsVerified {
 pub struct AccountDifference {
     /// Account id.
     pub account_id: String,
-    /// `authenticators`, `grants`, `groups`, `password`, `roles` or `state`.
+    /// `authenticators`, `grants`, `groups`, `outsides` (connections with outside providers), `password`, `roles` or `state`.
     pub what: String,
 }
 

@@ -15,6 +15,7 @@ mod export;
 mod guard;
 mod hasher;
 mod jobs;
+mod lanes;
 mod occurrence;
 mod outside;
 pub mod port;

@@ -225,7 +225,7 @@ impl App {
     /// What a token is worth for a guarded application.
     async fn prove(&self, token: &str, audience: &str, issuers: &[String], now: Timestamp) -> Result<Proof, Error> {
         let facts = |claims: &AccessClaims, client: Option<Client>| {
-            let scopes = claims.scope.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            let scopes = tutela_identity::oauth::words(&claims.scope).map(str::to_owned).collect();
             TokenFacts { client: client.map(|client| TokenClient { id: client.id.to_string(), name: Some(client.name) }), scopes }
         };
         let good = |who, token| Ok(Proof::Good(Box::new(Caller { who, token: Some(token) })));

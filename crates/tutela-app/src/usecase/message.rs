@@ -1,10 +1,9 @@
 //! Mails and text messages: written down, sealed, in the commit of what they tell, and sent by a loop for each
 //! channel, so that a mail server that hangs delays no text message. A process that dies in between sends one twice, under the same id, and none never.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{MessageId, Principal, Secret, Timestamp};
 use tutela_identity::event::MessageGivenUp;
@@ -13,6 +12,7 @@ use tutela_store::{Changeset, MessageRow};
 
 use crate::{
     App, Ctx, Error,
+    lanes::{Lanes, pause},
     port::{Mail, SendError, TextMessage},
     text,
 };
@@ -81,50 +81,24 @@ fn prepare(app: &App, ctx: &Ctx, channel: Channel, mut payload: Payload, until: 
 
 /// Sends what is due of a channel until told to stop.
 pub(crate) async fn run(app: App, channel: Channel, stop: CancellationToken) {
-    let lanes = Arc::new(Semaphore::new(LANES));
-    loop {
-        let lane = tokio::select! {
-            lane = Arc::clone(&lanes).acquire_owned() => lane,
-            () = stop.cancelled() => return,
-        };
-        let now = app.env.now();
-        match app.store.message_take(channel.as_str(), now, now + LEASE).await {
-            Ok(Some(row)) => {
-                let sender = app.clone();
-                app.tasks.spawn(async move {
-                    if let Err(e) = turn(&sender, row, now).await {
-                        tracing::warn!(error = %e, "what became of a message could not be written down; it will be sent again");
-                    }
-                    drop(lane);
-                });
-                continue;
-            }
-            Ok(None) => {}
-            Err(e) => tracing::warn!(error = %e, "messages that are due could not be read"),
-        }
-        drop(lane);
-        tokio::select! {
-            () = app.messages_due[channel as usize].notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            () = stop.cancelled() => return,
-        }
-    }
+    let lanes = Lanes { count: LANES, look: Duration::from_secs(1), what: channel.as_str() };
+    let take = |app: App, now: Timestamp| async move { app.store.message_take(channel.as_str(), now, now + LEASE).await };
+    lanes.run(app, stop, |app| &app.messages_due[channel as usize], take, turn).await;
 }
 
 /// Sends one message.
-async fn turn(app: &App, row: MessageRow, now: Timestamp) -> Result<(), Error> {
+async fn turn(app: App, row: MessageRow, now: Timestamp) -> Result<(), Error> {
     if now >= row.expires_at {
-        return give_up(app, &row, "it was of no use any more").await;
+        return give_up(&app, &row, "it was of no use any more").await;
     }
     // Shorter than the lease, so that a server that says nothing never has the same message twice, nor a lane for good.
-    let delivered = tokio::time::timeout(PATIENCE, deliver(app, &row)).await;
+    let delivered = tokio::time::timeout(PATIENCE, deliver(&app, &row)).await;
     match delivered.unwrap_or_else(|_| Err(SendError::Unavailable("no answer in time".into()))) {
         Ok(()) => app.store.message_sent(row.id).await?,
-        Err(SendError::Refused(why)) => give_up(app, &row, &why).await?,
+        Err(SendError::Refused(why)) => give_up(&app, &row, &why).await?,
         Err(SendError::Unavailable(why)) => {
             tracing::warn!(channel = row.channel, attempts = row.attempts + 1, error = why, "a message was not taken and will be sent again");
-            let pause = 2_u64.saturating_pow(u32::try_from(row.attempts).unwrap_or(u32::MAX).min(16)).min(LONGEST_PAUSE);
-            app.store.message_later(row.id, now + Duration::from_secs(pause)).await?;
+            app.store.message_later(row.id, now + pause(row.attempts, LONGEST_PAUSE)).await?;
         }
     }
     Ok(())

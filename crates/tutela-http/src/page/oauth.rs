@@ -122,7 +122,7 @@ pub(crate) async fn logout(State(web): State<Web>, caller: Caller, Query(pairs):
         Ok(found) => found,
         Err(response) => return *response,
     };
-    match oauth::look(&web.app, &caller.ctx, &form).await {
+    match oauth::sign_out(&web.app, &caller.ctx, &form, false).await {
         Ok(WayOut::Ask { client, then }) => {
             let base = FormPage::of(frame(&web), T.sign_out, "/oauth/logout/confirm".into(), T.sign_out, T.why_logout);
             let lead = match client {
@@ -148,7 +148,7 @@ pub(crate) async fn logout_posted(State(web): State<Web>, Posted(pairs): Posted<
 /// The person says yes.
 pub(crate) async fn logout_confirmed(State(web): State<Web>, caller: Caller, Posted(said): Posted<Sealed>) -> Response {
     match sealed_form(&web, &caller, vec![("request".to_owned(), said.request)]) {
-        Ok((form, _)) => out(&web, oauth::end(&web.app, &caller.ctx, &form).await),
+        Ok((form, _)) => out(&web, oauth::sign_out(&web.app, &caller.ctx, &form, true).await),
         Err(response) => *response,
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 use tutela_core::AuthStrength;
 
-use super::{Code, GrantKind, Refused, Registration, refuse};
+use super::{Code, GrantKind, Refused, Registration, refuse, words};
 
 const LONGEST: usize = 1_024;
 
@@ -151,7 +151,7 @@ impl Authorize {
             return Err(invalid("`nonce` and `state` have at most 1,024 bytes"));
         }
         // Scopes that are not known, or not for this client, are left out, and the answer says which were given (RFC 6749 §3.3).
-        let wanted = raw.scope.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty());
+        let wanted = words(raw.scope.as_deref().unwrap_or_default());
         let mut scopes: BTreeSet<String> = wanted.filter(|scope| registration.scopes.contains(*scope)).map(str::to_owned).collect();
         if scopes.is_empty() {
             return Err(refuse(Code::InvalidScope, "none of these scopes is one that this client may have"));
@@ -170,7 +170,7 @@ impl Authorize {
             Some(text) => Some(Duration::from_secs(text.parse::<u32>().map_err(|_| invalid("`max_age` is a number of seconds"))?.into())),
         };
         // The weakest of those named is enough; what is not known here asks for nothing (Core §3.1.2.1: voluntary).
-        let levels = raw.acr_values.as_deref().unwrap_or_default().split(' ').filter(|word| ["aal1", "aal2", "aal3"].contains(word));
+        let levels = words(raw.acr_values.as_deref().unwrap_or_default()).filter(|word| ["aal1", "aal2", "aal3"].contains(word));
         let strength = levels.map(AuthStrength::parse).min().unwrap_or(AuthStrength::Aal1);
         Ok(Self {
             client_id: client_id.to_owned(),
@@ -204,7 +204,7 @@ fn is_challenge(text: &str) -> bool {
 
 fn prompts(text: Option<&str>) -> Result<BTreeSet<Prompt>, Refused> {
     let mut prompts = BTreeSet::new();
-    for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+    for word in words(text.unwrap_or_default()) {
         prompts.insert(match word {
             "consent" => Prompt::Consent,
             "login" => Prompt::Login,

@@ -24,6 +24,11 @@ pub use registration::{GrantKind, Registration, SCOPES};
 
 use std::fmt;
 
+/// The words of a list between spaces: scopes, prompts, levels (RFC 6749 §3.3).
+pub fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(' ').filter(|word| !word.is_empty())
+}
+
 /// An error of the protocol: a code that its specification knows, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {description}")]

@@ -34,6 +34,7 @@ statements! {
         ORDER BY c.run_at, c.session_id LIMIT 1";
     CLIENT_SESSION_INSERT (Id, Id, Id, Id, Time) = "INSERT INTO client_session (session_id, login, client_id, account_id, run_at, attempts) VALUES ($1, $2, $3, $4, $5, 0)";
     CLIENT_SESSION_LATER (Id, Time) = "UPDATE client_session SET run_at = $2, lease_until = NULL WHERE session_id = $1";
+    CLIENT_SESSION_LATER_BY_CLIENT (Id, Time) = "UPDATE client_session SET run_at = $2 WHERE client_id = $1 AND run_at < $2";
     CLIENT_SESSION_LEASE (Id, Time, Time) = "UPDATE client_session SET lease_until = $3, attempts = attempts + 1
         WHERE session_id = $1 AND (lease_until IS NULL OR lease_until <= $2)";
 }
@@ -92,9 +93,10 @@ impl Store {
         }
     }
 
-    /// Has a client be told later.
-    pub async fn client_session_later(&self, session: SessionId, run_at: Timestamp) -> Result<(), Error> {
-        self.commit(Changeset::housekeeping(Housekeeping::Job).run(&CLIENT_SESSION_LATER, params![session.0, run_at], Expect::Any)).await
+    /// Has a client that did not listen be told later, of its other sessions too, so that it holds up no other client.
+    pub async fn client_session_later(&self, session: SessionId, client: ClientId, run_at: Timestamp) -> Result<(), Error> {
+        let later = Changeset::housekeeping(Housekeeping::Job).run(&CLIENT_SESSION_LATER, params![session.0, run_at], Expect::Any);
+        self.commit(later.run(&CLIENT_SESSION_LATER_BY_CLIENT, params![client.0, run_at], Expect::Any)).await
     }
 }
 

@@ -33,9 +33,7 @@ statements! {
     SESSION_LIST_BY_ACCOUNT (Id, Time, Int) =
         "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
          WHERE account_id = $1 AND id = login AND ended_at IS NULL AND idle_until > $2 AND expires_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3";
-    SESSION_LIST_BY_HOST (Id, Text, Time) =
-        "SELECT id, login, account_id, host, device_id, aal, amr, auth_time, created_at, last_seen_at, idle_until, expires_at, ended_at FROM session
-         WHERE account_id = $1 AND host = $2 AND ended_at IS NULL AND expires_at > $3 ORDER BY id LIMIT 1000";
+    SESSION_COUNT_BY_HOST (Id, Text, Time) = "SELECT COUNT(*) FROM session WHERE account_id = $1 AND host = $2 AND ended_at IS NULL AND expires_at > $3";
     SESSION_LIST_HOSTS (Id) = "SELECT DISTINCT host FROM session WHERE login = $1 AND ended_at IS NULL ORDER BY host";
     SESSION_SWEEP (Time) = "DELETE FROM session WHERE expires_at <= $1 AND id <> login";
     SESSION_END_BY_DEVICE (Id, Id, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL
@@ -84,9 +82,9 @@ impl Store {
         self.session_views(self.all(&SESSION_LIST_BY_ACCOUNT, params![account.0, now, i64::from(limit)]).await?).await
     }
 
-    /// What an account has on one host that has not ended, logins and parts of them.
-    pub async fn session_list_by_host(&self, account: AccountId, host: &str, now: Timestamp) -> Result<Vec<Session>, Error> {
-        self.all(&SESSION_LIST_BY_HOST, params![account.0, host, now]).await?.iter().map(session).collect()
+    /// How much an account has on one host that has not ended, logins and parts of them.
+    pub async fn session_count_by_host(&self, account: AccountId, host: &str, now: Timestamp) -> Result<u64, Error> {
+        self.opt(&SESSION_COUNT_BY_HOST, params![account.0, host, now]).await?.map_or(Ok(0), |row| row.get(0))
     }
 
     /// Number of live login sessions.

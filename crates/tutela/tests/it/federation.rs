@@ -228,8 +228,19 @@ async fn a_mail_address_connects_nobody_and_an_account_is_connected_by_whoever_p
         // Whoever has a password can let go of it.
         let page = fresh.get(&format!("{own}/account/security")).await.text().await.unwrap();
         let id = page.split("/account/outside/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let behind_its_back = |sql: &str| match storage.as_str() {
+            "sqlite" => rusqlite::Connection::open(corp.instance.data().join("tutela.db")).unwrap().execute_batch(sql).unwrap(),
+            _ => {}
+        };
+        behind_its_back("CREATE TABLE kept AS SELECT * FROM outside_identity");
         let gone = fresh.post(&format!("{own}/account/outside/{id}/disconnect"), &[]).await;
         assert_eq!(gone.status(), 200, "{}", gone.text().await.unwrap());
+        assert!(corp.sign_in(&corp.instance.browser()).await.contains("/sign-in/connect?offer="));
+        // Whoever has the database puts the row back: the next comparison with the ledger takes it away again.
+        behind_its_back("INSERT INTO outside_identity SELECT * FROM kept");
+        let (_, found) = corp.instance.operator(Method::POST, "/v1/accounts/verify", json!({})).await;
+        let expected = if storage == "sqlite" { json!(["outsides"]) } else { json!([]) };
+        assert_eq!(found["differences"].as_array().unwrap().iter().map(|one| one["what"].clone()).collect::<Value>(), expected, "{found}");
         assert!(corp.sign_in(&corp.instance.browser()).await.contains("/sign-in/connect?offer="));
     }
 }

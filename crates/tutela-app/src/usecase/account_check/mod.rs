@@ -11,7 +11,7 @@
 mod said;
 
 use tutela_api as api;
-use tutela_core::{AccountId, AuthenticatorId, GrantId};
+use tutela_core::{AccountId, AuthenticatorId, GrantId, OutsideId};
 use tutela_identity::{AccountState, AuthenticatorKind, SessionEndReason, access::Grantee, event::AccountDiffers};
 use tutela_store::{AccountStanding, Changeset};
 
@@ -94,6 +94,7 @@ struct Contradicted {
     authenticators: Vec<AuthenticatorId>,
     grants: Vec<GrantId>,
     groups: Vec<String>,
+    outsides: Vec<OutsideId>,
     password: Option<String>,
     /// Roles that it holds and was not given, and those that it was.
     roles: (Vec<String>, Vec<String>),
@@ -112,6 +113,7 @@ impl Contradicted {
             ("authenticators", ids(self.authenticators.iter().map(ToString::to_string).collect())),
             ("grants", ids(self.grants.iter().map(ToString::to_string).collect())),
             ("groups", self.groups.join(",")),
+            ("outsides", ids(self.outsides.iter().map(ToString::to_string).collect())),
             ("password", self.password.clone().unwrap_or_default()),
             ("roles", self.roles.0.join(",")),
             ("state", self.state.map(|state| state.as_str().to_owned()).unwrap_or_default()),
@@ -140,6 +142,7 @@ fn compare(said: &Said, standing: &AccountStanding, whole: bool) -> Contradicted
         authenticators: ways.authenticators.iter().filter(|way| restored(&way.id.to_string(), way.kind)).map(|way| way.id).collect(),
         grants: own.filter(|grant| stray(&grant.id.to_string())).map(|grant| grant.id).collect(),
         groups: standing.groups.iter().filter(|name| !said.groups.get(*name).copied().unwrap_or(!whole)).cloned().collect(),
+        outsides: ways.outsides.iter().filter(|row| said.removed.contains(&row.id.to_string())).map(|row| row.id).collect(),
         password: said.password.as_ref().filter(|at| since.as_ref() != Some(*at)).map(|_| since.unwrap_or_else(|| "none".into())),
         roles: (extra, kept),
         state: match said.state {
@@ -162,6 +165,7 @@ async fn deal_with(app: &App, ctx: &Ctx, id: AccountId, found: &Contradicted, ne
     }
     let changeset = ending(Changeset::of_all(records).ok_or(Error::Internal("nothing differs"))?);
     let changeset = found.authenticators.iter().fold(changeset, |set, way| set.authenticator_delete(*way, id));
+    let changeset = found.outsides.iter().fold(changeset, |set, row| set.outside_delete(*row, id));
     let changeset = found.grants.iter().fold(changeset, |set, grant| set.grant_end(*grant, ctx.now));
     let changeset = found.groups.iter().fold(changeset, |set, name| set.group_leave(name, id));
     let changeset = found.state.iter().fold(changeset, |set, state| set.account_set_state(id, *state));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the password's date, which is sealed with its hash | `password.changed`, `password.reset`, `setup_link.used` |
 //! | disabled, gone | `account.disabled`, `account.enabled`, `account.deleted` |
-//! | ways to sign in | none is there that `authenticator.removed` names; one list of recovery codes, the newest |
+//! | ways to sign in | none is there that `authenticator.removed` or `outside.disconnected` names; one list of recovery codes, the newest |
 //! | roles | `account.created`, `account.signed_up`, `account.roles_changed` |
 //! | groups | `group.member_changed` |
 //! | grants | `grant.given`, and none that `grant.ended` names |
@@ -19,7 +19,7 @@ use crate::{App, Error, usecase::search};
 
 /// Everything that changes such a row, and what was found before.
 const TYPES: &str = "type:account.created,account.deleted,account.differs,account.disabled,account.enabled,account.roles_changed,account.signed_up,\
-     authenticator.added,authenticator.removed,grant.ended,grant.given,group.member_changed,password.changed,password.reset,setup_link.used";
+     authenticator.added,authenticator.removed,grant.ended,grant.given,group.member_changed,outside.disconnected,password.changed,password.reset,setup_link.used";
 
 type Names = BTreeSet<String>;
 
@@ -108,6 +108,9 @@ impl Said {
             "account.signed_up" if self.settled.insert("roles") => self.roles = Some(Names::new()),
             "authenticator.removed" => {
                 self.removed.insert(text("authenticator"));
+            }
+            "outside.disconnected" => {
+                self.removed.insert(text("identity"));
             }
             "authenticator.added" if text("kind") == AuthenticatorKind::Recovery.as_str() && self.recovery.is_none() => {
                 self.recovery = Some(text("authenticator"))

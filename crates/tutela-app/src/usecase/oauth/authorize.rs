@@ -89,7 +89,7 @@ pub struct Purpose {
 
 /// A request as it comes from a client.
 pub async fn begin(app: &App, ctx: &Ctx, identity: Option<&Identity>, raw: &Raw) -> Result<Step, Error> {
-    let Some((client, registration)) = known(app, raw.client_id.as_deref().unwrap_or_default()).await? else {
+    let Some((client, registration)) = known(app, raw.client_id.as_deref().unwrap_or_default(), ctx.now).await? else {
         return Ok(Step::Stop(refuse(Code::InvalidClient, "`client_id` is not one of an application that people can sign in to here")));
     };
     let request = match Authorize::check(raw, &client.id.to_string(), &registration) {
@@ -160,7 +160,7 @@ async fn open(app: &App, now: Timestamp, sealed: &str) -> Result<Result<(UnderWa
     let late = || refuse(Code::InvalidRequest, "it took too long; go back to the application and begin again");
     let under_way: Option<UnderWay> = app.open_as(PURPOSE, sealed);
     let Some(under_way) = under_way.filter(|under_way| now < under_way.began + LIFE) else { return Ok(Err(late())) };
-    let Some((client, registration)) = known(app, &under_way.request.client_id).await? else { return Ok(Err(late())) };
+    let Some((client, registration)) = known(app, &under_way.request.client_id, now).await? else { return Ok(Err(late())) };
     // What was registered may have changed since.
     let request = &under_way.request;
     let fits = registration.redirect_uris.iter().any(|uri| uri.is(&request.redirect_uri))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tutela_core::{ClientId, Secret};
+use tutela_core::Secret;
 use tutela_identity::{
     Client, JwkSet,
     oauth::{ClientProof, Code, Refused, Registration, check_assertion, read_proof},
@@ -46,36 +46,25 @@ impl Form {
 /// The client behind a request to one of the endpoints that clients call; a known one that does not prove itself is an event.
 pub(super) async fn authenticate(app: &App, ctx: &Ctx, authorization: Option<&str>, form: &Form) -> Result<(Client, Registration), Error> {
     let presented = read_proof(authorization, |name| form.get(name).map(str::to_owned))?;
-    let (claimed, proven) = match &presented {
-        ClientProof::Secret(id, secret) => (id, by_secret(app, ctx, id, secret).await?),
-        ClientProof::Nothing(id) => (id, known(app, id).await?.filter(|(_, registration)| !registration.confidential)),
-        ClientProof::Assertion(id, assertion) => match known(app, id).await? {
-            Some((client, registration)) => {
-                if let Err(refused) = by_assertion(app, ctx, id, assertion, &registration).await? {
-                    record_refusal(app, ctx, client.id, &refused).await?;
-                    return Err(refused.into());
-                }
-                (id, Some((client, registration)))
-            }
-            None => (id, None),
-        },
+    let (ClientProof::Secret(id, _) | ClientProof::Nothing(id) | ClientProof::Assertion(id, _)) = &presented;
+    let unproven = || refuse(Code::InvalidClient, "the client is not known, or has not proven itself in the way that it is registered for");
+    let found = known(app, id, ctx.now).await?.ok_or_else(unproven)?;
+    let proven = match &presented {
+        ClientProof::Secret(_, secret) => by_secret(app, ctx, &found, secret).await?.then_some(()).ok_or_else(unproven),
+        ClientProof::Nothing(_) if found.1.confidential => Err(unproven()),
+        ClientProof::Nothing(_) => Ok(()),
+        ClientProof::Assertion(_, assertion) => by_assertion(app, ctx, id, assertion, &found.1).await?,
     };
-    match proven {
-        Some(found) => Ok(found),
-        None => {
-            let refused = refuse(Code::InvalidClient, "the client is not known, or has not proven itself in the way that it is registered for");
-            if let Some((client, _)) = known(app, claimed).await? {
-                record_refusal(app, ctx, client.id, &refused).await?;
-            }
-            Err(refused.into())
-        }
+    if let Err(refused) = proven {
+        record_refusal(app, ctx, found.0.id, &refused).await?;
+        return Err(refused.into());
     }
+    Ok(found)
 }
 
-async fn by_secret(app: &App, ctx: &Ctx, id: &str, secret: &Secret<String>) -> Result<Option<(Client, Registration)>, Error> {
+async fn by_secret(app: &App, ctx: &Ctx, (named, registration): &(Client, Registration), secret: &Secret<String>) -> Result<bool, Error> {
     let client = app.live_client(secret.open(), ctx.now).await?;
-    let client = client.filter(|client| id.parse::<ClientId>() == Ok(client.id) && client.expires_at.is_some_and(|end| ctx.now < end));
-    Ok(client.and_then(|client| client.registration.clone().filter(Registration::has_secret).map(|registration| (client, registration))))
+    Ok(registration.has_secret() && client.is_some_and(|client| client.id == named.id && client.expires_at.is_some_and(|end| ctx.now < end)))
 }
 
 async fn by_assertion(app: &App, ctx: &Ctx, id: &str, assertion: &str, registration: &Registration) -> Result<Result<(), Refused>, Error> {

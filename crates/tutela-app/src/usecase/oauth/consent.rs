@@ -32,7 +32,7 @@ pub async fn withdraw(app: &App, ctx: &Ctx, client: ClientId) -> Result<(), Erro
     let account = own_account(ctx)?;
     app.store.consent_get(account, client).await?.ok_or(Error::NotFound("consent"))?;
     let place = host(client);
-    let sessions = app.store.session_list_by_host(account, &place, ctx.now).await?.len() as u64;
+    let sessions = app.store.session_count_by_host(account, &place, ctx.now).await?;
     let what = ClientConsentWithdrawn::new(account, client, sessions);
     app.commit(ctx, what, |c| c.consent_delete(account, client).session_end_on_host(account, &place, ctx.now)).await?;
     app.forget(account.0);

@@ -1,11 +1,13 @@
 //! What a token is worth (RFC 7662), that it is worth nothing any more (RFC 7009), and whom it is about (Core §5.3).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use tutela_api::Introspection;
 use tutela_core::SessionId;
 use tutela_identity::{
     AccessClaims, Client, Holder, Token, TokenKind,
-    oauth::{Code, Registration, person_claims},
+    oauth::{Code, Registration, person_claims, words},
 };
 
 use super::{Error, Form, as_client, client_of, client_proof::authenticate, end_part, live_holder, mint::about, refuse};
@@ -126,7 +128,7 @@ pub enum Told {
 /// What an access token tells of its person.
 pub async fn person(app: &App, ctx: &Ctx, token: &str) -> Result<Told, Error> {
     let Ok(claims) = app.signer().verify::<AccessClaims>(token, &app.urls.public, &[], ctx.now) else { return Ok(Told::NotGood) };
-    let scopes: std::collections::BTreeSet<String> = claims.scope.split(' ').map(str::to_owned).collect();
+    let scopes: BTreeSet<String> = words(&claims.scope).map(str::to_owned).collect();
     let session = match claims.sid.as_deref().map(str::parse::<SessionId>) {
         Some(Ok(id)) => app.store.session_get(id).await?,
         _ => None,

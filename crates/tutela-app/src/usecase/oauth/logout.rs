@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tutela_core::{SessionId, Timestamp};
 use tutela_identity::{
-    Algorithm, JwkSet,
     federation::with_query,
-    jwt::Unverified,
     oauth::{Code, Refused},
 };
 
@@ -50,29 +48,16 @@ struct Read {
     proven: bool,
 }
 
-/// What a request leads to; a session ends only where an ID token of its own was shown.
-pub async fn look(app: &App, ctx: &Ctx, form: &Form) -> Result<WayOut, Error> {
-    let read = match read(app, ctx, form).await? {
-        Ok(read) => read,
-        Err(refused) => return Ok(WayOut::Stop(refused)),
-    };
-    if signed_in(ctx).is_none() {
-        return Ok(WayOut::Over(read.then));
-    }
-    if !read.proven {
-        return Ok(WayOut::Ask { client: read.client, then: read.then });
-    }
-    session::sign_out(app, ctx).await?;
-    Ok(WayOut::Over(read.then))
-}
-
-/// The person has said yes: ends their session, and gives where they go.
-pub async fn end(app: &App, ctx: &Ctx, form: &Form) -> Result<WayOut, Error> {
+/// What a request leads to. The session ends where an ID token of its own was shown, or the person has said yes.
+pub async fn sign_out(app: &App, ctx: &Ctx, form: &Form, agreed: bool) -> Result<WayOut, Error> {
     let read = match read(app, ctx, form).await? {
         Ok(read) => read,
         Err(refused) => return Ok(WayOut::Stop(refused)),
     };
     if signed_in(ctx).is_some() {
+        if !agreed && !read.proven {
+            return Ok(WayOut::Ask { client: read.client, then: read.then });
+        }
         session::sign_out(app, ctx).await?;
     }
     Ok(WayOut::Over(read.then))
@@ -88,7 +73,7 @@ async fn read(app: &App, ctx: &Ctx, form: &Form) -> Result<Result<Read, Refused>
         (named, shown) => named.or(shown),
     };
     let found = match client_id {
-        Some(id) => known(app, id).await?,
+        Some(id) => known(app, id, ctx.now).await?,
         None => None,
     };
     let then = match form.get("post_logout_redirect_uri") {
@@ -115,12 +100,7 @@ async fn read(app: &App, ctx: &Ctx, form: &Form) -> Result<Result<Read, Refused>
 }
 
 /// What an ID token of ours says, however old it is (§2: an expired one still shows who is meant).
-pub(super) fn opened(app: &App, ctx: &Ctx, hint: &str) -> Option<serde_json::Map<String, Value>> {
-    let token = Unverified::parse(hint).ok()?;
-    if token.token_type() != Some("JWT") {
-        return None;
-    }
-    let keys = JwkSet::from_value(&app.signer().jwks(ctx.now)).ok()?;
-    let claims = token.verify(&keys, &Algorithm::OURS).ok()?;
+pub(super) fn opened(app: &App, ctx: &Ctx, hint: &str) -> Option<Map<String, Value>> {
+    let claims: Map<String, Value> = app.signer().open(hint, "JWT", ctx.now).ok()?;
     (claims.get("iss").and_then(Value::as_str) == Some(app.urls.public.as_str())).then_some(claims)
 }

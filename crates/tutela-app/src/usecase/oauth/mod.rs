@@ -31,7 +31,7 @@ pub use client_proof::Form;
 pub(crate) use consent::consented;
 pub use consent::{list as list_consents, withdraw};
 pub use inspect::{Told, introspect, person, revoke};
-pub use logout::{WayOut, end, look, open_logout, seal_logout};
+pub use logout::{WayOut, open_logout, seal_logout, sign_out};
 pub use metadata::metadata;
 pub use token::exchange;
 
@@ -93,10 +93,9 @@ pub(crate) fn client_of(host: &str) -> Option<ClientId> {
 }
 
 /// A client that speaks OAuth 2.0, by the id that somebody names.
-pub(crate) async fn known(app: &App, client_id: &str) -> Result<Option<(Client, Registration)>, Error> {
-    let Ok(id) = client_id.parse::<ClientId>() else { return Ok(None) };
-    let found = app.store.client_get(id).await?.filter(|row| row.revoked_at.is_none());
-    Ok(found.and_then(|row| row.client.registration.clone().map(|registration| (row.client, registration))))
+pub(crate) async fn known(app: &App, client_id: &str, now: Timestamp) -> Result<Option<(Client, Registration)>, crate::Error> {
+    let found = app.client_by_id(client_id, now).await?;
+    Ok(found.and_then(|client| client.registration.clone().map(|registration| (client, registration))))
 }
 
 /// Who holds a session at a client, if it lives, its login does, and they may sign in.

@@ -7,7 +7,7 @@ use tutela_core::{SessionId, Timestamp};
 use tutela_identity::{
     Client, Holder, Life, Presented, Refresh, Session, SessionEndReason, Token, TokenKind,
     event::{ClientCodeReplayed, ClientSignedIn, ClientTokenIssued, RefreshReplayed},
-    oauth::{AuthorizationCode, Code, GrantKind, Redeem, Refused, Registration, SCOPES},
+    oauth::{AuthorizationCode, Code, GrantKind, Redeem, Refused, Registration, SCOPES, words},
     successor,
 };
 use tutela_store::Changeset;
@@ -186,7 +186,7 @@ async fn by_refresh(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
     let scopes = match form.get("scope") {
         None => held,
         Some(text) => {
-            let wanted: BTreeSet<String> = text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+            let wanted: BTreeSet<String> = words(text).map(str::to_owned).collect();
             if wanted.is_empty() || !wanted.is_subset(&held) {
                 return Err(refuse(Code::InvalidScope, "`scope` names what was not granted").into());
             }
@@ -235,7 +235,7 @@ async fn for_itself(app: &App, ctx: &Ctx, client: &Client, registration: &Regist
     let own: BTreeSet<String> = registration.scopes.iter().filter(|scope| !SCOPES.contains(&scope.as_str())).cloned().collect();
     let scopes: BTreeSet<String> = match form.get("scope") {
         None => own,
-        Some(text) => text.split(' ').filter(|scope| own.contains(*scope)).map(str::to_owned).collect(),
+        Some(text) => words(text).filter(|scope| own.contains(*scope)).map(str::to_owned).collect(),
     };
     if form.get("scope").is_some() && scopes.is_empty() {
         return Err(refuse(Code::InvalidScope, "none of these scopes is one that this client may have").into());

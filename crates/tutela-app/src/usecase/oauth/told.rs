@@ -3,9 +3,8 @@
 //! What ends a session does not know of this: a row for each session that somebody wants to hear of stays until they
 //! heard. A process that dies in between tells twice, and never not at all; who does not answer is asked again, for a day.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{EventId, Principal, Secret, Timestamp};
 use tutela_identity::{
@@ -16,7 +15,11 @@ use tutela_identity::{
 use tutela_store::ToldRow;
 
 use super::known;
-use crate::{App, Ctx, Error, usecase::signing_key};
+use crate::{
+    App, Ctx, Error,
+    lanes::{Lanes, pause},
+    usecase::signing_key,
+};
 
 /// For how long nobody else takes what is being told.
 const LEASE: Duration = Duration::from_secs(15);
@@ -30,50 +33,22 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Tells whoever is to be told, until told to stop.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
-    let lanes = Arc::new(Semaphore::new(LANES));
-    loop {
-        let lane = tokio::select! {
-            lane = Arc::clone(&lanes).acquire_owned() => lane,
-            () = stop.cancelled() => return,
-        };
-        let now = app.env.now();
-        match app.store.client_session_take(now, now + LEASE).await {
-            Ok(Some(row)) => {
-                let teller = app.clone();
-                app.tasks.spawn(async move {
-                    if let Err(e) = turn(&teller, row, now).await {
-                        tracing::warn!(error = %e, "what became of a logout token could not be written down; it will be sent again");
-                    }
-                    drop(lane);
-                });
-                continue;
-            }
-            Ok(None) => {}
-            Err(e) => tracing::warn!(error = %e, "sessions that ended at applications could not be read"),
-        }
-        drop(lane);
-        tokio::select! {
-            () = app.logouts_due.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
-            () = stop.cancelled() => return,
-        }
-    }
+    let lanes = Lanes { count: LANES, look: LOOK, what: "logout tokens" };
+    let take = async |app: App, now: Timestamp| app.store.client_session_take(now, now + LEASE).await;
+    lanes.run(app, stop, |app| &app.logouts_due, take, turn).await;
 }
 
-async fn turn(app: &App, row: ToldRow, now: Timestamp) -> Result<(), Error> {
+async fn turn(app: App, row: ToldRow, now: Timestamp) -> Result<(), Error> {
     let ctx = Ctx::new(app.env(), Principal::System("sessions"));
     let attempts = row.attempts + 1;
-    let found = known(app, &row.client.to_string()).await.map_err(|e| match e {
-        super::Error::House(e) => e,
-        super::Error::Refused(_) => Error::NotFound("client"),
-    })?;
+    let found = known(&app, &row.client.to_string(), now).await?;
     let Some(place) = found.and_then(|(_, registration)| registration.backchannel_logout_uri.map(|uri| (uri, registration.algorithm))) else {
         // It is no client any more, or does not want to hear.
         let gone = tutela_store::Changeset::housekeeping(tutela_store::Housekeeping::Job).client_session_delete(row.session);
         return Ok(app.store.commit(gone).await?);
     };
     let (uri, algorithm) = place;
-    signing_key::ensure(app, &ctx, algorithm).await?;
+    signing_key::ensure(&app, &ctx, algorithm).await?;
     let id = EventId::batch(now, &mut { app.env() }).to_string();
     let (client, account, session) = (row.client.to_string(), row.account.to_string(), row.session.to_string());
     let claims = logout_claims(&app.urls.public, &client, &account, &session, &id, now);
@@ -93,6 +68,5 @@ async fn turn(app: &App, row: ToldRow, now: Timestamp) -> Result<(), Error> {
         return app.commit(&ctx, untold, |c| c.client_session_delete(row.session)).await;
     }
     tracing::warn!(client, attempts, why, "an application did not hear that a session ended; it will be told again");
-    let pause = 2_u64.saturating_pow(u32::try_from(row.attempts).unwrap_or(u32::MAX).min(16)).min(LONGEST_PAUSE);
-    Ok(app.store.client_session_later(row.session, now + Duration::from_secs(pause)).await?)
+    Ok(app.store.client_session_later(row.session, row.client, now + pause(row.attempts, LONGEST_PAUSE)).await?)
 }

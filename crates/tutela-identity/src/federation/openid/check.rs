@@ -9,6 +9,7 @@ use crate::{
     Error,
     federation::{Metadata, refused, text},
     jwt::{JwkSet, Unverified},
+    oauth::words,
 };
 
 /// Seconds that a provider's clock may differ from ours.
@@ -95,7 +96,7 @@ impl OpenidProvider {
         let subject = text(&claims, "sub").filter(|sub| !sub.is_empty()).ok_or_else(|| refused("the access token has no `sub`"))?.to_owned();
         // `scope` is words between spaces (RFC 8693 §4.2); some say `scp`, and some of those a list.
         let scopes = match claims.get("scope").or_else(|| claims.get("scp")) {
-            Some(Value::String(words)) => words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+            Some(Value::String(text)) => words(text).map(str::to_owned).collect(),
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         };
