@@ -18,13 +18,16 @@ use std::{
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use testkit::KeycloakServer;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::server::{Browser, Instance, answer, http, location};
 
 const PEOPLE: &str = "create = true\ntrust_email = true\n";
 
-/// One Keycloak for all tests here, each with a realm of its own; it ends with this process.
-fn keycloak() -> Option<&'static KeycloakServer> {
+/// One Keycloak for all tests here, each with a realm of its own; it ends with this process. One test has it at a
+/// time: on its embedded database, somebody may not be let in while another realm is being made.
+async fn keycloak() -> Option<(&'static KeycloakServer, MutexGuard<'static, ()>)> {
+    static TURN: Mutex<()> = Mutex::const_new(());
     static SERVER: OnceLock<Option<(KeycloakServer, tempfile::TempDir)>> = OnceLock::new();
     let started = SERVER.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
@@ -33,7 +36,8 @@ fn keycloak() -> Option<&'static KeycloakServer> {
     if started.is_none() {
         testkit::skip("TUTELA_KEYCLOAK does not name Keycloak's folder");
     }
-    started.as_ref().map(|(server, _)| server)
+    let (server, _) = started.as_ref()?;
+    Some((server, TURN.lock().await))
 }
 
 /// What an administrator of Keycloak does.
@@ -115,6 +119,14 @@ async fn at_keycloak(browser: &Browser, at: &str, page: Response) -> (String, Re
     (action, response)
 }
 
+/// Where Keycloak's answer leads.
+async fn led(action: &str, response: Response) -> String {
+    let Some(next) = response.headers().get("location").map(|next| next.to_str().unwrap().to_owned()) else {
+        panic!("{} and no way on: {}", response.status(), response.text().await.unwrap())
+    };
+    absolute(action, &next)
+}
+
 /// The account that somebody is signed in to.
 async fn account(browser: &Browser, instance: &Instance) -> String {
     let page = browser.get(&format!("{}/account", instance.own())).await;
@@ -135,7 +147,7 @@ async fn bring(browser: &Browser, page: &str, at: &str, instance: &Instance) {
 
 #[tokio::test]
 async fn keycloak_by_openid_connect() {
-    let Some(server) = keycloak() else { return };
+    let Some((server, _turn)) = keycloak().await else { return };
     let issuer = format!("http://127.0.0.1:{}/realms/openid", server.port);
     let instance = prepared("openid", |_| {
         format!(
@@ -152,8 +164,7 @@ async fn keycloak_by_openid_connect() {
         let browser = instance.browser();
         let (at, page) = follow(&browser, &format!("{}/sign-in/with/corp?to=", instance.own())).await;
         let (action, response) = at_keycloak(&browser, &at, page).await;
-        let back = absolute(&action, response.headers()["location"].to_str().unwrap());
-        let (_, response) = follow(&browser, &back).await;
+        let (_, response) = follow(&browser, &led(&action, response).await).await;
         assert_eq!(response.status(), 200);
         assert!(account(&browser, &instance).await.contains("Ada Lovelace"));
     }
@@ -166,7 +177,7 @@ async fn keycloak_by_openid_connect() {
     let browser = instance.browser();
     let (at, page) = follow(&browser, &format!("{}/sign-in/with/corp?to=", instance.own())).await;
     let (action, response) = at_keycloak(&browser, &at, page).await;
-    follow(&browser, &absolute(&action, response.headers()["location"].to_str().unwrap())).await;
+    follow(&browser, &led(&action, response).await).await;
     assert!(account(&browser, &instance).await.contains("ada@corp.example"));
     // Signing out here leads to its own way out.
     let response = browser.submit(&instance, "/sign-out", &[]).await;
@@ -175,7 +186,7 @@ async fn keycloak_by_openid_connect() {
 
 #[tokio::test]
 async fn keycloak_by_saml() {
-    let Some(server) = keycloak() else { return };
+    let Some((server, _turn)) = keycloak().await else { return };
     let metadata = format!("http://127.0.0.1:{}/realms/saml/protocol/saml/descriptor", server.port);
     let claims = "[identity.saml.corp.people.claims]\nemail = \"email\"\nname = \"name\"\n";
     let instance = prepared("saml", |_| format!("metadata_url = \"{metadata}\"\n[identity.saml.corp.people]\n{PEOPLE}{claims}"));
