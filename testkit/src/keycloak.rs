@@ -52,11 +52,14 @@ impl KeycloakServer {
         Ok(server)
     }
 
+    /// Whether its administrator is let in: they are made last, after its pages answer already.
     fn answers(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /realms/master HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+            let form = "grant_type=password&client_id=admin-cli&username=admin&password=admin";
+            let head = "POST /realms/master/protocol/openid-connect/token HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close";
+            write!(stream, "{head}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}", form.len())?;
             let mut answer = String::new();
             stream.take(4_096).read_to_string(&mut answer)?;
             Ok(answer.starts_with("HTTP/1.1 200"))

@@ -228,9 +228,10 @@ async fn a_mail_address_connects_nobody_and_an_account_is_connected_by_whoever_p
         // Whoever has a password can let go of it.
         let page = fresh.get(&format!("{own}/account/security")).await.text().await.unwrap();
         let id = page.split("/account/outside/").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        let behind_its_back = |sql: &str| match storage.as_str() {
-            "sqlite" => rusqlite::Connection::open(corp.instance.data().join("tutela.db")).unwrap().execute_batch(sql).unwrap(),
-            _ => {}
+        let behind_its_back = |sql: &str| {
+            if storage == "sqlite" {
+                rusqlite::Connection::open(corp.instance.data().join("tutela.db")).unwrap().execute_batch(sql).unwrap();
+            }
         };
         behind_its_back("CREATE TABLE kept AS SELECT * FROM outside_identity");
         let gone = fresh.post(&format!("{own}/account/outside/{id}/disconnect"), &[]).await;

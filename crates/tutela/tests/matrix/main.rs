@@ -25,7 +25,7 @@ use crate::server::{Browser, Instance, answer, http, location};
 const PEOPLE: &str = "create = true\ntrust_email = true\n";
 
 /// One Keycloak for all tests here, each with a realm of its own; it ends with this process. One test has it at a
-/// time: on its embedded database, somebody may not be let in while another realm is being made.
+/// time, so that nobody signs in while its settings change.
 async fn keycloak() -> Option<(&'static KeycloakServer, MutexGuard<'static, ()>)> {
     static TURN: Mutex<()> = Mutex::const_new(());
     static SERVER: OnceLock<Option<(KeycloakServer, tempfile::TempDir)>> = OnceLock::new();
