@@ -46,7 +46,8 @@ async fn administer(server: &KeycloakServer, method: Method, path: &str, body: V
     let form = [("grant_type", "password"), ("client_id", "admin-cli"), ("username", "admin"), ("password", "admin")];
     let client = http().build().unwrap();
     let tokens = client.post(format!("{base}/realms/master/protocol/openid-connect/token")).form(&form).send().await.unwrap();
-    let token = answer(tokens).await.1["access_token"].as_str().unwrap().to_owned();
+    let (status, found) = answer(tokens).await;
+    let token = found["access_token"].as_str().unwrap_or_else(|| panic!("{path}: no token for the administrator: {status} {found}")).to_owned();
     let request = client.request(method, format!("{base}{path}")).bearer_auth(token);
     let request = if body.is_null() { request } else { request.json(&body) };
     let (status, found) = answer(request.send().await.unwrap()).await;

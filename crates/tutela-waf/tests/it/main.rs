@@ -1,0 +1,1 @@
+mod crs; // the OWASP Core Rule Set and its tests
