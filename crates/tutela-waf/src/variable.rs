@@ -83,7 +83,7 @@ variables! {
     RequestBodyLength "REQUEST_BODY_LENGTH" "Its bytes."
     RequestCookies "REQUEST_COOKIES" "Cookies."
     RequestCookiesNames "REQUEST_COOKIES_NAMES" "Their names."
-    RequestFilename "REQUEST_FILENAME" "The path, as it came."
+    RequestFilename "REQUEST_FILENAME" "The path, decoded once."
     RequestHeaders "REQUEST_HEADERS" "Headers."
     RequestHeadersNames "REQUEST_HEADERS_NAMES" "Their names."
     RequestLine "REQUEST_LINE" "The request line."

@@ -1,4 +1,4 @@
-//! JSON (RFC 8259) as arguments: `{"a":[1,{"b":"x"}]}` is `json.a.0` = `1` and `json.a.1.b` = `x`.
+//! JSON (RFC 8259) as arguments: `{"a":[1,{"b":"x"}]}` is `json.a` = `2`, `json.a.0` = `1` and `json.a.1.b` = `x`.
 //!
 //! It is read as strictly as the RFC says, so that nothing is taken here for something else than by the application;
 //! names that come twice are both there. Strings may hold any bytes.
@@ -94,7 +94,9 @@ impl Reader<'_> {
                     self.at += 1;
                     return Ok(());
                 }
+                let (before, mut count) = (self.found.fields.len(), 0);
                 for number in 0_usize.. {
+                    count = number + 1;
                     self.name.push(b'.');
                     self.name.extend_from_slice(number.to_string().as_bytes());
                     self.value(level + 1)?;
@@ -102,6 +104,10 @@ impl Reader<'_> {
                     if self.is_last(b']')? {
                         break;
                     }
+                }
+                // Rules look at names too, and the list's own would not be seen otherwise.
+                if self.found.fields.len() < self.most {
+                    self.found.fields.insert(before, (self.name.clone(), count.to_string().into_bytes()));
                 }
                 Ok(())
             }
@@ -244,7 +250,7 @@ mod tests {
 
     #[test]
     fn every_value_has_a_name() {
-        assert_eq!(fields(r#"{"a":[1,{"b":"x\u0041\ud83d\ude00\n"}],"a":true,"c":null}"#), ["json.a.0=1", "json.a.1.b=xA😀\n", "json.a=true", "json.c="]);
+        assert_eq!(fields(r#"{"a":[1,{"b":"x\u0041\ud83d\ude00\n"}],"a":true,"c":null}"#), ["json.a=2", "json.a.0=1", "json.a.1.b=xA😀\n", "json.a=true", "json.c="]);
         assert_eq!(fields(" [] "), Vec::<String>::new());
         assert_eq!(fields("-1.5e+3"), ["json=-1.5e+3"]);
     }

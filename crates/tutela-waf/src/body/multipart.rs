@@ -75,7 +75,8 @@ const MOST_HEADERS: usize = 64;
 /// The boundary that a `Content-Type` names.
 fn boundary(content_type: &[u8], odd: &mut Odd) -> Result<Vec<u8>, &'static str> {
     let lower = content_type.to_ascii_lowercase();
-    let mut places = memchr::memmem::find_iter(&lower, b"boundary");
+    // The word may stand in the boundary itself, as it does in every browser's.
+    let mut places = memchr::memmem::find_iter(&lower, b"boundary").filter(|at| lower[at + 8..].trim_ascii_start().starts_with(b"="));
     let at = places.next().ok_or("the boundary is missing")?;
     if places.next().is_some() {
         return Err("there are two boundaries");
@@ -346,6 +347,12 @@ mod tests {
     }
 
     const TYPE: &str = "multipart/form-data; boundary=xx";
+
+    #[test]
+    fn a_boundary_may_be_called_so() {
+        let form = read_as("multipart/form-data; boundary=----WebKitFormBoundaryx", "------WebKitFormBoundaryx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n------WebKitFormBoundaryx--\r\n");
+        assert!(form.fault.is_none() && form.fields.len() == 1);
+    }
 
     #[test]
     fn fields_and_files_are_told_apart() {

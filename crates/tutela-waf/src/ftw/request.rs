@@ -43,7 +43,18 @@ impl Request {
                 headers.push((b"Connection".to_vec(), b"close".to_vec()));
             }
         }
+        // Without a length there is no body (RFC 9112 §6.3).
+        if find(&headers, "content-length").is_none() && find(&headers, "transfer-encoding").is_none() {
+            body.clear();
+        }
         Some(Self { method: bytes(&case.method, "GET"), target: bytes(&case.uri, "/"), protocol: bytes(&case.version, "HTTP/1.1"), headers, body })
+    }
+
+    /// Whether a strict front refuses it before any rule is asked (RFC 9112 §2.2, §6.1; RFC 9110 §5.5, §8.3).
+    pub(super) fn is_malformed(&self) -> bool {
+        let named = |name: &str| self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).count();
+        let broken = self.headers.iter().any(|(_, value)| value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+        broken || named("content-type") > 1 || (named("content-length") > 0 && named("transfer-encoding") > 0)
     }
 
     fn parse(raw: &[u8]) -> Option<Self> {

@@ -72,7 +72,8 @@ impl Transaction {
         self.put(Variable::RequestLine, &[method, b" ", target, b" ", protocol].concat());
         self.put(Variable::RequestUriRaw, target);
         self.put(Variable::RequestUri, uri);
-        self.put(Variable::RequestFilename, path);
+        let path = unescaped(path);
+        self.put(Variable::RequestFilename, &path);
         self.put(Variable::RequestBasename, path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default());
         self.put(Variable::QueryString, query);
         let form = urlencoded::read(query, self.rules.settings().separator, self.rules.settings().arguments as usize);
@@ -273,6 +274,20 @@ impl Transaction {
             self.unreadable(why);
         }
     }
+}
+
+/// A path as the application sees it: escapes decoded once, a plus sign being one.
+fn unescaped(path: &[u8]) -> Vec<u8> {
+    let (mut out, mut decoded) = (Vec::with_capacity(path.len()), Vec::new());
+    for (number, part) in path.split(|byte| *byte == b'+').enumerate() {
+        if number > 0 {
+            out.push(b'+');
+        }
+        decoded.clear();
+        crate::transform::decode(part, &mut decoded);
+        out.extend_from_slice(&decoded);
+    }
+    out
 }
 
 /// A target without scheme and host.
