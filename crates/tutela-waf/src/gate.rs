@@ -70,7 +70,11 @@ impl Gates {
     }
 
     pub(crate) fn scanner(self) -> Result<Scanner, String> {
-        let build = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA)).build(&self.literals);
+        let build = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&self.literals);
         let machine = if self.literals.is_empty() { None } else { Some(build.map_err(|e| e.to_string())?) };
         Ok(Scanner { machine, sets: self.sets, words: (self.number as usize).div_ceil(64) })
     }
@@ -104,7 +108,13 @@ fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
         HirKind::Class(class) => single(class).map(|bytes| bytes.into_iter().map(|byte| vec![byte]).collect()),
         HirKind::Capture(capture) => required(&capture.sub),
-        HirKind::Repetition(repetition) => if repetition.min > 0 { required(&repetition.sub) } else { None },
+        HirKind::Repetition(repetition) => {
+            if repetition.min > 0 {
+                required(&repetition.sub)
+            } else {
+                None
+            }
+        }
         HirKind::Alternation(branches) => {
             let mut all = Vec::new();
             for branch in branches {

@@ -111,7 +111,8 @@ fn translate(pattern: &str) -> Result<String, String> {
                     }
                     Some(b'x') => {
                         if let Some(end) = pattern[at..].find('}').filter(|_| peek(at + 2) == Some(b'{')) {
-                            let code = u32::from_str_radix(&pattern[at + 3..at + end], 16).map_err(|_| format!("`{}` is no number", &pattern[at..=at + end]))?;
+                            let code =
+                                u32::from_str_radix(&pattern[at + 3..at + end], 16).map_err(|_| format!("`{}` is no number", &pattern[at..=at + end]))?;
                             if code > 0xff {
                                 return Err(format!("`{}` is no byte; values here are bytes", &pattern[at..=at + end]));
                             }

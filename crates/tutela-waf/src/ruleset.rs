@@ -194,7 +194,18 @@ impl Default for Settings {
 impl RuleSet {
     /// Reads rules; the first thing that is not understood is an error with its file and line.
     pub fn load(sources: &[Source<'_>], files: &dyn Files) -> Result<Self, Error> {
-        let mut builder = Builder { files, rules: Vec::new(), markers: HashMap::new(), settings: Settings::default(), pipelines: Pipelines::default(), unicode: None, defaults: HashMap::new(), chained: None, ids: HashMap::new(), chain_id: 0 };
+        let mut builder = Builder {
+            files,
+            rules: Vec::new(),
+            markers: HashMap::new(),
+            settings: Settings::default(),
+            pipelines: Pipelines::default(),
+            unicode: None,
+            defaults: HashMap::new(),
+            chained: None,
+            ids: HashMap::new(),
+            chain_id: 0,
+        };
         for source in sources {
             match source {
                 Source::File(pattern) => builder.include(pattern, false, 0).map_err(|what| at(pattern, 1, what))??,
@@ -343,7 +354,12 @@ impl Builder<'_> {
                 let index = *found.first().ok_or_else(|| format!("there is no rule {id} before this"))?;
                 let (mut does, phase) = (self.rules[index].does.clone(), self.rules[index].phase);
                 let mut nodes = (self.rules[index].pipeline, Vec::new());
-                self.fill(&mut does, &mut nodes, actions.into_iter().filter(|action| !matches!(action, Action::Id(_) | Action::Phase(_) | Action::Chain)), phase)?;
+                self.fill(
+                    &mut does,
+                    &mut nodes,
+                    actions.into_iter().filter(|action| !matches!(action, Action::Id(_) | Action::Phase(_) | Action::Chain)),
+                    phase,
+                )?;
                 self.rules[index].does = does;
                 self.rules[index].pipeline = nodes.0;
             }

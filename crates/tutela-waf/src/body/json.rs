@@ -168,7 +168,11 @@ impl Reader<'_> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
-        if self.peek() == Some(b'0') { self.at += 1 } else { digits(self)? }
+        if self.peek() == Some(b'0') {
+            self.at += 1
+        } else {
+            digits(self)?
+        }
         if self.peek() == Some(b'.') {
             self.at += 1;
             digits(self)?;
@@ -250,7 +254,10 @@ mod tests {
 
     #[test]
     fn every_value_has_a_name() {
-        assert_eq!(fields(r#"{"a":[1,{"b":"x\u0041\ud83d\ude00\n"}],"a":true,"c":null}"#), ["json.a=2", "json.a.0=1", "json.a.1.b=xA😀\n", "json.a=true", "json.c="]);
+        assert_eq!(
+            fields(r#"{"a":[1,{"b":"x\u0041\ud83d\ude00\n"}],"a":true,"c":null}"#),
+            ["json.a=2", "json.a.0=1", "json.a.1.b=xA😀\n", "json.a=true", "json.c="]
+        );
         assert_eq!(fields(" [] "), Vec::<String>::new());
         assert_eq!(fields("-1.5e+3"), ["json=-1.5e+3"]);
     }

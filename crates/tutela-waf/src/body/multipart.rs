@@ -350,7 +350,10 @@ mod tests {
 
     #[test]
     fn a_boundary_may_be_called_so() {
-        let form = read_as("multipart/form-data; boundary=----WebKitFormBoundaryx", "------WebKitFormBoundaryx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n------WebKitFormBoundaryx--\r\n");
+        let form = read_as(
+            "multipart/form-data; boundary=----WebKitFormBoundaryx",
+            "------WebKitFormBoundaryx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n------WebKitFormBoundaryx--\r\n",
+        );
         assert!(form.fault.is_none() && form.fields.len() == 1);
     }
 
@@ -378,7 +381,11 @@ mod tests {
             ("multipart/form-data; boundary=xx", part("form-data;\r\n name=a"), |odd| odd.header_folding),
             ("multipart/form-data; boundary=xx", part("form-data; name=a").replace("\r\n", "\n"), |odd| odd.lf_line),
             ("multipart/form-data; boundary=xx", part("form-data; name=a; name=b"), |odd| odd.invalid_part),
-            ("multipart/form-data; boundary=xx", part("form-data; name=a").replace("1\r\n", "--yy\r\nContent-Disposition: form-data; name=b\r\n\r\n2\r\n"), |odd| odd.unmatched_boundary),
+            (
+                "multipart/form-data; boundary=xx",
+                part("form-data; name=a").replace("1\r\n", "--yy\r\nContent-Disposition: form-data; name=b\r\n\r\n2\r\n"),
+                |odd| odd.unmatched_boundary,
+            ),
         ];
         for (content_type, body, is_odd) in flags {
             let form = read_as(content_type, &body);
@@ -388,7 +395,9 @@ mod tests {
 
     #[test]
     fn without_a_boundary_or_an_end_it_is_a_fault() {
-        for content_type in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=a; boundary=b", "multipart/form-data; boundary=\"a"] {
+        for content_type in
+            ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=a; boundary=b", "multipart/form-data; boundary=\"a"]
+        {
             assert!(read_as(content_type, "").fault.is_some(), "{content_type}");
         }
         assert_eq!(read_as(TYPE, "--xx\r\nContent-Disposition: form-data; name=a\r\n\r\n1").fault, Some("the last boundary is missing"));

@@ -24,9 +24,12 @@ impl Request {
             return Self::parse(raw);
         }
         let bytes = |text: &Option<String>, default: &str| text.as_deref().unwrap_or(default).as_bytes().to_vec();
-        let mut headers: Vec<(Vec<u8>, Vec<u8>)> = case.headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.trim().as_bytes().to_vec())).collect();
+        let mut headers: Vec<(Vec<u8>, Vec<u8>)> =
+            case.headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.trim().as_bytes().to_vec())).collect();
         let mut body = case.data.clone().unwrap_or_default();
-        let find = |headers: &[(Vec<u8>, Vec<u8>)], name: &str| headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.clone());
+        let find = |headers: &[(Vec<u8>, Vec<u8>)], name: &str| {
+            headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.clone())
+        };
         if case.completes && !body.is_empty() && find(&headers, "content-type").is_none() {
             headers.push((b"Content-Type".to_vec(), b"application/x-www-form-urlencoded".to_vec()));
         }

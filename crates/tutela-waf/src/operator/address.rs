@@ -40,7 +40,9 @@ mod tests {
     #[test]
     fn addresses_are_in_their_networks() {
         let networks = Networks::read("127.0.0.1, 10.0.0.0/8,::1,2001:db8::/32").unwrap();
-        for (address, expected) in [("127.0.0.1", true), ("10.9.8.7", true), ("11.0.0.1", false), ("::1", true), ("2001:db8:1::2", true), ("2001:db9::", false), ("x", false)] {
+        for (address, expected) in
+            [("127.0.0.1", true), ("10.9.8.7", true), ("11.0.0.1", false), ("::1", true), ("2001:db8:1::2", true), ("2001:db9::", false), ("x", false)]
+        {
             assert_eq!(networks.hold(address.as_bytes()), expected, "{address}");
         }
         assert!(Networks::read("0.0.0.0/0").unwrap().hold(b"1.2.3.4"));

@@ -52,11 +52,14 @@ pub(super) fn verify(regex: &Regex, value: &[u8], captures: Option<&mut Vec<Vec<
 
 /// The check digit of payment cards (ISO/IEC 7812-1, annex B).
 pub(super) fn is_card(digits: &[u8]) -> bool {
-    let sum: u32 = (0..).zip(digits.iter().rev()).map(|(place, digit)| match (place % 2 == 1, u32::from(*digit) * 2) {
-        (false, double) => double / 2,
-        (true, double) if double > 9 => double - 9,
-        (true, double) => double,
-    }).sum();
+    let sum: u32 = (0..)
+        .zip(digits.iter().rev())
+        .map(|(place, digit)| match (place % 2 == 1, u32::from(*digit) * 2) {
+            (false, double) => double / 2,
+            (true, double) if double > 9 => double - 9,
+            (true, double) => double,
+        })
+        .sum();
     (12..=19).contains(&digits.len()) && sum % 10 == 0
 }
 

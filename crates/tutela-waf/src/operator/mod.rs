@@ -153,12 +153,14 @@ impl Operator {
                 }
                 None => false,
             },
-            Self::Regex(regex) => regex.is_match(value) && {
-                if let Some(captures) = captures {
-                    captures.extend(regex.captures(value).into_iter().map(|span| span.map_or_else(Vec::new, |span| value[span].to_vec())));
+            Self::Regex(regex) => {
+                regex.is_match(value) && {
+                    if let Some(captures) = captures {
+                        captures.extend(regex.captures(value).into_iter().map(|span| span.map_or_else(Vec::new, |span| value[span].to_vec())));
+                    }
+                    true
                 }
-                true
-            },
+            }
             Self::UrlEncoding => crate::transform::has_broken_escape(value),
             Self::Utf8 => std::str::from_utf8(value).is_err(),
             Self::VerifyCard(regex) => check::verify(regex, value, captures, check::is_card),

@@ -162,7 +162,16 @@ fn action(name: &str, value: Option<&str>) -> Result<Action, String> {
             Some("request") => Allow::Request,
             Some(other) => return Err(format!("`allow:{other}` is not known; there are `allow`, `allow:phase` and `allow:request`")),
         })),
-        "append" | "deprecatevar" | "exec" | "expirevar" | "pause" | "prepend" | "proxy" | "sanitisearg" | "sanitiserequestheader" | "sanitiseresponseheader" => {
+        "append"
+        | "deprecatevar"
+        | "exec"
+        | "expirevar"
+        | "pause"
+        | "prepend"
+        | "proxy"
+        | "sanitisearg"
+        | "sanitiserequestheader"
+        | "sanitiseresponseheader" => {
             return Err(format!("`{name}` is not supported: rules here look and judge, and start or change nothing"));
         }
         "auditlog" => Action::AuditLog(true),

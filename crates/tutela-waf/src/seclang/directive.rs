@@ -261,11 +261,5 @@ fn rule(words: &[&str]) -> Result<RawRule, String> {
         Some(test) => test.split_once(char::is_whitespace).unwrap_or((test, "")),
     };
     let argument = if operator.eq_ignore_ascii_case("rx") { argument } else { argument.trim() };
-    Ok(RawRule {
-        targets: read_targets(targets)?,
-        negated,
-        operator: operator.to_owned(),
-        argument: argument.to_owned(),
-        actions: read_actions(actions)?,
-    })
+    Ok(RawRule { targets: read_targets(targets)?, negated, operator: operator.to_owned(), argument: argument.to_owned(), actions: read_actions(actions)? })
 }

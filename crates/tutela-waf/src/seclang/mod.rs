@@ -8,7 +8,7 @@ mod target;
 mod words;
 
 pub(crate) use action::{Action, Allow, Control, Disruption, SetValue, SetVar, read_actions};
-pub(crate) use directive::{Directive, Id, RawRule, Which, read_directive};
 pub use directive::Switch;
+pub(crate) use directive::{Directive, Id, RawRule, Which, read_directive};
 pub(crate) use target::{Kind, Pick, Target, read_targets};
 pub(crate) use words::{Line, lines};

@@ -141,7 +141,9 @@ impl Transaction {
             .iter()
             .filter(|(rule, ..)| *rule == first)
             .flat_map(|(_, link, at)| match rules.rules[*link as usize].does.controls.get(*at) {
-                Some(Control::RemoveTargetById(_, targets) | Control::RemoveTargetByMessage(_, targets) | Control::RemoveTargetByTag(_, targets)) => targets.as_slice(),
+                Some(Control::RemoveTargetById(_, targets) | Control::RemoveTargetByMessage(_, targets) | Control::RemoveTargetByTag(_, targets)) => {
+                    targets.as_slice()
+                }
                 _ => &[],
             })
             .collect();
@@ -215,7 +217,11 @@ impl Transaction {
         let matched = self.matched.iter().take(MOST_MATCHED).map(|(variable, entry)| {
             let value = self.values.get(entry.value);
             let name = self.values.get(entry.name);
-            Matched { variable: *variable, name: String::from_utf8_lossy(&name[..name.len().min(KEPT)]).into_owned(), value: value[..value.len().min(KEPT)].to_vec() }
+            Matched {
+                variable: *variable,
+                name: String::from_utf8_lossy(&name[..name.len().min(KEPT)]).into_owned(),
+                value: value[..value.len().min(KEPT)].to_vec(),
+            }
         });
         let finding = Finding {
             rule: first.id,

@@ -179,7 +179,8 @@ impl Transaction {
         self.put(Variable::RequestBodyLength, body.len().to_string().as_bytes());
         let processor = self.known.single(Variable::ReqbodyProcessor, &self.values).to_vec();
         let (room, settings) = (self.room(), self.rules.settings());
-        let (separator, depth, files, no_files) = (settings.separator, settings.depth as usize, settings.files as usize, settings.request_body_no_files_limit as usize);
+        let (separator, depth, files, no_files) =
+            (settings.separator, settings.depth as usize, settings.files as usize, settings.request_body_no_files_limit as usize);
         if processor != b"MULTIPART" && body.len() > no_files {
             self.unreadable("it is longer than a body without uploads may be");
         }

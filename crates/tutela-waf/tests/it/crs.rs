@@ -65,7 +65,8 @@ fn the_core_rule_set_passes_its_own_tests() {
     println!("warm after {:?}", begun.elapsed());
     let mut table: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let (mut passed, mut judged, mut failures) = (0, 0, Vec::new());
-    let mut families: Vec<PathBuf> = std::fs::read_dir(folder.join("tests/regression/tests")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut families: Vec<PathBuf> =
+        std::fs::read_dir(folder.join("tests/regression/tests")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     families.sort();
     for family in families {
         let name = family.file_name().unwrap().to_string_lossy().into_owned();

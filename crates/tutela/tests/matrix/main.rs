@@ -12,33 +12,15 @@ mod server;
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
 };
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use testkit::KeycloakServer;
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::server::{Browser, Instance, answer, http, location};
 
 const PEOPLE: &str = "create = true\ntrust_email = true\n";
-
-/// One Keycloak for all tests here, each with a realm of its own; it ends with this process. One test has it at a
-/// time, so that nobody signs in while its settings change.
-async fn keycloak() -> Option<(&'static KeycloakServer, MutexGuard<'static, ()>)> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    static SERVER: OnceLock<Option<(KeycloakServer, tempfile::TempDir)>> = OnceLock::new();
-    let started = SERVER.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        KeycloakServer::start(dir.path()).map(|server| (server.unwrap(), dir))
-    });
-    if started.is_none() {
-        testkit::skip("TUTELA_KEYCLOAK does not name Keycloak's folder");
-    }
-    let (server, _) = started.as_ref()?;
-    Some((server, TURN.lock().await))
-}
 
 /// What an administrator of Keycloak does.
 async fn administer(server: &KeycloakServer, method: Method, path: &str, body: Value) -> Value {
@@ -147,8 +129,17 @@ async fn bring(browser: &Browser, page: &str, at: &str, instance: &Instance) {
 }
 
 #[tokio::test]
-async fn keycloak_by_openid_connect() {
-    let Some((server, _turn)) = keycloak().await else { return };
+async fn keycloak_by_openid_connect_and_by_saml() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = KeycloakServer::start(dir.path()) else {
+        return testkit::skip("TUTELA_KEYCLOAK does not name Keycloak's folder");
+    };
+    let server = server.unwrap();
+    by_openid_connect(&server).await;
+    by_saml(&server).await;
+}
+
+async fn by_openid_connect(server: &KeycloakServer) {
     let issuer = format!("http://127.0.0.1:{}/realms/openid", server.port);
     let instance = prepared("openid", |_| {
         format!(
@@ -185,9 +176,7 @@ async fn keycloak_by_openid_connect() {
     assert!(location(&response, &instance.own()).unwrap().starts_with(&format!("{issuer}/protocol/openid-connect/logout?")));
 }
 
-#[tokio::test]
-async fn keycloak_by_saml() {
-    let Some((server, _turn)) = keycloak().await else { return };
+async fn by_saml(server: &KeycloakServer) {
     let metadata = format!("http://127.0.0.1:{}/realms/saml/protocol/saml/descriptor", server.port);
     let claims = "[identity.saml.corp.people.claims]\nemail = \"email\"\nname = \"name\"\n";
     let instance = prepared("saml", |_| format!("metadata_url = \"{metadata}\"\n[identity.saml.corp.people]\n{PEOPLE}{claims}"));
