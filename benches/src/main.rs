@@ -16,6 +16,7 @@ mod report;
 mod server;
 mod start;
 mod stats;
+mod waf;
 
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|identity|ledger|oauth|proxy|start [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|identity|ledger|oauth|proxy|start|waf [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
         "crypto" => crypto::run(&flags),
@@ -42,6 +43,7 @@ fn run() -> Result<(), String> {
         "oauth" => oauth::run(&flags),
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, oauth, proxy, start")),
+        "waf" => waf::run(&flags),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, oauth, proxy, start, waf")),
     }
 }

@@ -15,12 +15,14 @@ mod names;
 mod pages;
 mod path;
 mod routes;
+mod rule_files;
 mod serve;
 
 pub use body::Body;
 pub use config::{Acr, Config, Require, RouteConfig};
 pub use error::Error;
 pub use routes::Routes;
+pub use rule_files::RuleFiles;
 pub use serve::{Gateway, OwnPages, Parts};
 
 #[doc(no_inline)]

@@ -20,7 +20,6 @@ const SIZE: usize = 16 << 20;
 /// An expression; it is compiled when it is first needed, or by [`Regex::warm`].
 #[derive(Debug, Clone)]
 pub(crate) struct Regex {
-    pattern: String,
     hir: std::sync::Arc<Hir>,
     compiled: std::sync::Arc<OnceLock<Option<meta::Regex>>>,
 }
@@ -31,12 +30,7 @@ impl Regex {
         let translated = translate(pattern)?;
         let config = syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true).case_insensitive(any_case).nest_limit(200);
         let hir = syntax::parse_with(&translated, &config).map_err(|e| e.to_string().lines().last().unwrap_or_default().to_owned())?;
-        Ok(Self { pattern: pattern.to_owned(), hir: std::sync::Arc::new(hir), compiled: std::sync::Arc::default() })
-    }
-
-    /// As it was written.
-    pub(crate) fn pattern(&self) -> &str {
-        &self.pattern
+        Ok(Self { hir: std::sync::Arc::new(hir), compiled: std::sync::Arc::default() })
     }
 
     /// Its syntax, for whoever wants to know what a match has to hold.

@@ -60,7 +60,7 @@ pub(super) fn is_card(digits: &[u8]) -> bool {
             (true, double) => double,
         })
         .sum();
-    (12..=19).contains(&digits.len()) && sum % 10 == 0
+    (12..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 /// The two check digits of a Brazilian taxpayer's number.

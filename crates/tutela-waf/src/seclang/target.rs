@@ -107,25 +107,21 @@ fn target(text: &str) -> Result<Target, String> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<String> {
-        let all = read_targets(text).unwrap().into_iter();
-        all.map(|one| {
-            let pick = match one.pick {
-                Pick::All => String::new(),
-                Pick::Named(name) => String::from_utf8(name).unwrap(),
-                Pick::Fits(regex) => format!("/{}/", regex.pattern()),
-            };
-            format!("{:?} {} {pick}", one.kind, one.variable.as_str())
-        })
-        .collect()
-    }
-
     #[test]
     fn a_bar_within_an_expression_parts_nothing() {
-        assert_eq!(
-            read("ARGS|!REQUEST_COOKIES:/__utm|a\\/b/|&TX:'/^x y/'|XML:/*|xml://@*|REQUEST_HEADERS:X.Filename"),
-            ["Value ARGS ", "Except REQUEST_COOKIES /__utm|a\\/b/", "Count TX /^x y/", "Value XML /*", "Value XML //@*", "Value REQUEST_HEADERS X.Filename"]
-        );
+        let found = read_targets("ARGS|!REQUEST_COOKIES:/__utm|a\\/b/|&TX:'/^x y/'|XML:/*|xml://@*|REQUEST_HEADERS:X.Filename").unwrap();
+        let seen: Vec<String> = found.iter().map(|one| format!("{:?} {}", one.kind, one.variable.as_str())).collect();
+        assert_eq!(seen, ["Value ARGS", "Except REQUEST_COOKIES", "Count TX", "Value XML", "Value XML", "Value REQUEST_HEADERS"]);
+        for (at, takes, not) in [
+            (0, "any", None),
+            (1, "xa/b", Some("ab")),
+            (2, "x yz", Some("ax y")),
+            (3, "/*", Some("//@*")),
+            (4, "//@*", Some("/*")),
+            (5, "x.filename", Some("xxfilename")),
+        ] {
+            assert!(found[at].pick.takes(takes.as_bytes()) && !not.is_some_and(|not| found[at].pick.takes(not.as_bytes())), "{at}");
+        }
     }
 
     #[test]

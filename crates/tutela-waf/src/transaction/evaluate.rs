@@ -69,7 +69,7 @@ impl Transaction {
 
     fn is_spent(&mut self, budget: &mut dyn Budget) -> bool {
         self.evaluations += 1;
-        if self.evaluations % LOOK == 0 && (budget.is_spent() || self.values.size() > MOST_BYTES) {
+        if self.evaluations.is_multiple_of(LOOK) && (budget.is_spent() || self.values.size() > MOST_BYTES) {
             self.mark(Mark::Budget);
         }
         self.report.marks.contains(&Mark::Budget)

@@ -18,7 +18,7 @@ use self::collections::{Collections, Entry};
 pub use self::report::{Budget, Finding, Mark, Matched, Refusal, Report, Spent, Verdict};
 use crate::{
     ruleset::{OnLimit, RuleSet},
-    seclang::{Allow, Control, Switch},
+    seclang::{Allow, Switch},
     text::Text,
     value::{ValueId, Values},
     variable::Variable,
@@ -246,9 +246,5 @@ impl Transaction {
 
     fn is_removed(&self, rule: u32) -> bool {
         self.removed.get(rule as usize / 64).is_some_and(|bits| bits >> (rule % 64) & 1 == 1)
-    }
-
-    fn control(&self, link: u32, at: usize) -> Option<&Control> {
-        self.rules.rules.get(link as usize)?.does.controls.get(at)
     }
 }

@@ -143,7 +143,7 @@ impl Transaction {
             self.put(Variable::UrlencodedError, b"1");
         }
         if form.more {
-            self.mark(Mark::Arguments);
+            self.too_many();
         }
         self.take_fields(variable, &form.fields);
     }
@@ -161,6 +161,11 @@ impl Transaction {
         let mut held = 0;
         self.known.each(Variable::Args, |_| held += 1);
         (self.rules.settings().arguments as usize).saturating_sub(held)
+    }
+
+    fn too_many(&mut self) {
+        self.unreadable("it has more arguments than are inspected");
+        self.mark(Mark::Arguments);
     }
 
     fn unreadable(&mut self, why: &str) {
@@ -199,7 +204,7 @@ impl Transaction {
             b"JSON" => {
                 let (document, fault) = json::read(body, room, depth);
                 if document.more {
-                    self.mark(Mark::Arguments);
+                    self.too_many();
                 }
                 self.take_fields(Variable::ArgsPost, &document.fields);
                 match fault {
@@ -214,7 +219,7 @@ impl Transaction {
             b"XML" => {
                 let (document, fault) = xml::read(body, self.rules.settings().arguments as usize, depth);
                 if document.more {
-                    self.mark(Mark::Arguments);
+                    self.too_many();
                 }
                 document.texts.iter().for_each(|text| self.push(Variable::Xml, b"/*", text));
                 document.attributes.iter().for_each(|text| self.push(Variable::Xml, b"//@*", text));
@@ -269,7 +274,7 @@ impl Transaction {
             self.mark(Mark::Files);
         }
         if form.more {
-            self.mark(Mark::Arguments);
+            self.too_many();
         }
         if let Some(why) = form.fault {
             self.unreadable(why);
