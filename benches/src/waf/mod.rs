@@ -76,8 +76,10 @@ fn pass(rules: &Arc<RuleSet>, row: &Request) -> f64 {
 
 fn judge(rules: &Arc<RuleSet>, row: &Request) -> Verdict {
     let address = std::net::IpAddr::from([127, 0, 0, 1]);
-    let mut transaction =
-        Transaction::new(Arc::clone(rules), &Connection { id: "bench", client: address, client_port: 40_000, server: address, server_port: 443, now: 1_700_000_000 });
+    let mut transaction = Transaction::new(
+        Arc::clone(rules),
+        &Connection { id: "bench", client: address, client_port: 40_000, server: address, server_port: 443, now: 1_700_000_000 },
+    );
     let mut never = || false;
     transaction.request_line(row.method.as_bytes(), row.target.as_bytes(), b"HTTP/1.1");
     for (name, value) in &row.headers {

@@ -40,12 +40,21 @@ pub(super) fn rows() -> Vec<Request> {
     vec![
         request("GET /", Some("get_us"), "GET", "/", None),
         request("GET, 4 arguments", Some("get_4_args_us"), "GET", "/search?q=red+shoes&page=2&sort=price_asc&filter=size%3A42", None),
-        request("POST form, 5 fields", Some("form_us"), "POST", "/order", Some((form, b"name=Ada+Lovelace&street=12+St+James+Square&city=London&note=please+ring+twice&count=3".to_vec()))),
+        request(
+            "POST form, 5 fields",
+            Some("form_us"),
+            "POST",
+            "/order",
+            Some((form, b"name=Ada+Lovelace&street=12+St+James+Square&city=London&note=please+ring+twice&count=3".to_vec())),
+        ),
         request("POST JSON, 2 KiB", Some("json_2_kib_us"), "POST", "/api/items", Some((json, items(2 << 10)))),
         request("POST JSON, 64 KiB", Some("json_64_kib_us"), "POST", "/api/items", Some((json, items(64 << 10)))),
         request("POST form, 1 MiB field", Some("form_1_mib_us"), "POST", "/note", Some((form, text(1 << 20)))),
         request("multipart, 1 MiB image", Some("multipart_1_mib_us"), "POST", "/upload", Some((upload, image(1 << 20)))),
-        Request { refused: true, ..request("SQL injection, GET", Some("sqli_us"), "GET", "/item?id=1%27%20UNION%20SELECT%20password%20FROM%20users--%20", None) },
+        Request {
+            refused: true,
+            ..request("SQL injection, GET", Some("sqli_us"), "GET", "/item?id=1%27%20UNION%20SELECT%20password%20FROM%20users--%20", None)
+        },
         Request { refused: true, ..request("XSS, GET", Some("xss_us"), "GET", "/item?name=%3Cscript%3Ealert(1)%3C/script%3E", None) },
     ]
 }
@@ -75,7 +84,8 @@ fn text(size: usize) -> Vec<u8> {
 }
 
 fn image(size: usize) -> Vec<u8> {
-    let mut body = b"------WebKitFormBoundaryAbC123\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"me.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n".to_vec();
+    let mut body =
+        b"------WebKitFormBoundaryAbC123\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"me.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n".to_vec();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     while body.len() < size {
         state ^= state << 13;

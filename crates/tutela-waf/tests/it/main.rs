@@ -1,1 +1,6 @@
+//! Rules against requests that others have written.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
 mod crs; // the OWASP Core Rule Set and its tests
+mod gotestwaf; // attacks and harmless texts, through every encoder and place
+mod rules; // what they share
