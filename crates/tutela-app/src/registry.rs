@@ -78,7 +78,19 @@ pub(crate) const REQUEST: EventType = EventType {
     severity: Severity::Informational,
     class: Class::TRAFFIC,
     mapping: mapping::HTTP,
-    fields: &[Field::clear("duration_us", "1840"), Field::clear("bytes", "5120"), Field::personal("path", r#""/photos/42""#)],
+    fields: &[
+        Field::clear("duration_us", "1840"),
+        Field::clear("bytes", "5120"),
+        Field::clear("refused_by", r#""waf""#),
+        Field::clear("stages", r#"{"front": 12, "waf": 160, "authentication": 40, "authorization": 3, "upstream": 1602}"#),
+        Field::clear("waf_marks", r#"["its body is longer than is inspected"]"#),
+        Field::clear("waf_mode", r#""block""#),
+        Field::clear("waf_outcome", r#""refused""#),
+        Field::clear("waf_rules", "[942100, 949110]"),
+        Field::clear("waf_score", "5"),
+        Field::personal("path", r#""/photos/42""#),
+        Field::personal("waf_matched", r#"["942100 ARGS:id: 1' UNION SELECT"]"#),
+    ],
 };
 
 /// The leaf over a batch of requests.

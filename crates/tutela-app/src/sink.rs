@@ -143,11 +143,41 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
     };
     event.severity = Severity::Informational;
     event.request =
-        Some(Request { id: None, method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
+        Some(Request { id: Some(record.id), method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
     event.set("duration_us", record.duration_us);
     if let Some(bytes) = record.bytes {
         event.set("bytes", bytes);
     }
     event.set_personal("path", record.path.clone());
+    decided(record, &mut event);
     event
+}
+
+/// How it was decided: what each stage took, which one refused, and what the firewall found.
+fn decided(record: &RequestRecord, event: &mut Event) {
+    let stages: serde_json::Map<String, serde_json::Value> = record.stages.iter().map(|(stage, took)| (stage.as_str().to_owned(), (*took).into())).collect();
+    event.set("stages", stages);
+    if let Some(stage) = record.refused_by {
+        event.set("refused_by", stage.as_str());
+    }
+    let Some(inspection) = &record.inspection else { return };
+    event.set("waf_mode", inspection.mode);
+    if !inspection.marks.is_empty() {
+        event.set("waf_marks", inspection.marks.clone());
+    }
+    if inspection.matched.is_empty() && !inspection.would_refuse {
+        return;
+    }
+    event.set("waf_outcome", if inspection.refused { "refused" } else if inspection.would_refuse { "would_refuse" } else { "passed" });
+    event.set("waf_score", inspection.score);
+    event.set("waf_rules", inspection.matched.iter().map(|matched| matched.rule).collect::<Vec<_>>());
+    let matched = inspection.matched.iter().map(|matched| format!("{} {}: {}", matched.rule, matched.place, kept(matched)));
+    event.set_personal("waf_matched", matched.collect::<Vec<_>>());
+}
+
+/// What of a value is kept; of one that is likely a secret, nothing.
+fn kept(matched: &tutela_core::seam::MatchedRule) -> &str {
+    const SECRET: [&str; 8] = ["authorization", "cookie", "key", "pass", "pin", "secret", "session", "token"];
+    let place = matched.place.to_ascii_lowercase();
+    if SECRET.iter().any(|word| place.contains(word)) { "(not kept)" } else { &matched.value }
 }

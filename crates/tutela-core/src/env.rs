@@ -8,6 +8,10 @@ pub trait Env: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Fills `out` with random bytes fit for keys.
     fn fill(&self, out: &mut [u8]);
+    /// The processor's time that this thread has used so far. A clock that only a test moves has used none.
+    fn cpu_time(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 /// What pure engines take where they need chance.
@@ -46,5 +50,10 @@ impl Env for SystemEnv {
         if getrandom::fill(out).is_err() {
             std::process::abort();
         }
+    }
+
+    fn cpu_time(&self) -> std::time::Duration {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        std::time::Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
     }
 }

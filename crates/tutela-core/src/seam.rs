@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Actor, AuthStrength, Grants, Pii, SessionId, Timestamp};
+use crate::{AccountId, Actor, AuthStrength, Grants, Pii, RequestId, SessionId, Timestamp};
 
 /// A boxed future, so that the seams can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -281,4 +281,73 @@ pub struct RequestRecord {
     pub duration_us: u64,
     /// Bytes of the answer's body as declared, where known.
     pub bytes: Option<u64>,
+    /// Its id, which the application and a client that is refused are told.
+    pub id: RequestId,
+    /// The stages that it went through, in their order, and the microseconds that each took.
+    pub stages: Vec<(Stage, u64)>,
+    /// The stage that refused it; none where it came through.
+    pub refused_by: Option<Stage>,
+    /// What the firewall found.
+    pub inspection: Option<Inspection>,
+}
+
+/// A stage of the way through the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The request line and headers as HTTP, the host and the path.
+    Front,
+    /// The firewall.
+    Waf,
+    /// Limits of how much.
+    Limit,
+    /// Who asks.
+    Authentication,
+    /// Whether they may.
+    Authorization,
+    /// The application.
+    Upstream,
+}
+
+impl Stage {
+    /// Its name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Waf => "waf",
+            Self::Limit => "limit",
+            Self::Authentication => "authentication",
+            Self::Authorization => "authorization",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What the firewall found in a request.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// `block` or `detect`, as it was in force.
+    pub mode: &'static str,
+    /// Rules that matched, in their order.
+    pub matched: Vec<MatchedRule>,
+    /// The anomaly score.
+    pub score: i64,
+    /// Why not all of it was looked at.
+    pub marks: Vec<String>,
+    /// Whether the rules refuse it.
+    pub would_refuse: bool,
+    /// Whether it was refused.
+    pub refused: bool,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone)]
+pub struct MatchedRule {
+    /// Its id.
+    pub rule: u64,
+    /// What it says.
+    pub message: String,
+    /// Where it matched: `ARGS:id`.
+    pub place: String,
+    /// The beginning of what it matched; personal.
+    pub value: String,
 }

@@ -2,6 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::{AuthStrength, Span, seam::Wanted};
 
+use crate::waf::{WafConfig, WafMode};
+
 /// `[gateway]`: the applications behind the public listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub idle_timeout: u32,
     /// Most bytes of all request headers together, 4096 to 1048576.
     pub max_header_bytes: u32,
+    /// What is refused because of what it says.
+    pub waf: WafConfig,
     /// Connections served at the same time, 16 to 1000000; more wait to be accepted.
     pub max_connections: u32,
 }
@@ -31,6 +35,7 @@ impl Default for Config {
             header_timeout: 15,
             idle_timeout: 60,
             max_header_bytes: 65_536,
+            waf: WafConfig::default(),
             max_connections: 10_000,
         }
     }
@@ -71,6 +76,9 @@ pub struct RouteConfig {
     /// Outside issuers whose access tokens pass too: names of `identity.openid` sections with an `api_audience`. Their holders have no account here, so routes that ask for a permission, a group or a stronger sign-in refuse them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
+    /// How the firewall guards this route: `block`, `detect` or `off`; as `gateway.waf.mode` says where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waf: Option<WafMode>,
     /// Most bytes of a request body; 1 GiB where absent.
     #[serde(default = "gibibyte")]
     pub max_body_bytes: u64,
@@ -131,6 +139,7 @@ impl Config {
                 return Err(format!("`{name}` is {value}; it goes from {least} to {most}"));
             }
         }
+        self.waf.check()?;
         crate::Routes::new(&self.routes).map(|_| ())
     }
 }

@@ -10,6 +10,9 @@ pub enum Error {
     /// The client stopped sending, or nothing moved for too long.
     #[error("the client's body ended early or stood still")]
     ClientBody,
+    /// The firewall did not come to a verdict.
+    #[error("the firewall did not come to a verdict")]
+    Inspection,
     /// The head of the answer did not come in time.
     #[error("the upstream did not answer in time")]
     Timeout,

@@ -9,7 +9,6 @@ use std::{
 
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -20,6 +19,7 @@ use tower::Service;
 use crate::{
     Config, Error,
     body::{Body, Watched},
+    held::Held,
     names::resolve_loopback,
 };
 
@@ -29,7 +29,7 @@ const IDLE_CONNECTIONS: usize = 64;
 /// The client side of the gateway.
 #[derive(Clone)]
 pub(crate) struct Forward {
-    client: Client<Connect, Watched<Incoming>>,
+    client: Client<Connect, Watched<Held>>,
     response_timeout: Duration,
     idle: Duration,
 }
@@ -48,7 +48,7 @@ impl Forward {
 
     /// Sends the request; the body flows while the answer is awaited. The time limit counts from
     /// the end of the upload, so that a slow but moving upload is not cut.
-    pub(crate) async fn send(&self, request: Request<Incoming>, max_body: u64) -> Result<Response<Body>, Error> {
+    pub(crate) async fn send(&self, request: Request<Held>, max_body: u64) -> Result<Response<Body>, Error> {
         let (parts, body) = request.into_parts();
         let has_body = !hyper::body::Body::is_end_stream(&body);
         let request = Request::from_parts(parts, Watched::new(body, max_body, self.idle));

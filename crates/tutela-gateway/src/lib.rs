@@ -10,20 +10,23 @@ mod config;
 mod error;
 mod forward;
 mod headers;
+mod held;
 mod identity;
 mod names;
 mod pages;
 mod path;
 mod routes;
-mod rule_files;
 mod serve;
+mod trail;
+mod waf;
 
 pub use body::Body;
 pub use config::{Acr, Config, Require, RouteConfig};
 pub use error::Error;
 pub use routes::Routes;
-pub use rule_files::RuleFiles;
+pub use held::Held;
 pub use serve::{Gateway, OwnPages, Parts};
+pub use waf::{RuleFiles, WafConfig, WafMode, WafSpent, load_rules};
 
 #[doc(no_inline)]
 pub use tutela_core::seam::{EventSink, RequestPolicy};

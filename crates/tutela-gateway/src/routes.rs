@@ -6,7 +6,10 @@ use http::{HeaderValue, Uri, uri::Authority};
 
 use tutela_core::seam::Wanted;
 
-use crate::config::{Require, RouteConfig};
+use crate::{
+    config::{Require, RouteConfig},
+    waf::WafMode,
+};
 
 /// The routing table; a snapshot.
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ pub(crate) struct Route {
     pub clients: Vec<String>,
     pub scopes: Vec<String>,
     pub issuers: Vec<String>,
+    pub waf: Option<WafMode>,
     pub max_body_bytes: u64,
 }
 
@@ -114,6 +118,7 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
         clients: config.clients.clone(),
         scopes: config.scopes.clone(),
         issuers: config.issuers.clone(),
+        waf: config.waf,
         max_body_bytes: config.max_body_bytes,
     };
     Ok((host, route))
@@ -149,6 +154,7 @@ mod tests {
             clients: Vec::new(),
             scopes: Vec::new(),
             issuers: Vec::new(),
+            waf: None,
             max_body_bytes: 1,
         }
     }

@@ -11,26 +11,36 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{
-    Actor, Env,
-    seam::{Caller, EventSink, RequestPolicy, RequestRecord},
+    Actor, Env, RequestId, Timestamp,
+    seam::{Caller, EventSink, RequestPolicy, Stage},
 };
 use tutela_identity::cookie::Cookies;
+use tutela_waf::Verdict;
 
 use crate::{
     Body, Config, Error, Routes,
     forward::Forward,
     headers,
+    held::Held,
     identity::{self, Door, OWN_PREFIX, Seen},
     pages::{answer, wants_page},
     path,
     routes::Route,
+    trail::Trail,
+    waf::{self, Inspection, Waf},
 };
 
 /// How long open requests may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long a client may go on sending what is refused already.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Where an application, and a client, find the id of a request.
+const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
+
 /// Our own pages, as an upstream in this process.
-pub type OwnPages = Arc<dyn Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
+pub type OwnPages = Arc<dyn Fn(Request<Held>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
 
 /// What a gateway is made of.
 pub struct Parts {
@@ -54,7 +64,32 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
 
+/// Who answers a request.
+enum Place {
+    /// The way back from signing in, on a guarded host.
+    Door { host: String },
+    /// Our own pages.
+    Own,
+    /// An application.
+    Route { host: String, route: Arc<Route> },
+}
+
+impl Place {
+    /// As whom records and rules know it.
+    fn name(&self) -> Arc<str> {
+        self.route().map_or_else(|| "tutela".into(), |route| Arc::clone(&route.name))
+    }
+
+    fn route(&self) -> Option<&Arc<Route>> {
+        match self {
+            Self::Route { route, .. } => Some(route),
+            Self::Door { .. } | Self::Own => None,
+        }
+    }
+}
+
 struct Inner {
+    waf: Waf,
     routes: Routes,
     forward: Forward,
     config: Config,
@@ -83,6 +118,7 @@ impl Gateway {
             return Err(format!("a route may not be for `{host}`: it is tutela's own host"));
         }
         Ok(Self(Arc::new(Inner {
+            waf: Waf::new(&parts.config.waf, Arc::clone(&parts.env))?,
             forward: Forward::new(&parts.config),
             routes,
             own_host: host.to_ascii_lowercase(),
@@ -157,84 +193,161 @@ impl Gateway {
     }
 
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let (started, now) = (std::time::Instant::now(), self.0.env.now());
-        let mut record = RequestRecord {
-            time: now,
-            route: None,
-            method: request.method().as_str().to_owned(),
-            path: request.uri().path().chars().take(512).collect(),
-            status: 0,
-            actor: Actor::Anonymous,
-            ip: peer.ip(),
-            user_agent: request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok()).map(|ua| ua.chars().take(256).collect()),
-            duration_us: 0,
-            bytes: None,
-        };
-        let response = self.route(request, peer, now, &mut record).await;
-        record.status = response.status().as_u16();
-        record.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        record.bytes = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        let now = self.0.env.now();
+        let id = RequestId::new(now, &mut { &*self.0.env });
+        let mut trail = Trail::new(&request, peer, id, now);
+        let mut response = self.route(request.map(Held::new), peer, now, &mut trail).await;
+        if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let bytes = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        let record = trail.end(response.status().as_u16(), bytes);
         metrics::counter!("tutela_gateway_requests_total", "status" => class_of(record.status)).increment(1);
+        if let Some(stage) = record.refused_by {
+            metrics::counter!("tutela_gateway_refused_total", "stage" => stage.as_str()).increment(1);
+        }
         self.0.sink.record(record);
         response
     }
 
-    async fn route(&self, mut request: Request<Incoming>, peer: SocketAddr, now: tutela_core::Timestamp, record: &mut RequestRecord) -> Response<Body> {
+    /// Front, firewall, and on to whoever answers.
+    async fn route(&self, mut request: Request<Held>, peer: SocketAddr, now: Timestamp, trail: &mut Trail) -> Response<Body> {
         let inner = &*self.0;
         let page = wants_page(request.headers());
-        let Some(host) = host_of(&request) else {
-            return answer(page, StatusCode::BAD_REQUEST, "invalid", "The request names no host, or several", "Send exactly one Host header.");
+        let place = match self.place(&request) {
+            Ok(place) => place,
+            Err((status, kind, title, detail)) => {
+                trail.refused(Stage::Front);
+                return answer(page, status, kind, title, detail);
+            }
         };
-        if host == inner.own_host {
-            record.route = Some("tutela".into());
+        let name = place.name();
+        trail.record.route = Some(Arc::clone(&name));
+        if matches!(place, Place::Own) {
             // Paths of our own pages may hold one-time links.
-            record.path = own_page_path(&record.path);
-            request.extensions_mut().insert(peer);
-            return (inner.pages)(request).await;
+            trail.record.path = own_page_path(&trail.record.path);
         }
-        if !inner.routes.has_host(&host) {
-            return answer(page, StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address.");
-        }
-        let origin = format!("{}://{host}{}", inner.scheme, inner.port);
-        let door = Door { policy: &*inner.policy, cookies: inner.cookies };
-        let Some(path) = path::canonical(request.uri().path()) else {
-            return answer(
-                page,
-                StatusCode::BAD_REQUEST,
-                "invalid",
-                "The address is ambiguous",
-                "Write the path without dot segments, empty segments and encoded slashes.",
-            );
-        };
-        if path.starts_with(OWN_PREFIX) {
-            record.route = Some("tutela".into());
-            return identity::own_path(door, &request, &host, &origin, &inner.own_origin, now).await;
-        }
-        let Some(route) = inner.routes.find(&host, &path).cloned() else {
-            return answer(page, StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.");
-        };
-        record.route = Some(Arc::clone(&route.name));
-        let caller = match identity::caller(door, request.headers_mut(), &host, &route, now).await {
-            Ok(caller) => caller,
-            Err(refused) => return refused,
-        };
-        record.actor = caller.as_ref().map_or(Actor::Anonymous, Caller::actor);
-        let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
-        let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
-        if let Err(refused) = identity::check(door, &route, caller.as_ref(), &seen) {
+        trail.passed(Stage::Front);
+        let mode = inner.waf.mode(place.route().and_then(|route| route.waf));
+        let mut inspection = inner.waf.begin(mode, &name, trail.record.id, peer, now);
+        let verdict = inspection.as_mut().map_or(Verdict::Pass, |inspection| inspection.head(&request));
+        if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+            trail.record.inspection = inspection.map(Inspection::finish);
+            trail.refused(Stage::Waf);
             return refused;
         }
-        self.pass_on(request, peer, &host, &route, caller.as_ref(), now).await
+        trail.passed(Stage::Waf);
+        let caller = match &place {
+            Place::Own | Place::Door { .. } => None,
+            Place::Route { host, route } => match self.admit(&mut request, host, route, now, trail).await {
+                Ok(caller) => caller,
+                Err(refused) => {
+                    trail.record.inspection = inspection.map(Inspection::finish);
+                    return refused;
+                }
+            },
+        };
+        if let Some(begun) = inspection {
+            let idle = Duration::from_secs(u64::from(inner.config.idle_timeout));
+            let (judged, verdict) = match begun.body(request.body_mut(), idle).await {
+                Ok(judged) => judged,
+                Err(e) => {
+                    trail.refused(Stage::Waf);
+                    return failed(page, &e);
+                }
+            };
+            trail.passed(Stage::Waf);
+            if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+                trail.record.inspection = Some(judged.finish());
+                trail.refused(Stage::Waf);
+                request.body_mut().drain(LINGER).await;
+                return refused;
+            }
+            inspection = Some(judged);
+        } else {
+            inspection = None;
+        }
+        let mut response = match &place {
+            Place::Own => {
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(trail.record.id);
+                (inner.pages)(request).await
+            }
+            Place::Door { host } => {
+                let door = Door { policy: &*inner.policy, cookies: inner.cookies };
+                identity::own_path(door, &request, host, &self.origin(host), &inner.own_origin, now).await
+            }
+            Place::Route { host, route } => self.pass_on(request, peer, host, route, caller.as_ref(), now, trail.record.id).await,
+        };
+        trail.passed(Stage::Upstream);
+        if let Some(mut inspection) = inspection {
+            if matches!(place, Place::Route { .. }) {
+                let verdict;
+                (response, verdict) = inspection.answer(response).await;
+                trail.passed(Stage::Waf);
+                if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+                    trail.refused(Stage::Waf);
+                    response = refused;
+                }
+            }
+            trail.record.inspection = Some(inspection.finish());
+        }
+        response
+    }
+
+    /// Who is to answer; an address that can be read in two ways is nobody's.
+    fn place(&self, request: &Request<Held>) -> Result<Place, (StatusCode, &'static str, &'static str, &'static str)> {
+        let inner = &*self.0;
+        let Some(host) = host_of(request) else {
+            return Err((StatusCode::BAD_REQUEST, "invalid", "The request names no host, or several", "Send exactly one Host header."));
+        };
+        if host == inner.own_host {
+            return Ok(Place::Own);
+        }
+        if !inner.routes.has_host(&host) {
+            return Err((StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address."));
+        }
+        let Some(path) = path::canonical(request.uri().path()) else {
+            let detail = "Write the path without dot segments, empty segments and encoded slashes.";
+            return Err((StatusCode::BAD_REQUEST, "invalid", "The address is ambiguous", detail));
+        };
+        if path.starts_with(OWN_PREFIX) {
+            return Ok(Place::Door { host });
+        }
+        match inner.routes.find(&host, &path).cloned() {
+            Some(route) => Ok(Place::Route { host, route }),
+            None => Err((StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.")),
+        }
+    }
+
+    fn origin(&self, host: &str) -> String {
+        format!("{}://{host}{}", self.0.scheme, self.0.port)
+    }
+
+    /// Who asks, and whether they may.
+    async fn admit(&self, request: &mut Request<Held>, host: &str, route: &Route, now: Timestamp, trail: &mut Trail) -> Result<Option<Caller>, Response<Body>> {
+        let inner = &*self.0;
+        let door = Door { policy: &*inner.policy, cookies: inner.cookies };
+        let caller = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
+        trail.record.actor = caller.as_ref().map_or(Actor::Anonymous, Caller::actor);
+        trail.passed(Stage::Authentication);
+        let origin = self.origin(host);
+        let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
+        identity::check(door, route, caller.as_ref(), &seen).inspect_err(|_| trail.refused(Stage::Authorization))?;
+        trail.passed(Stage::Authorization);
+        Ok(caller)
     }
 
     async fn pass_on(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Held>,
         peer: SocketAddr,
         host: &str,
         route: &Route,
         caller: Option<&Caller>,
-        now: tutela_core::Timestamp,
+        now: Timestamp,
+        id: RequestId,
     ) -> Response<Body> {
         let inner = &*self.0;
         let page = wants_page(request.headers());
@@ -252,6 +365,12 @@ impl Gateway {
         // The application sees the name its users use, so that links and origin checks work.
         let host_value = http::HeaderValue::from_str(&client_host).unwrap_or_else(|_| route.upstream_host.clone());
         request.headers_mut().insert(header::HOST, host_value);
+        if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
+            request.headers_mut().insert(REQUEST_ID, value);
+        }
+        if inner.waf.reads_answers() {
+            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
         if let Some(caller) = caller
             && identity::name_to_upstream(&*inner.policy, request.headers_mut(), caller, route, now).is_err()
         {
@@ -274,6 +393,7 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
     match error {
         Error::BodyTooLarge => answer(page, StatusCode::PAYLOAD_TOO_LARGE, "invalid", "The upload is too large", "This application takes smaller files only."),
         Error::ClientBody => answer(page, StatusCode::REQUEST_TIMEOUT, "invalid", "The upload broke off", "Nothing came for too long. Try again."),
+        Error::Inspection => answer(page, StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part of this server does not answer", "Your request was not passed on. Try again in a moment."),
         Error::Timeout => answer(page, StatusCode::GATEWAY_TIMEOUT, "unavailable", "The application did not answer in time", "Try again in a moment."),
         Error::Connect(_) | Error::Upstream(_) => {
             answer(page, StatusCode::BAD_GATEWAY, "unavailable", "The application does not answer", "Try again in a moment.")

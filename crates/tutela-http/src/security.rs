@@ -30,7 +30,9 @@ pub(crate) fn policy(form_to: Option<&str>, nonce: Option<&str>) -> HeaderValue 
 pub(crate) async fn guard(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let named = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
     let host = named.or(request.uri().authority().map(|a| a.as_str())).unwrap_or_default().to_owned();
-    let id = RequestId::new(web.app.env().now(), &mut { web.app.env() });
+    // What came through the gateway has its number already.
+    let given = request.extensions().get::<RequestId>().copied();
+    let id = given.unwrap_or_else(|| RequestId::new(web.app.env().now(), &mut { web.app.env() }));
     request.extensions_mut().insert(id);
     let probe = web.front == Front::Admin && matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
     let known = web.front == Front::Socket || probe || host_of(&host) == web.host();

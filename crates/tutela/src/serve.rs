@@ -4,14 +4,14 @@ use std::{convert::Infallible, fs, os::unix::fs::PermissionsExt as _, path::Path
 
 use axum::{Router, body::Body};
 use http_body_util::BodyExt as _;
-use hyper::{Request, body::Incoming};
+use hyper::Request;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tutela_app::{App, Ctx, Guard, Parts, Storage, Urls, port::SearchCluster, setup};
 use tutela_connect::{Cluster, ClusterSettings};
 use tutela_core::{Env, Principal, SystemEnv, random_bytes};
-use tutela_gateway::{Gateway, OwnPages};
+use tutela_gateway::{Gateway, Held, OwnPages};
 use tutela_http::{Front, Web};
 use tutela_kms::RootKey;
 use tutela_ledger::{Signer, VerifyingKey};
@@ -263,7 +263,7 @@ fn with_port(url: &str, listener: &TcpListener) -> String {
 
 /// Our own pages as an upstream of the gateway, in this process.
 fn own_pages(router: Router) -> OwnPages {
-    Arc::new(move |request: Request<Incoming>| {
+    Arc::new(move |request: Request<Held>| {
         let router = router.clone();
         Box::pin(async move {
             let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never: Infallible| match never {});

@@ -107,6 +107,11 @@ impl Transaction {
         self.spent = spent;
     }
 
+    /// Names the application that is asked: `WEBAPPID`, in place of what `SecWebAppId` says.
+    pub fn web_app(&mut self, name: &str) {
+        self.put(Variable::WebappId, name.as_bytes());
+    }
+
     /// Judges without refusing, whatever the rules say.
     pub fn detect_only(&mut self) {
         if self.engine == Switch::On {
@@ -120,9 +125,10 @@ impl Transaction {
         self.phase(1, budget)
     }
 
-    /// Whether the body has to be handed over before phase 2.
+    /// Whether the body has to be handed over before phase 2: one that no rule reads need not be.
     pub fn wants_request_body(&self) -> bool {
-        self.engine != Switch::Off && self.body_access && self.verdict.is_none()
+        let read = self.body_forced || !self.known.single(Variable::ReqbodyProcessor, &self.values).is_empty();
+        self.engine != Switch::Off && self.body_access && read && self.verdict.is_none()
     }
 
     /// A piece of the body. How much of it was taken; less than all where its limit is reached.

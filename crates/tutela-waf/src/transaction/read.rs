@@ -233,6 +233,8 @@ impl Transaction {
     }
 
     fn take_parts(&mut self, form: multipart::Form) {
+        // A form that is longer than is inspected has no end here, and its mark says so.
+        let cut = self.report.marks.contains(&Mark::BodyLength);
         self.take_fields(Variable::ArgsPost, &form.fields);
         let mut size = 0;
         for file in &form.files {
@@ -266,17 +268,18 @@ impl Transaction {
             (Variable::MultipartMissingSemicolon, odd.missing_semicolon),
             (Variable::MultipartSemicolonMissing, odd.missing_semicolon),
             (Variable::MultipartUnmatchedBoundary, odd.unmatched_boundary),
-            (Variable::MultipartStrictError, odd.is_strict_error() || form.fault.is_some()),
+            (Variable::MultipartStrictError, odd.is_strict_error() || (form.fault.is_some() && !cut)),
         ] {
             self.put(variable, if flag { b"1" } else { b"0" });
         }
         if odd.file_limit {
             self.mark(Mark::Files);
+            self.unreadable("it has more uploads than are inspected");
         }
         if form.more {
             self.too_many();
         }
-        if let Some(why) = form.fault {
+        if let Some(why) = form.fault.filter(|_| !cut) {
             self.unreadable(why);
         }
     }

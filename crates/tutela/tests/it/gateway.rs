@@ -13,6 +13,13 @@ pub struct Echo {
     seen: Arc<Mutex<Vec<Value>>>,
 }
 
+impl Echo {
+    /// What came, in its order.
+    pub fn seen(&self) -> Vec<Value> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
 pub async fn echo() -> Echo {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -45,3 +45,5 @@ mod server;
 mod sign_in;
 /// The layer of Rust applications, against a real server.
 mod tower;
+/// The firewall, in front of an application and of our own pages.
+mod waf;

@@ -1,6 +1,25 @@
-//! Files of rules, on this machine.
+//! Where rules come from: this program, and files of this machine.
 
-use tutela_waf::Files;
+use tutela_waf::{Files, RuleSet, Source};
+
+use super::WafConfig;
+
+/// How requests are read, whatever the rules.
+const SETUP: &str = include_str!("../../../../rules/waf/setup.conf");
+/// What is left out where our own pages are asked.
+const OWN: &str = include_str!("../../../../rules/waf/own.conf");
+/// The rules that come with tutela.
+const BASE: &str = include_str!("../../../../rules/waf/base.conf");
+
+/// The rules of a configuration; the first that is not understood is an error with its file and line.
+pub fn load_rules(config: &WafConfig) -> Result<RuleSet, String> {
+    let mut sources = vec![Source::Text { name: "setup.conf", text: SETUP }, Source::Text { name: "own.conf", text: OWN }];
+    sources.extend(config.rules.iter().map(|rules| match rules.as_str() {
+        "base" => Source::Text { name: "base.conf", text: BASE },
+        path => Source::File(path),
+    }));
+    RuleSet::load(&sources, &RuleFiles).map_err(|e| format!("gateway.waf.rules: {e}"))
+}
 
 /// Largest file of rules or words.
 const LARGEST: u64 = 64 << 20;
