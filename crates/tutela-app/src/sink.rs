@@ -142,8 +142,12 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
         _ => Outcome::Success,
     };
     event.severity = Severity::Informational;
-    event.request =
-        Some(Request { id: Some(record.id), method: Some(record.method.clone()), route: record.route.as_deref().map(str::to_owned), status: Some(record.status) });
+    event.request = Some(Request {
+        id: Some(record.id),
+        method: Some(record.method.clone()),
+        route: record.route.as_deref().map(str::to_owned),
+        status: Some(record.status),
+    });
     event.set("duration_us", record.duration_us);
     if let Some(bytes) = record.bytes {
         event.set("bytes", bytes);
@@ -168,7 +172,16 @@ fn decided(record: &RequestRecord, event: &mut Event) {
     if inspection.matched.is_empty() && !inspection.would_refuse {
         return;
     }
-    event.set("waf_outcome", if inspection.refused { "refused" } else if inspection.would_refuse { "would_refuse" } else { "passed" });
+    event.set(
+        "waf_outcome",
+        if inspection.refused {
+            "refused"
+        } else if inspection.would_refuse {
+            "would_refuse"
+        } else {
+            "passed"
+        },
+    );
     event.set("waf_score", inspection.score);
     event.set("waf_rules", inspection.matched.iter().map(|matched| matched.rule).collect::<Vec<_>>());
     let matched = inspection.matched.iter().map(|matched| format!("{} {}: {}", matched.rule, matched.place, kept(matched)));

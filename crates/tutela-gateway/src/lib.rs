@@ -9,6 +9,7 @@ mod body;
 mod config;
 mod error;
 mod forward;
+mod handle;
 mod headers;
 mod held;
 mod identity;
@@ -23,8 +24,8 @@ mod waf;
 pub use body::Body;
 pub use config::{Acr, Config, Require, RouteConfig};
 pub use error::Error;
-pub use routes::Routes;
 pub use held::Held;
+pub use routes::Routes;
 pub use serve::{Gateway, OwnPages, Parts};
 pub use waf::{RuleFiles, WafConfig, WafMode, WafSpent, load_rules};
 

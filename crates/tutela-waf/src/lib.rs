@@ -6,6 +6,7 @@
 //! Start with [`RuleSet::load`], then a [`Transaction`] for each request.
 
 mod body;
+mod build;
 mod error;
 pub mod ftw;
 mod gate;
@@ -14,6 +15,7 @@ mod pipeline;
 mod regex;
 mod ruleset;
 mod seclang;
+mod settings;
 mod text;
 mod transaction;
 mod transform;
@@ -22,7 +24,8 @@ mod variable;
 
 pub use error::{Error, Place};
 pub use operator::Files;
-pub use ruleset::{OnLimit, RuleSet, Settings, Source};
+pub use ruleset::{RuleSet, Source};
 pub use seclang::Switch;
+pub use settings::{OnLimit, Settings};
 pub use transaction::{Budget, Connection, Finding, Mark, Report, Spent, Transaction, Verdict};
 pub use variable::Variable;

@@ -118,7 +118,8 @@ fn protocol(version: Version) -> &'static [u8] {
 }
 
 fn record(report: Report, mode: WafMode) -> seam::Inspection {
-    let score = report.scores.iter().filter(|(name, _)| name.ends_with("anomaly_score") || name.ends_with("inbound_anomaly_score")).map(|(_, score)| *score).max();
+    let score =
+        report.scores.iter().filter(|(name, _)| name.ends_with("anomaly_score") || name.ends_with("inbound_anomaly_score")).map(|(_, score)| *score).max();
     let matched = report.findings.iter().filter_map(|finding| {
         let first = finding.matched.first()?;
         let value = String::from_utf8_lossy(&first.value[..first.value.len().min(KEPT)]).into_owned();

@@ -11,11 +11,15 @@ const OWN: &str = include_str!("../../../../rules/waf/own.conf");
 /// The rules that come with tutela.
 const BASE: &str = include_str!("../../../../rules/waf/base.conf");
 
+/// What the tests of the OWASP Core Rule Set expect to be set.
+const CRS_TESTS: &str = include_str!("../../../../rules/waf/crs-tests.conf");
+
 /// The rules of a configuration; the first that is not understood is an error with its file and line.
 pub fn load_rules(config: &WafConfig) -> Result<RuleSet, String> {
     let mut sources = vec![Source::Text { name: "setup.conf", text: SETUP }, Source::Text { name: "own.conf", text: OWN }];
     sources.extend(config.rules.iter().map(|rules| match rules.as_str() {
         "base" => Source::Text { name: "base.conf", text: BASE },
+        "crs-tests" => Source::Text { name: "crs-tests.conf", text: CRS_TESTS },
         path => Source::File(path),
     }));
     RuleSet::load(&sources, &RuleFiles).map_err(|e| format!("gateway.waf.rules: {e}"))

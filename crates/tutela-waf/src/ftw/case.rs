@@ -33,6 +33,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether a rule has to match.
+    pub fn expects_a_match(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
     /// Whether it says anything of rules.
     pub fn is_about_rules(&self) -> bool {
         !(self.expected.is_empty() && self.unexpected.is_empty() && self.in_log.is_none() && self.not_in_log.is_none())

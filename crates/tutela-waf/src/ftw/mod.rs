@@ -13,7 +13,7 @@ pub use self::case::{Case, read_cases};
 use self::request::Request;
 use crate::{
     Connection, RuleSet, Transaction,
-    transaction::{Finding, Report},
+    transaction::{Finding, Report, Verdict},
 };
 
 /// What became of one stage of a test.
@@ -61,6 +61,29 @@ pub fn run(rules: &Arc<RuleSet>, case: &Case) -> Outcome {
     Outcome::Failed(format!("{} (matched: {}{marks})", wrong.join("; "), list(&mut matched.iter())))
 }
 
+/// Judges a request as it stands on the wire, up to phase 2; none where it has no request line.
+pub fn judge(rules: &Arc<RuleSet>, raw: &[u8]) -> Option<(Verdict, Report)> {
+    let request = Request::parse(raw)?;
+    let (mut transaction, mut never) = (begin(rules, &request), || false);
+    let mut verdict = transaction.check_request_headers(&mut never);
+    if verdict == Verdict::Pass {
+        transaction.request_body(&request.body);
+        verdict = transaction.check_request_body(&mut never);
+    }
+    Some((verdict, transaction.finish(&mut never)))
+}
+
+fn begin(rules: &Arc<RuleSet>, request: &Request) -> Transaction {
+    let address = std::net::IpAddr::from([127, 0, 0, 1]);
+    let connection = Connection { id: "ftw", client: address, client_port: 40_000, server: address, server_port: 80, now: 1_700_000_000 };
+    let mut transaction = Transaction::new(Arc::clone(rules), &connection);
+    transaction.request_line(&request.method, &request.target, &request.protocol);
+    for (name, value) in &request.headers {
+        transaction.request_header(name, value);
+    }
+    transaction
+}
+
 /// A finding as one line of a log.
 fn line(finding: &Finding) -> String {
     let tags: String = finding.tags.iter().map(|tag| format!(" [tag \"{tag}\"]")).collect();
@@ -68,14 +91,9 @@ fn line(finding: &Finding) -> String {
 }
 
 fn send(rules: &Arc<RuleSet>, request: &Request) -> Report {
-    let address = std::net::IpAddr::from([127, 0, 0, 1]);
-    let connection = Connection { id: "ftw", client: address, client_port: 40_000, server: address, server_port: 80, now: 1_700_000_000 };
-    let mut transaction = Transaction::new(Arc::clone(rules), &connection);
-    let mut never = || false;
-    transaction.request_line(&request.method, &request.target, &request.protocol);
-    for (name, value) in &request.headers {
-        transaction.request_header(name, value);
-    }
+    let (mut transaction, mut never) = (begin(rules, request), || false);
+    // Every rule is asked, whatever the ones before it found.
+    transaction.detect_only();
     transaction.check_request_headers(&mut never);
     if transaction.wants_request_body() {
         transaction.request_body(&request.body);

@@ -39,7 +39,9 @@ impl Request {
             _ => {}
         }
         if case.completes {
-            if !body.is_empty() && find(&headers, "content-length").is_none() {
+            // Who sends nothing where something is expected says so (RFC 9110 §8.6).
+            let says = !body.is_empty() || case.method.as_deref().is_some_and(|method| ["PATCH", "POST", "PUT"].contains(&method));
+            if says && find(&headers, "content-length").is_none() {
                 headers.push((b"Content-Length".to_vec(), body.len().to_string().into_bytes()));
             }
             if find(&headers, "connection").is_none() {
@@ -60,7 +62,7 @@ impl Request {
         broken || named("content-type") > 1 || (named("content-length") > 0 && named("transfer-encoding") > 0)
     }
 
-    fn parse(raw: &[u8]) -> Option<Self> {
+    pub(super) fn parse(raw: &[u8]) -> Option<Self> {
         let end = memchr::memmem::find(raw, b"\r\n\r\n").map(|at| (at, at + 4)).or_else(|| memchr::memmem::find(raw, b"\n\n").map(|at| (at, at + 2)));
         let (head, body) = end.map_or((raw, &[][..]), |(end, body)| (&raw[..end], &raw[body..]));
         let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));

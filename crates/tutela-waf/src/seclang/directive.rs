@@ -4,7 +4,7 @@ use super::{Action, Line, Target, read_actions, read_targets};
 use crate::{
     error::Error,
     regex::Regex,
-    ruleset::{OnLimit, Setting},
+    settings::{OnLimit, Setting},
 };
 
 /// A directive.

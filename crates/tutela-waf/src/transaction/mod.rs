@@ -17,8 +17,9 @@ use std::{net::IpAddr, sync::Arc};
 use self::collections::{Collections, Entry};
 pub use self::report::{Budget, Finding, Mark, Matched, Refusal, Report, Spent, Verdict};
 use crate::{
-    ruleset::{OnLimit, RuleSet},
+    ruleset::RuleSet,
     seclang::{Allow, Switch},
+    settings::OnLimit,
     text::Text,
     value::{ValueId, Values},
     variable::Variable,

@@ -9,12 +9,8 @@ use tutela_waf::{
 
 use crate::rules::{Disk, core_rule_set, shared};
 
-/// What the README of the tests asks for.
-const SETTINGS: &str = r#"
-SecAction "id:900005,phase:1,nolog,pass,ctl:ruleRemoveById=910000,setvar:tx.blocking_paranoia_level=4,\
-    setvar:tx.crs_validate_utf8_encoding=1,setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,\
-    setvar:tx.max_num_args=255,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535"
-"#;
+/// What its tests expect to be set.
+const SETTINGS: &str = include_str!("../../../../rules/waf/crs-tests.conf");
 
 #[test]
 fn the_core_rule_set_passes_its_own_tests() {
@@ -28,7 +24,8 @@ fn the_core_rule_set_passes_its_own_tests() {
     let families: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     for family in families {
         let row = table.entry(family.file_name().unwrap().to_string_lossy().into_owned()).or_default();
-        for file in Disk.list(&format!("{}/*.yaml", family.display())).unwrap() {
+        let files = [".yaml", ".yml"].iter().flat_map(|ending| Disk.list(&format!("{}/*{ending}", family.display())).unwrap());
+        for file in files {
             for case in read_cases(&std::fs::read_to_string(&file).unwrap()).unwrap_or_else(|e| panic!("{file}: {e}")) {
                 match run(&rules, &case) {
                     Outcome::NotJudged => continue,

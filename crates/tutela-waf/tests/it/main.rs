@@ -3,4 +3,5 @@
 
 mod crs; // the OWASP Core Rule Set and its tests
 mod gotestwaf; // attacks and harmless texts, through every encoder and place
+mod own; // our own rules and theirs
 mod rules; // what they share

@@ -17,6 +17,7 @@ mod key;
 mod output;
 mod people;
 mod setup;
+mod waf;
 
 use std::path::PathBuf;
 
@@ -105,6 +106,9 @@ enum Command {
     /// Keys that tokens are signed with
     #[command(subcommand)]
     SigningKey(federation::SigningKeyCommand),
+    /// Rules of the firewall: test, explain, install
+    #[command(subcommand)]
+    Waf(waf::WafCommand),
 }
 
 /// Runs one command.
@@ -146,5 +150,6 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
+        Command::Waf(command) => waf::run(command, load, output),
     }
 }

@@ -87,8 +87,9 @@ async fn make(file: &Path) -> Result<Config, Error> {
 pub fn config(command: &ConfigCommand, load: impl Fn() -> Result<Config, Error>) -> Result<(), Error> {
     match command {
         ConfigCommand::Check => {
-            load()?;
-            println!("the configuration is valid");
+            let config = load()?;
+            let rules = tutela_gateway::load_rules(&config.gateway.waf).map_err(Error::Usage)?;
+            println!("the configuration is valid; the firewall has {} rules", rules.len());
         }
         ConfigCommand::Reference => print!("{}", config::reference()),
         ConfigCommand::Show => print!("{}", toml::to_string_pretty(&load()?).map_err(|e| Error::Failed(e.to_string()))?),

@@ -10,7 +10,9 @@ use crate::{
 
 fn routes(port: u16, more: &str) -> String {
     let route = |name: &str, path: &str, waf: &str| {
-        format!("[[gateway.routes]]\nname = \"{name}\"\nhost = \"public.localhost\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:{port}\"\nrequire = \"public\"\n{waf}\n")
+        format!(
+            "[[gateway.routes]]\nname = \"{name}\"\nhost = \"public.localhost\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:{port}\"\nrequire = \"public\"\n{waf}\n"
+        )
     };
     format!("{more}\n{}{}{}", route("shop", "/", ""), route("watched", "/watched", "waf = \"detect\""), route("open", "/open", "waf = \"off\""))
 }
@@ -59,13 +61,21 @@ async fn an_attack_is_refused_watched_or_let_through_as_the_route_says_and_its_r
         assert_eq!(get(&browser, &instance, "/item?id=1&name=O%27Brien").await, 200);
         assert_eq!(echo.seen().len(), 3);
 
-        let (shop, watched, open) = (record(&instance, "/item%20outcome:denied").await, record(&instance, "route:watched").await, record(&instance, "route:open").await);
+        let (shop, watched, open) =
+            (record(&instance, "/item%20outcome:denied").await, record(&instance, "route:watched").await, record(&instance, "route:open").await);
         let data = &shop["data"];
         assert_eq!((&data["refused_by"], &data["waf_outcome"], &data["waf_mode"]), (&json!("waf"), &json!("refused"), &json!("block")), "{shop}");
         assert!(data["waf_rules"].as_array().unwrap().contains(&json!(1210)) && data["waf_score"].as_i64() >= Some(5), "{shop}");
-        assert!(shop["personal"]["waf_matched"].to_string().contains("ARGS_GET:id: 1' UNION SELECT") || shop["personal"]["waf_matched"].to_string().contains("ARGS:id: 1' UNION SELECT"), "{shop}");
+        assert!(
+            shop["personal"]["waf_matched"].to_string().contains("ARGS_GET:id: 1' UNION SELECT")
+                || shop["personal"]["waf_matched"].to_string().contains("ARGS:id: 1' UNION SELECT"),
+            "{shop}"
+        );
         assert_eq!(shop["request"]["id"], json!(number));
-        assert_eq!((&watched["data"]["waf_outcome"], &watched["data"]["waf_mode"], &watched["data"]["refused_by"]), (&json!("would_refuse"), &json!("detect"), &Value::Null));
+        assert_eq!(
+            (&watched["data"]["waf_outcome"], &watched["data"]["waf_mode"], &watched["data"]["refused_by"]),
+            (&json!("would_refuse"), &json!("detect"), &Value::Null)
+        );
         assert_eq!((&open["data"]["waf_mode"], &open["data"]["waf_rules"]), (&Value::Null, &Value::Null));
         // Whoever looks for a rule finds what it refused.
         assert_eq!(record(&instance, "1210%20outcome:denied").await["request"]["id"], json!(number));
