@@ -65,7 +65,7 @@ pub fn run(flags: &Flags) -> Result<(), String> {
 
 /// The route under measurement, open to everybody.
 fn route(backend: u16) -> String {
-    format!("[[gateway.routes]]\nname = \"bench\"\nhost = \"{HOST}\"\nupstream = \"http://127.0.0.1:{backend}\"\nrequire = \"public\"\n")
+    format!("[[gateway.routes]]\nname = \"bench\"\nhost = \"{HOST}\"\nupstream = \"http://127.0.0.1:{backend}\"\nrequire = \"public\"\nwaf = \"off\"\n")
 }
 
 /// Request records in the log: each is an item of a batch leaf.

@@ -12,6 +12,7 @@ const BENCHES: &[(&str, Measures)] = &[
     ("oauth", Measures::Beside(KEYCLOAK)),
     ("proxy", Measures::Program),
     ("start", Measures::Program),
+    ("waf", Measures::Library),
 ];
 
 const KEYCLOAK: Peer = Peer { name: "Keycloak", variable: "TUTELA_KEYCLOAK", get: keycloak::home };

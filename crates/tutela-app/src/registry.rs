@@ -81,6 +81,9 @@ pub(crate) const REQUEST: EventType = EventType {
     fields: &[
         Field::clear("duration_us", "1840"),
         Field::clear("bytes", "5120"),
+        Field::clear("limit_refused", r#""api""#),
+        Field::clear("limit_would_refuse", r#""per_address""#),
+        Field::clear("limits_left", r#"{"api": 12}"#),
         Field::clear("refused_by", r#""waf""#),
         Field::clear("stages", r#"{"front": 12, "waf": 160, "authentication": 40, "authorization": 3, "upstream": 1602}"#),
         Field::clear("waf_marks", r#"["its body is longer than is inspected"]"#),

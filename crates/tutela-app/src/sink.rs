@@ -164,6 +164,17 @@ fn decided(record: &RequestRecord, event: &mut Event) {
     if let Some(stage) = record.refused_by {
         event.set("refused_by", stage.as_str());
     }
+    if !record.limits.is_empty() {
+        let left: serde_json::Map<String, serde_json::Value> = record.limits.iter().map(|count| (count.limit.clone(), count.left.into())).collect();
+        event.set("limits_left", left);
+        let over = |enforced: bool| record.limits.iter().find(|count| count.refused && count.enforced == enforced).map(|count| count.limit.as_str());
+        if let Some(limit) = over(true) {
+            event.set("limit_refused", limit);
+        }
+        if let Some(limit) = over(false) {
+            event.set("limit_would_refuse", limit);
+        }
+    }
     let Some(inspection) = &record.inspection else { return };
     event.set("waf_mode", inspection.mode);
     if !inspection.marks.is_empty() {

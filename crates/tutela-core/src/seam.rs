@@ -289,6 +289,21 @@ pub struct RequestRecord {
     pub refused_by: Option<Stage>,
     /// What the firewall found.
     pub inspection: Option<Inspection>,
+    /// What the limits counted.
+    pub limits: Vec<LimitCount>,
+}
+
+/// What one limit said of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitCount {
+    /// Its name.
+    pub limit: String,
+    /// How many more would have passed.
+    pub left: u32,
+    /// Whether it was one too many.
+    pub refused: bool,
+    /// Whether the limit refuses at all, or only counts.
+    pub enforced: bool,
 }
 
 /// A stage of the way through the gateway.

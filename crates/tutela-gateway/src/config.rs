@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::{AuthStrength, Span, seam::Wanted};
 
-use crate::waf::{WafConfig, WafMode};
+use crate::{
+    limits::{API, LimitConfig},
+    waf::{WafConfig, WafMode},
+};
 
 /// `[gateway]`: the applications behind the public listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +25,8 @@ pub struct Config {
     pub idle_timeout: u32,
     /// Most bytes of all request headers together, 4096 to 1048576.
     pub max_header_bytes: u32,
+    /// Limits by name, which routes name; `api` is `limits.api`.
+    pub limits: BTreeMap<String, LimitConfig>,
     /// What is refused because of what it says.
     pub waf: WafConfig,
     /// Connections served at the same time, 16 to 1000000; more wait to be accepted.
@@ -35,6 +42,7 @@ impl Default for Config {
             header_timeout: 15,
             idle_timeout: 60,
             max_header_bytes: 65_536,
+            limits: BTreeMap::new(),
             waf: WafConfig::default(),
             max_connections: 10_000,
         }
@@ -76,6 +84,9 @@ pub struct RouteConfig {
     /// Outside issuers whose access tokens pass too: names of `identity.openid` sections with an `api_audience`. Their holders have no account here, so routes that ask for a permission, a group or a stronger sign-in refuse them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
+    /// Limits of this route, by name: `["api"]`. Each request counts for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
     /// How the firewall guards this route: `block`, `detect` or `off`; as `gateway.waf.mode` says where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waf: Option<WafMode>,
@@ -140,6 +151,17 @@ impl Config {
             }
         }
         self.waf.check()?;
+        for (name, limit) in &self.limits {
+            if name == API || name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)) {
+                return Err(format!("limits.{name}: a name has `a-z 0-9 _ -`, and `api` is taken by `limits.api`"));
+            }
+            limit.check().map_err(|e| format!("limits.{name}: {e}"))?;
+        }
+        for (number, route) in self.routes.iter().enumerate() {
+            if let Some(name) = route.limits.iter().find(|name| *name != API && !self.limits.contains_key(*name)) {
+                return Err(format!("gateway.routes[{number}].limits: there is no `[gateway.limits.{name}]`"));
+            }
+        }
         crate::Routes::new(&self.routes).map(|_| ())
     }
 }

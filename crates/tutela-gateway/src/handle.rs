@@ -14,6 +14,7 @@ use crate::{
     Body, Error, Gateway, headers,
     held::Held,
     identity::{self, Door, OWN_PREFIX, Seen},
+    limits::Counted,
     pages::{answer, wants_page},
     path,
     routes::Route,
@@ -68,6 +69,7 @@ impl Gateway {
         let id = RequestId::new(now, &mut { &*self.0.env });
         let mut trail = Trail::new(&request, peer, id, now);
         let mut response = self.route(request.map(Held::new), peer, now, &mut trail).await;
+        trail.tally.tell(response.headers_mut());
         if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -202,15 +204,28 @@ impl Gateway {
     async fn admit(&self, request: &mut Request<Held>, host: &str, route: &Route, now: Timestamp, trail: &mut Trail) -> Result<Option<Caller>, Response<Body>> {
         let inner = &*self.0;
         let door = Door { policy: &*inner.policy, cookies: inner.cookies };
+        self.count(request, route, None, now, trail)?;
         let caller = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
         trail.record.actor = caller.as_ref().map_or(Actor::Anonymous, Caller::actor);
         trail.passed(Stage::Authentication);
+        self.count(request, route, Some(caller.as_ref()), now, trail)?;
         let origin = self.origin(host);
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
         identity::check(door, route, caller.as_ref(), &seen).inspect_err(|_| trail.refused(Stage::Authorization))?;
         trail.passed(Stage::Authorization);
         Ok(caller)
+    }
+
+    /// Counts a request for the limits of its route: those that need no caller before one is known, the others after.
+    fn count(&self, request: &Request<Held>, route: &Route, caller: Option<Option<&Caller>>, now: Timestamp, trail: &mut Trail) -> Result<(), Response<Body>> {
+        let counted = Counted { address: trail.record.ip, route: &route.name, headers: request.headers(), caller, now };
+        if self.0.limits.count(&route.limits, &counted, &mut trail.tally) {
+            trail.passed(Stage::Limit);
+            return Ok(());
+        }
+        trail.refused(Stage::Limit);
+        Err(trail.tally.refusal(request.headers()))
     }
 
     async fn pass_on(&self, mut request: Request<Held>, route: &Route, asked: &Asked<'_>) -> Response<Body> {

@@ -73,14 +73,14 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Held<B> {
 
 impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Held<B> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if let Some(data) = self.read.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
+            Some(rest) => Pin::new(rest).poll_frame(cx).map_err(|_| Error::ClientBody),
             None => Poll::Ready(None),
         }
     }

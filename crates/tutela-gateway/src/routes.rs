@@ -31,6 +31,7 @@ pub(crate) struct Route {
     pub clients: Vec<String>,
     pub scopes: Vec<String>,
     pub issuers: Vec<String>,
+    pub limits: Vec<String>,
     pub waf: Option<WafMode>,
     pub max_body_bytes: u64,
 }
@@ -118,6 +119,7 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
         clients: config.clients.clone(),
         scopes: config.scopes.clone(),
         issuers: config.issuers.clone(),
+        limits: config.limits.clone(),
         waf: config.waf,
         max_body_bytes: config.max_body_bytes,
     };
@@ -154,6 +156,7 @@ mod tests {
             clients: Vec::new(),
             scopes: Vec::new(),
             issuers: Vec::new(),
+            limits: Vec::new(),
             waf: None,
             max_body_bytes: 1,
         }

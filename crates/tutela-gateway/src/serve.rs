@@ -15,8 +15,9 @@ use tutela_core::{
     seam::{EventSink, RequestPolicy},
 };
 use tutela_identity::cookie::Cookies;
+use tutela_limits::Rate;
 
-use crate::{Body, Config, Routes, forward::Forward, held::Held, waf::Waf};
+use crate::{Body, Config, Routes, forward::Forward, front::Strict, held::Held, limits::Limits, waf::Waf};
 
 /// How long open requests may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -28,6 +29,8 @@ pub type OwnPages = Arc<dyn Fn(Request<Held>) -> Pin<Box<dyn Future<Output = Res
 pub struct Parts {
     /// `[gateway]`.
     pub config: Config,
+    /// `[limits.api]`.
+    pub api: Rate,
     /// The own host, for example `http://tutela.localhost:8080`.
     pub public_url: String,
     /// Answers about callers.
@@ -47,6 +50,7 @@ pub struct Parts {
 pub struct Gateway(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
+    pub limits: Limits,
     pub waf: Waf,
     pub routes: Routes,
     pub forward: Forward,
@@ -76,6 +80,7 @@ impl Gateway {
             return Err(format!("a route may not be for `{host}`: it is tutela's own host"));
         }
         Ok(Self(Arc::new(Inner {
+            limits: Limits::new(parts.api, &parts.config.limits),
             waf: Waf::new(&parts.config.waf, Arc::clone(&parts.env))?,
             forward: Forward::new(&parts.config),
             routes,
@@ -113,7 +118,7 @@ impl Gateway {
             let (gateway, stop) = (self.clone(), stop.clone());
             tracker.spawn(async move {
                 let _ = stream.set_nodelay(true);
-                gateway.connection(TokioIo::new(stream), peer, stop).await;
+                gateway.connection(TokioIo::new(Strict::new(stream)), peer, stop).await;
                 drop(place);
             });
         }
@@ -124,7 +129,7 @@ impl Gateway {
         }
     }
 
-    async fn connection(self, io: TokioIo<tokio::net::TcpStream>, peer: SocketAddr, stop: CancellationToken) {
+    async fn connection(self, io: TokioIo<Strict<tokio::net::TcpStream>>, peer: SocketAddr, stop: CancellationToken) {
         let seconds = |n: u32| Duration::from_secs(u64::from(n));
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

@@ -8,6 +8,8 @@ use tutela_core::{
     seam::{RequestRecord, Stage},
 };
 
+use crate::limits::Tally;
+
 /// Longest path that a record keeps, in characters.
 const LONGEST_PATH: usize = 512;
 /// Longest name of a browser or program.
@@ -16,6 +18,7 @@ const LONGEST_AGENT: usize = 256;
 /// A record that is being written.
 pub(crate) struct Trail {
     pub record: RequestRecord,
+    pub tally: Tally,
     began: Instant,
     since: Instant,
 }
@@ -38,9 +41,10 @@ impl Trail {
             stages: Vec::with_capacity(6),
             refused_by: None,
             inspection: None,
+            limits: Vec::new(),
         };
         let began = Instant::now();
-        Self { record, began, since: began }
+        Self { record, tally: Tally::default(), began, since: began }
     }
 
     /// A stage is done; one that is entered again takes longer.
@@ -64,6 +68,7 @@ impl Trail {
     pub(crate) fn end(mut self, status: u16, bytes: Option<u64>) -> RequestRecord {
         self.record.status = status;
         self.record.bytes = bytes;
+        self.record.limits = self.tally.counts;
         self.record.duration_us = micros(self.began.elapsed());
         self.record
     }

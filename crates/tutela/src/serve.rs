@@ -98,6 +98,7 @@ pub async fn start(mut config: Config) -> Result<Running, Error> {
     let router = |front| tutela_http::router(Web::new(app.clone(), front, Arc::clone(&metrics), VERSION));
     let gateway = Gateway::new(tutela_gateway::Parts {
         config: config.gateway.clone(),
+        api: config.limits.api.clone(),
         public_url: config.server.public_url.clone(),
         policy: Arc::new(app.clone()),
         sink: Arc::new(app.request_sink()),

@@ -95,7 +95,7 @@ impl Inspection {
         // The body gives up by itself when nothing moves; what came until then is judged.
         let _ = held.read(Duration::from_secs(3_600), |data| transaction.response_body(data) == data.len()).await;
         let verdict = self.run(Transaction::check_response_body);
-        (Response::from_parts(head, held.boxed_unsync()), verdict)
+        (Response::from_parts(head, held.map_err(Into::into).boxed_unsync()), verdict)
     }
 
     /// What is to be remembered of it.

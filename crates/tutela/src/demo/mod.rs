@@ -166,6 +166,7 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
         clients: Vec::new(),
         scopes: Vec::new(),
         issuers: Vec::new(),
+        limits: Vec::new(),
         waf: None,
         max_body_bytes: 256 << 20,
     };

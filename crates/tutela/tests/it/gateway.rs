@@ -272,3 +272,63 @@ async fn python_s_own_server_is_guarded_without_knowing_it() {
     let _ = python.wait();
     assert_eq!(text.unwrap(), "hello from python\n");
 }
+
+/// What comes back to these bytes, until the connection ends or nothing more comes for a second.
+async fn raw(port: u16, text: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let mut piece = [0; 4_096];
+    while let Ok(Ok(count @ 1..)) = tokio::time::timeout(std::time::Duration::from_secs(1), stream.read(&mut piece)).await {
+        answer.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn what_another_server_could_read_as_two_requests_arrives_as_none() {
+    let echo = echo().await;
+    let instance = Instance::start("sqlite", &routes(echo.port)).await;
+    let host = "Host: public.localhost";
+    let post = |fields: &str, body: &str| format!("POST /smuggled HTTP/1.1\r\n{host}\r\n{fields}\r\n\r\n{body}");
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: public.localhost\r\n\r\n";
+    let cases = [
+        post("Content-Length: 6\r\nTransfer-Encoding: chunked", &format!("0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked\r\nContent-Length: 6", &format!("0\r\n\r\n{hidden}")),
+        post("Content-Length: 3, 3", "abc"),
+        post("Content-Length: 3\r\nContent-Length: 4", "abcd"),
+        post("Content-Length: +3", "abc"),
+        post("Content-Length: 0x3", "abc"),
+        post("Transfer-Encoding: xchunked", "0\r\n\r\n"),
+        post("Transfer-Encoding: chunked, identity", "0\r\n\r\n"),
+        post("Transfer-Encoding: \u{b}chunked", "0\r\n\r\n"),
+        post("Transfer-Encoding : chunked", "0\r\n\r\n"),
+        post("Transfer-Encoding: chunked", &format!("3\nabc\r\n0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked", &format!("3;x\nabc\r\n0\r\n\r\n{hidden}")),
+        format!("POST /smuggled HTTP/1.0\r\n{host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\nA: b\r\n c\r\n\r\n"),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\nA: b\0c\r\n\r\n"),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\nA: b\rX: c\r\n\r\n"),
+        "GET /smuggled HTTP/1.1\nHost: public.localhost\n\n".to_owned(),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\nHost: photos.localhost\r\n\r\n"),
+        "GET /smuggled HTTP/1.1\r\n\r\n".to_owned(),
+        format!("GET http://photos.localhost/smuggled HTTP/1.1\r\n{host}\r\n\r\n"),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n\r\n"),
+        format!("GET /smuggled HTTP/1.1\r\n{host}\r\n{}\r\n", "A: b\r\n".repeat(200)),
+    ];
+    for case in &cases {
+        let answer = raw(instance.port, case).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{case:?}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{case:?}: {answer}");
+    }
+    // Where the head was fine and the body is not, the application may have heard of it, and of nothing behind it.
+    assert!(echo.seen().iter().all(|seen| seen["uri"] == "/smuggled" && seen["headers"]["transfer-encoding"] == "chunked"), "{:?}", echo.seen());
+    let before = echo.seen().len();
+    // What is named in `Connection` is for this hop, and an upgrade to nothing known is none.
+    let fine = format!("GET /fine HTTP/1.1\r\n{host}\r\nConnection: X-User, close\r\nX-User: admin\r\nUpgrade: h2c\r\n\r\n");
+    assert!(raw(instance.port, &fine).await.starts_with("HTTP/1.1 200"));
+    let seen = echo.seen();
+    let headers = &seen[before]["headers"];
+    assert!(seen.len() == before + 1 && headers.get("x-user").is_none() && headers.get("upgrade").is_none(), "{seen:?}");
+}

@@ -23,6 +23,8 @@ mod gateway;
 mod import;
 /// Encryption, keys, erasure, key backups, providers.
 mod keys;
+/// How many requests pass.
+mod limits;
 /// Mail through a real server, and a process that dies while it sends.
 mod mail;
 /// Being a provider: applications that people sign in to, with the certified client of npm.

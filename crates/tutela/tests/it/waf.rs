@@ -28,7 +28,7 @@ fn at(instance: &Instance, path: &str) -> String {
 }
 
 /// The newest record of a request; records are written a moment after their answers.
-async fn record(instance: &Instance, query: &str) -> Value {
+pub async fn record(instance: &Instance, query: &str) -> Value {
     for _ in 0..500 {
         let (_, found) = instance.operator(Method::GET, &format!("/v1/events?q=type:gateway.request%20{query}&limit=1"), Value::Null).await;
         if let Some(item) = found["items"].get(0) {
@@ -150,7 +150,7 @@ async fn stages_run_in_their_order_and_passwords_may_look_like_anything() {
     assert_eq!(get(&browser, &instance, "/page").await, 200);
     let stages = record(&instance, "/page").await["data"]["stages"].clone();
     let names: Vec<&String> = stages.as_object().unwrap().keys().collect();
-    let mut sorted = vec!["front", "waf", "authentication", "authorization", "upstream"];
+    let mut sorted = vec!["front", "waf", "limit", "authentication", "authorization", "upstream"];
     sorted.sort_unstable();
     assert_eq!(names, sorted, "{stages}");
     // Our own sign-in takes any password, and refuses what comes in the address.
