@@ -80,6 +80,9 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b)) {
         return Err(format!("`name` is `{name}`; a name has 1 to 64 characters of `a-z 0-9 _ - .`"));
     }
+    if name == "tutela" {
+        return Err("`name` is `tutela`, which is what records and rules call tutela's own pages".into());
+    }
     if !config.path.starts_with('/') {
         return Err(format!("`path` is `{}`; it begins with `/`", config.path));
     }

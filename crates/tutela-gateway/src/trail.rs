@@ -29,7 +29,7 @@ impl Trail {
         let record = RequestRecord {
             time: now,
             route: None,
-            method: request.method().as_str().to_owned(),
+            method: request.method().as_str().chars().take(32).collect(),
             path: request.uri().path().chars().take(LONGEST_PATH).collect(),
             status: 0,
             actor: Actor::Anonymous,

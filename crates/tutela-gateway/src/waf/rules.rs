@@ -22,6 +22,8 @@ pub fn load_rules(config: &WafConfig) -> Result<RuleSet, String> {
         "crs-tests" => Source::Text { name: "crs-tests.conf", text: CRS_TESTS },
         path => Source::File(path),
     }));
+    // Files that were written for another server switch its engine to detection; here `mode` says what is done.
+    sources.push(Source::Text { name: "mode", text: "SecRuleEngine On\nSecRequestBodyAccess On\n" });
     RuleSet::load(&sources, &RuleFiles).map_err(|e| format!("gateway.waf.rules: {e}"))
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Depth,
+    /// Names that are too long, one or all together.
+    Length,
     Syntax(usize),
 }
 
@@ -25,10 +27,15 @@ struct Reader<'a> {
     found: Document,
     most: usize,
     depth: usize,
+    size: usize,
 }
 
+/// Most bytes of one name, and of all names and values: a long name stands before each value below it.
+const LONGEST_NAME: usize = 8_192;
+const MOST_BYTES: usize = 8 << 20;
+
 pub(crate) fn read(bytes: &[u8], most: usize, depth: usize) -> (Document, Option<Fault>) {
-    let mut reader = Reader { bytes, at: 0, name: b"json".to_vec(), found: Document::default(), most, depth };
+    let mut reader = Reader { bytes, at: 0, name: b"json".to_vec(), found: Document::default(), most, depth, size: 0 };
     let end = reader.value(0).and_then(|()| {
         reader.space();
         if reader.at == bytes.len() { Ok(()) } else { Err(reader.fault()) }
@@ -72,7 +79,7 @@ impl Reader<'_> {
                 self.space();
                 if self.peek() == Some(b'}') {
                     self.at += 1;
-                    return Ok(());
+                    return self.push(Vec::new());
                 }
                 loop {
                     self.space();
@@ -92,7 +99,7 @@ impl Reader<'_> {
                 self.space();
                 if self.peek() == Some(b']') {
                     self.at += 1;
-                    return Ok(());
+                    return self.push(b"0".to_vec());
                 }
                 let (before, mut count) = (self.found.fields.len(), 0);
                 for number in 0_usize.. {
@@ -113,21 +120,18 @@ impl Reader<'_> {
             }
             Some(b'"') => {
                 let text = self.string()?;
-                self.push(text);
-                Ok(())
+                self.push(text)
             }
             Some(b'-' | b'0'..=b'9') => {
                 let text = self.number()?;
-                self.push(text);
-                Ok(())
+                self.push(text)
             }
             _ => {
                 let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| self.bytes[self.at..].starts_with(word));
                 let word = word.ok_or_else(|| self.fault())?;
                 self.at += word.len();
                 // `null` is no value, as in every other engine of this language.
-                self.push(if word == b"null" { Vec::new() } else { word.to_vec() });
-                Ok(())
+                self.push(if word == b"null" { Vec::new() } else { word.to_vec() })
             }
         }
     }
@@ -148,12 +152,17 @@ impl Reader<'_> {
         }
     }
 
-    fn push(&mut self, value: Vec<u8>) {
+    fn push(&mut self, value: Vec<u8>) -> Result<(), Fault> {
+        self.size += self.name.len() + value.len();
+        if self.name.len() > LONGEST_NAME || self.size > MOST_BYTES {
+            return Err(Fault::Length);
+        }
         if self.found.fields.len() < self.most {
             self.found.fields.push((self.name.clone(), value));
         } else {
             self.found.more = true;
         }
+        Ok(())
     }
 
     fn number(&mut self) -> Result<Vec<u8>, Fault> {
@@ -258,7 +267,7 @@ mod tests {
             fields(r#"{"a":[1,{"b":"x\u0041\ud83d\ude00\n"}],"a":true,"c":null}"#),
             ["json.a=2", "json.a.0=1", "json.a.1.b=xA😀\n", "json.a=true", "json.c="]
         );
-        assert_eq!(fields(" [] "), Vec::<String>::new());
+        assert_eq!(fields(r#"{"a":{"$nin":[]},"b":{}}"#), ["json.a.$nin=0", "json.b="]);
         assert_eq!(fields("-1.5e+3"), ["json=-1.5e+3"]);
     }
 
@@ -268,6 +277,16 @@ mod tests {
             assert!(matches!(read(text.as_bytes(), 10, 10).1, Some(Fault::Syntax(_))), "{text}");
         }
         assert_eq!(read(br#"{"a":"b","c"}"#, 10, 10).0.fields.len(), 1);
+    }
+
+    #[test]
+    fn a_long_name_is_not_repeated_before_every_value() {
+        for text in [format!("{{\"{}\":[{}1]}}", "a".repeat(1_000_000), "1,".repeat(9_000)), format!("{{\"{}\":[{}1]}}", "a".repeat(8_000), "1,".repeat(9_000))]
+        {
+            let (document, fault) = read(text.as_bytes(), 10_000, 10);
+            assert_eq!(fault, Some(Fault::Length));
+            assert!(document.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= MOST_BYTES);
+        }
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub(crate) struct Most {
     pub files: usize,
 }
 
+/// The one fault that a form has of which only the beginning was read.
+pub(crate) const NO_END: &str = "the last boundary is missing";
+
 const LONGEST_BOUNDARY: usize = 1_024;
 const MOST_HEADERS: usize = 64;
 
@@ -186,7 +189,7 @@ pub(crate) fn read(content_type: &[u8], bytes: &[u8], most: Most) -> Form {
     form.odd.lf_line |= lf;
     form.odd.crlf_lf_lines |= lf && crlf;
     if !ended {
-        form.fault = form.fault.or(Some("the last boundary is missing"));
+        form.fault = form.fault.or(Some(NO_END));
         if let Some(part) = part {
             form.finish(part, bytes, bytes.len(), most);
         }
@@ -244,7 +247,11 @@ impl Form {
         // The line end before a boundary is the boundary's.
         let content = &bytes[part.begin.min(end)..end];
         let content = content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content);
-        let disposition = part.headers.iter().find(|line| line.to_ascii_lowercase_starts_with(b"content-disposition"));
+        // By its exact name, and one: another reader may take another line for it.
+        let named = |line: &&Vec<u8>| line.split(|byte| *byte == b':').next().is_some_and(|name| name.eq_ignore_ascii_case(b"content-disposition"));
+        let alike = |line: &&Vec<u8>| line.to_ascii_lowercase_starts_with(b"content-disposition");
+        self.odd.invalid_part |= part.headers.iter().filter(alike).count() > 1;
+        let disposition = part.headers.iter().find(named);
         let (name, file) = match disposition.map(|line| self.disposition(line)) {
             Some(Some(found)) => found,
             _ => {
@@ -272,7 +279,7 @@ impl Form {
             return None;
         }
         rest = rest[9..].trim_ascii_start();
-        let (mut name, mut file) = (None, None);
+        let (mut name, mut file, mut starred) = (None, None, None);
         while !rest.is_empty() {
             match rest.strip_prefix(b";") {
                 Some(after) => rest = after.trim_ascii_start(),
@@ -295,7 +302,7 @@ impl Form {
                 b"filename*" => {
                     let mut out = Vec::new();
                     decode(value.splitn(3, |byte| *byte == b'\'').last().unwrap_or_default(), &mut out);
-                    file = Some(out);
+                    starred = Some(out);
                     continue;
                 }
                 _ => continue,
@@ -304,6 +311,9 @@ impl Form {
                 self.odd.invalid_part = true;
             }
         }
+        // Not everybody reads the starred one; by itself it makes a field of what is an upload to others.
+        self.odd.invalid_part |= starred.is_some() && file.is_none();
+        let file = starred.or(file);
         name.map(|name| (name, file)).or_else(|| {
             self.odd.invalid_part = true;
             None
@@ -370,7 +380,9 @@ mod tests {
     #[test]
     fn what_readers_read_differently_is_a_flag() {
         let part = |disposition: &str| format!("--xx\r\nContent-Disposition: {disposition}\r\n\r\n1\r\n--xx--\r\n");
-        let flags: [(&str, String, fn(&Odd) -> bool); 11] = [
+        let flags: [(&str, String, fn(&Odd) -> bool); 13] = [
+            ("multipart/form-data; boundary=xx", part("form-data; name=a; filename=f\r\nContent-Disposition: form-data; name=a"), |odd| odd.invalid_part),
+            ("multipart/form-data; boundary=xx", part("form-data; name=a; filename*=UTF-8''f"), |odd| odd.invalid_part),
             ("multipart/form-data; boundary=xx", "x\r\n".to_owned() + &part("form-data; name=a"), |odd| odd.data_before),
             ("multipart/form-data; boundary=xx", part("form-data; name=a") + "x", |odd| odd.data_after),
             ("multipart/form-data; boundary =xx", part("form-data; name=a"), |odd| odd.boundary_whitespace),

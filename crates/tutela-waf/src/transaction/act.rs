@@ -1,6 +1,6 @@
 //! What rules do when they match: they keep numbers, and change what is still to come.
 
-use super::Transaction;
+use super::{Mark, Transaction};
 use crate::{
     operator::number,
     ruleset::Rule,
@@ -47,8 +47,12 @@ impl Transaction {
 
     fn keep(&mut self, variable: Variable, name: crate::value::ValueId, value: &[u8]) {
         let value = self.values.add(&value[..value.len().min(LONGEST)]);
-        if let Some(kept) = self.known.kept_mut(variable).filter(|kept| kept.len() < MOST_KEPT) {
+        let Some(kept) = self.known.kept_mut(variable) else { return };
+        if kept.get(name).is_some() || kept.len() < MOST_KEPT {
             kept.set(name, value);
+        } else {
+            // What rules count can no longer be relied on.
+            self.mark(Mark::Budget);
         }
     }
 

@@ -108,7 +108,7 @@ impl Transaction {
         };
         let mut any = false;
         for (variable, entry, kind) in self.looked_at(rule, first) {
-            if any && self.is_spent(budget) {
+            if self.is_spent(budget) {
                 break;
             }
             if kind == Kind::Count {

@@ -151,6 +151,9 @@ impl Transaction {
     fn take_fields(&mut self, variable: Variable, fields: &[(Vec<u8>, Vec<u8>)]) {
         let mut size = crate::operator::number(self.known.single(Variable::ArgsCombinedSize, &self.values)) as usize;
         for (name, value) in fields {
+            if name.len() > LONGEST_NAME {
+                self.unreadable("the name of an argument is longer than is inspected");
+            }
             size += name.len() + value.len();
             self.push(variable, &name[..name.len().min(LONGEST_NAME)], value);
         }
@@ -212,6 +215,7 @@ impl Transaction {
                         self.mark(Mark::Depth);
                         self.unreadable("the JSON is deeper than is inspected");
                     }
+                    Some(json::Fault::Length) => self.unreadable("the names in the JSON are longer than is inspected"),
                     Some(json::Fault::Syntax(at)) => self.unreadable(&format!("it is no JSON at byte {at}")),
                     None => {}
                 }
@@ -268,7 +272,7 @@ impl Transaction {
             (Variable::MultipartMissingSemicolon, odd.missing_semicolon),
             (Variable::MultipartSemicolonMissing, odd.missing_semicolon),
             (Variable::MultipartUnmatchedBoundary, odd.unmatched_boundary),
-            (Variable::MultipartStrictError, odd.is_strict_error() || (form.fault.is_some() && !cut)),
+            (Variable::MultipartStrictError, odd.is_strict_error() || form.fault.is_some_and(|why| !cut || why != multipart::NO_END)),
         ] {
             self.put(variable, if flag { b"1" } else { b"0" });
         }
@@ -279,7 +283,7 @@ impl Transaction {
         if form.more {
             self.too_many();
         }
-        if let Some(why) = form.fault.filter(|_| !cut) {
+        if let Some(why) = form.fault.filter(|why| !cut || *why != multipart::NO_END) {
             self.unreadable(why);
         }
     }
