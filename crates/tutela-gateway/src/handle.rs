@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tutela_core::{
     Actor, RequestId, Timestamp,
@@ -70,9 +70,7 @@ impl Gateway {
         let mut trail = Trail::new(&request, peer, id, now);
         let mut response = self.route(request.map(Held::new), peer, now, &mut trail).await;
         trail.tally.tell(response.headers_mut());
-        if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
+        number(response.headers_mut(), id);
         let bytes = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let record = trail.end(response.status().as_u16(), bytes);
         metrics::counter!("tutela_gateway_requests_total", "status" => class_of(record.status)).increment(1);
@@ -120,7 +118,7 @@ impl Gateway {
                 }
             },
         };
-        if let Some(begun) = inspection {
+        if let Some(begun) = inspection.take() {
             let idle = Duration::from_secs(u64::from(inner.config.idle_timeout));
             let (judged, verdict) = match begun.body(request.body_mut(), idle).await {
                 Ok(judged) => judged,
@@ -137,8 +135,6 @@ impl Gateway {
                 return refused;
             }
             inspection = Some(judged);
-        } else {
-            inspection = None;
         }
         let mut response = match &place {
             Place::Own => {
@@ -246,9 +242,7 @@ impl Gateway {
         // The application sees the name its users use, so that links and origin checks work.
         let host_value = http::HeaderValue::from_str(&client_host).unwrap_or_else(|_| route.upstream_host.clone());
         request.headers_mut().insert(header::HOST, host_value);
-        if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
-            request.headers_mut().insert(REQUEST_ID, value);
-        }
+        number(request.headers_mut(), id);
         if inner.waf.reads_answers() {
             request.headers_mut().remove(header::ACCEPT_ENCODING);
         }
@@ -267,6 +261,13 @@ impl Gateway {
                 failed(page, &e)
             }
         }
+    }
+}
+
+/// Says which request it is.
+fn number(headers: &mut HeaderMap, id: RequestId) {
+    if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, value);
     }
 }
 

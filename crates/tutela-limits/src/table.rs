@@ -6,7 +6,7 @@
 
 use std::{
     hash::{BuildHasher, Hash},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Places beside each other.
@@ -33,17 +33,9 @@ impl<S: BuildHasher> Table<S> {
         Self { sets: (0..sets).map(|_| Mutex::default()).collect(), hasher }
     }
 
-    /// How many keys fit.
-    pub fn capacity(&self) -> usize {
-        self.sets.len() * WAYS
-    }
-
     /// Changes the number of a key, which has none when it comes first or was pushed out.
     pub fn update<K: Hash, R>(&self, key: &K, change: impl FnOnce(Option<u64>) -> (u64, R)) -> R {
-        let hash = self.hasher.hash_one(key);
-        // The set is chosen by other bits than the tag has, so that neighbours are told apart.
-        let (set, tag) = (hash.rotate_left(32) as usize & (self.sets.len() - 1), hash | 1);
-        let mut slots = self.sets[set].lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut slots, tag) = self.place(key);
         let known = slots.iter().position(|slot| slot.tag == tag);
         let place = known.or_else(|| slots.iter().position(|slot| slot.tag == 0)).unwrap_or_else(|| smallest(&slots));
         let (state, result) = change(known.map(|place| slots[place].state));
@@ -53,10 +45,16 @@ impl<S: BuildHasher> Table<S> {
 
     /// Forgets a key.
     pub fn forget<K: Hash>(&self, key: &K) {
-        let hash = self.hasher.hash_one(key);
-        let (set, tag) = (hash.rotate_left(32) as usize & (self.sets.len() - 1), hash | 1);
-        let mut slots = self.sets[set].lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut slots, tag) = self.place(key);
         slots.iter_mut().filter(|slot| slot.tag == tag).for_each(|slot| *slot = Slot::default());
+    }
+
+    /// The places where a key may be, and its tag.
+    fn place<K: Hash>(&self, key: &K) -> (MutexGuard<'_, [Slot; WAYS]>, u64) {
+        let hash = self.hasher.hash_one(key);
+        // The set is chosen by other bits than the tag has, so that neighbours are told apart.
+        let set = hash.rotate_left(32) as usize & (self.sets.len() - 1);
+        (self.sets[set].lock().unwrap_or_else(PoisonError::into_inner), hash | 1)
     }
 }
 

@@ -117,8 +117,7 @@ impl<'a> Builder<'a> {
                 self.unicode = Some(map.ok_or_else(|| format!("`{file}` has no code page {page}"))?);
             }
             Directive::DefaultAction(actions) => {
-                let phase = actions.iter().find_map(|action| if let Action::Phase(phase) = action { Some(*phase) } else { None });
-                self.defaults.insert(phase.ok_or("`SecDefaultAction` needs a `phase`")?, actions);
+                self.defaults.insert(phase(&actions).ok_or("`SecDefaultAction` needs a `phase`")?, actions);
             }
             Directive::Action(actions) => self.rule(Vec::new(), None, actions, place)?,
             Directive::Rule(RawRule { targets, negated, operator, argument, actions }) => {
@@ -159,13 +158,12 @@ impl<'a> Builder<'a> {
 
     /// The first rules of chains that are meant.
     fn which(&self, which: &Which) -> Vec<usize> {
-        let links: std::collections::HashSet<u32> = self.rules.iter().filter_map(|rule| rule.chain).collect();
         let fits = |rule: &Rule| match which {
             Which::Ids(ids) => ids.iter().any(|id| id.holds(rule.id)),
             Which::Message(regex) => rule.does.message.as_ref().and_then(Text::plain).is_some_and(|text| regex.is_match(text)),
             Which::Tag(regex) => rule.does.tags.iter().filter_map(Text::plain).any(|tag| regex.is_match(tag)),
         };
-        (0..self.rules.len()).filter(|index| !links.contains(&(*index as u32)) && fits(&self.rules[*index])).collect()
+        (0..self.rules.len()).filter(|index| !self.rules[*index].is_link && fits(&self.rules[*index])).collect()
     }
 
     fn rule(&mut self, targets: Vec<Target>, test: Option<Test>, actions: Vec<Action>, place: &Place) -> Result<(), String> {
@@ -190,7 +188,7 @@ impl<'a> Builder<'a> {
         }
         let phase = match before {
             Some(first) => self.rules[first as usize].phase,
-            None => actions.iter().find_map(|action| if let Action::Phase(phase) = action { Some(*phase) } else { None }).unwrap_or(2),
+            None => phase(&actions).unwrap_or(2),
         };
         let chains = actions.iter().any(|action| matches!(action, Action::Chain));
         let (mut does, mut nodes) = (Does { log: true, audit: true, ..Does::default() }, (Node::ROOT, Vec::new()));
@@ -205,7 +203,7 @@ impl<'a> Builder<'a> {
         if !does.multi {
             stages.clear();
         }
-        self.rules.push(Rule { place: place.clone(), id, phase, targets, test, pipeline, stages, does, chain: None });
+        self.rules.push(Rule { place: place.clone(), id, phase, targets, test, pipeline, stages, does, is_link, chain: None });
         if let Some(before) = before {
             self.rules[before as usize].chain = Some(index);
         }
@@ -219,7 +217,7 @@ impl<'a> Builder<'a> {
     fn fill(&mut self, does: &mut Does, nodes: &mut (Node, Vec<Node>), actions: impl Iterator<Item = Action>, phase: u8) -> Result<(), String> {
         for action in actions {
             match action {
-                Action::Accuracy | Action::Chain | Action::Id(_) | Action::InitCollection | Action::Phase(_) | Action::Remark => {}
+                Action::Chain | Action::Id(_) | Action::Phase(_) | Action::Remark => {}
                 Action::AuditLog(audit) => does.audit = audit,
                 Action::Block => {
                     let default = self.defaults.get(&phase).into_iter().flatten();
@@ -269,9 +267,8 @@ impl<'a> Builder<'a> {
             }
         }
         let scanner = gates.scanner().map_err(|what| at("all rules", 1, what))?;
-        let links: std::collections::HashSet<u32> = rules.iter().filter_map(|rule| rule.chain).collect();
         let mut phases: [Vec<u32>; 6] = Default::default();
-        for (index, rule) in (0..).zip(&rules).filter(|(index, _)| !links.contains(index)) {
+        for (index, rule) in (0..).zip(&rules).filter(|(_, rule)| !rule.is_link) {
             phases[usize::from(rule.phase.min(5))].push(index);
         }
         phases[0].clear();
@@ -283,6 +280,10 @@ impl<'a> Builder<'a> {
         }
         Ok(RuleSet { rules, phases, markers, tags, settings, pipelines, scanner, unicode })
     }
+}
+
+fn phase(actions: &[Action]) -> Option<u8> {
+    actions.iter().find_map(|action| if let Action::Phase(phase) = action { Some(*phase) } else { None })
 }
 
 /// A path that a file names, as seen from that file.

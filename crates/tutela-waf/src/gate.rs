@@ -11,6 +11,8 @@ use crate::{operator::Operator, transform::ByteSet};
 
 /// Most literals of one rule; more say little.
 const MOST: usize = 256;
+/// Most strings that a part may be and still be followed letter by letter.
+const MOST_EXACT: usize = 64;
 /// Most words of phrases that go into the common machine.
 const MOST_PHRASES: usize = 20_000;
 
@@ -132,9 +134,7 @@ fn best(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
     for part in parts {
         let exact = exact(part);
         run = match (run.take(), exact) {
-            (Some(run), Some(exact)) if run.len() * exact.len() <= 64 => {
-                Some(run.iter().flat_map(|left| exact.iter().map(move |right| [left.as_slice(), right].concat())).collect())
-            }
+            (Some(run), Some(exact)) if run.len() * exact.len() <= MOST_EXACT => Some(joined(&run, &exact)),
             (before, exact) => {
                 best = better(best, before.and_then(tidy));
                 exact
@@ -143,6 +143,11 @@ fn best(parts: &[Hir]) -> Option<Vec<Vec<u8>>> {
         best = better(best, required(part));
     }
     better(best, run.and_then(tidy))
+}
+
+/// Each of these followed by each of those.
+fn joined(these: &[Vec<u8>], those: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    these.iter().flat_map(|left| those.iter().map(move |right| [left.as_slice(), right].concat())).collect()
 }
 
 /// Every string that a part can be, where there are few.
@@ -154,14 +159,14 @@ fn exact(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         HirKind::Look(_) | HirKind::Empty => Some(vec![Vec::new()]),
         HirKind::Concat(parts) => parts.iter().try_fold(vec![Vec::new()], |run: Vec<Vec<u8>>, part| {
             let exact = exact(part)?;
-            (run.len() * exact.len() <= 64).then(|| run.iter().flat_map(|left| exact.iter().map(move |right| [left.as_slice(), right].concat())).collect())
+            (run.len() * exact.len() <= MOST_EXACT).then(|| joined(&run, &exact))
         }),
         HirKind::Alternation(branches) => {
             let mut all = Vec::new();
             for branch in branches {
                 all.extend(exact(branch)?);
             }
-            (all.len() <= 64).then_some(all)
+            (all.len() <= MOST_EXACT).then_some(all)
         }
         HirKind::Repetition(repetition) if repetition.min == 1 && repetition.max == Some(1) => exact(&repetition.sub),
         HirKind::Repetition(_) => None,

@@ -61,6 +61,8 @@ pub(crate) struct Rule {
     pub pipeline: Node,
     pub stages: Vec<Node>,
     pub does: Does,
+    /// Whether it is a link of a chain, and not its first.
+    pub is_link: bool,
     /// The next link.
     pub chain: Option<u32>,
 }

@@ -12,6 +12,8 @@ use crate::{Body, Error, held::Held, pages::answer};
 
 /// Bodies longer than this are judged beside the other work, so that nobody waits for them.
 const LONG: usize = 16_384;
+/// How much of the processor's time phase 5 has, which only logs.
+const LOGGING: Duration = Duration::from_millis(20);
 /// Most rules that a record names.
 const MOST_RULES: usize = 32;
 /// Most bytes of what matched that a record keeps.
@@ -103,7 +105,7 @@ impl Inspection {
         self.run(Transaction::check_response_body);
         let Self { transaction, mode, env, .. } = self;
         let begun = env.cpu_time();
-        let mut spent = move || env.cpu_time().saturating_sub(begun) > Duration::from_millis(20);
+        let mut spent = move || env.cpu_time().saturating_sub(begun) > LOGGING;
         record(transaction.finish(&mut spent), mode)
     }
 }
@@ -118,13 +120,11 @@ fn protocol(version: Version) -> &'static [u8] {
 }
 
 fn record(report: Report, mode: WafMode) -> seam::Inspection {
-    let score =
-        report.scores.iter().filter(|(name, _)| name.ends_with("anomaly_score") || name.ends_with("inbound_anomaly_score")).map(|(_, score)| *score).max();
+    let score = report.scores.iter().filter(|(name, _)| name.ends_with("anomaly_score")).map(|(_, score)| *score).max();
     let matched = report.findings.iter().filter_map(|finding| {
         let first = finding.matched.first()?;
         let value = String::from_utf8_lossy(&first.value[..first.value.len().min(KEPT)]).into_owned();
-        let place = if first.name.is_empty() { first.variable.as_str().to_owned() } else { format!("{}:{}", first.variable.as_str(), first.name) };
-        Some(seam::MatchedRule { rule: finding.rule, message: finding.message.clone(), place, value })
+        Some(seam::MatchedRule { rule: finding.rule, message: finding.message.clone(), place: first.place(), value })
     });
     seam::Inspection {
         mode: mode.as_str(),

@@ -27,7 +27,7 @@ pub(crate) struct Waf {
 }
 
 impl Waf {
-    /// Loads the rules; none where nothing is to be inspected anywhere.
+    /// Loads the rules.
     pub(crate) fn new(config: &WafConfig, env: Arc<dyn Env>) -> Result<Self, String> {
         let rules = Arc::new(load_rules(config)?);
         // Nobody waits for an expression to be compiled, and the first requests not for all of them.

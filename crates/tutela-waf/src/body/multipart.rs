@@ -178,7 +178,7 @@ pub(crate) fn read(content_type: &[u8], bytes: &[u8], most: Most) -> Form {
                 match &part {
                     None => form.odd.data_before |= !text.is_empty(),
                     // Another reader may have read another boundary out of the header.
-                    Some(_) if text.starts_with(b"--") && !text.contains(&b' ') && bytes[at..].to_ascii_lowercase_starts_with(b"content-disposition") => {
+                    Some(_) if text.starts_with(b"--") && !text.contains(&b' ') && begins(&bytes[at..], b"content-disposition") => {
                         form.odd.unmatched_boundary = true;
                     }
                     Some(_) => {}
@@ -203,14 +203,9 @@ struct Part {
     begin: usize,
 }
 
-trait StartsWith {
-    fn to_ascii_lowercase_starts_with(&self, prefix: &[u8]) -> bool;
-}
-
-impl StartsWith for [u8] {
-    fn to_ascii_lowercase_starts_with(&self, prefix: &[u8]) -> bool {
-        self.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
-    }
+/// Whether it begins so, in any case.
+fn begins(bytes: &[u8], prefix: &[u8]) -> bool {
+    bytes.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
 }
 
 impl Form {
@@ -249,7 +244,7 @@ impl Form {
         let content = content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content);
         // By its exact name, and one: another reader may take another line for it.
         let named = |line: &&Vec<u8>| line.split(|byte| *byte == b':').next().is_some_and(|name| name.eq_ignore_ascii_case(b"content-disposition"));
-        let alike = |line: &&Vec<u8>| line.to_ascii_lowercase_starts_with(b"content-disposition");
+        let alike = |line: &&Vec<u8>| begins(line, b"content-disposition");
         self.odd.invalid_part |= part.headers.iter().filter(alike).count() > 1;
         let disposition = part.headers.iter().find(named);
         let (name, file) = match disposition.map(|line| self.disposition(line)) {
@@ -275,7 +270,7 @@ impl Form {
     fn disposition(&mut self, line: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         let colon = memchr::memchr(b':', line)?;
         let mut rest = line[colon + 1..].trim_ascii();
-        if !rest.to_ascii_lowercase_starts_with(b"form-data") {
+        if !begins(rest, b"form-data") {
             return None;
         }
         rest = rest[9..].trim_ascii_start();

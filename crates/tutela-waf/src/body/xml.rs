@@ -29,10 +29,7 @@ pub(crate) fn read(bytes: &[u8], most: usize, depth: usize) -> (Document, Option
             found.push(std::mem::take(&mut text), most, false);
         }
         match event {
-            Event::Start(tag) | Event::Empty(tag) if level == depth || tag.len() > 65_536 => {
-                let _ = tag;
-                return (found, Some("it is too deep"));
-            }
+            Event::Start(ref tag) | Event::Empty(ref tag) if level == depth || tag.len() > 65_536 => return (found, Some("it is too deep")),
             Event::Start(tag) => {
                 (level, seen) = (level + 1, true);
                 found.attributes(&tag, most);

@@ -9,7 +9,6 @@ use crate::{
 /// One action.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    Accuracy,
     AuditLog(bool),
     Block,
     Capture,
@@ -17,14 +16,12 @@ pub(crate) enum Action {
     Control(Control),
     Disrupt(Disruption),
     Id(u64),
-    /// Opens a collection under a key; it lives as long as the request.
-    InitCollection,
     Log(bool),
     LogData(Text),
     Message(Text),
     MultiMatch,
     Phase(u8),
-    /// Names a part of what is logged differently; changes nothing.
+    /// It says something about the rule, or opens a collection, which is there for as long as the request anyway.
     Remark,
     SetEnv(Vec<u8>, Text),
     SetVar(SetVar),
@@ -155,7 +152,6 @@ fn action(name: &str, value: Option<&str>) -> Result<Action, String> {
     let text = || Text::read(need()?);
     let number = || need()?.parse::<u32>().map_err(|_| format!("`{name}` is a number"));
     Ok(match name.to_ascii_lowercase().as_str() {
-        "accuracy" => Action::Accuracy,
         "allow" => Action::Disrupt(Disruption::Allow(match value {
             None => Allow::Everything,
             Some("phase") => Allow::Phase,
@@ -182,10 +178,9 @@ fn action(name: &str, value: Option<&str>) -> Result<Action, String> {
         "deny" => Action::Disrupt(Disruption::Deny),
         "drop" => Action::Disrupt(Disruption::Drop),
         "id" => Action::Id(need()?.parse().map_err(|_| "`id` is a number")?),
-        "initcol" => Action::InitCollection,
         "log" => Action::Log(true),
         "logdata" => Action::LogData(text()?),
-        "maturity" | "rev" | "ver" | "xmlns" => Action::Remark,
+        "accuracy" | "initcol" | "maturity" | "rev" | "ver" | "xmlns" => Action::Remark,
         "msg" => Action::Message(text()?),
         "multimatch" => Action::MultiMatch,
         "noauditlog" => Action::AuditLog(false),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Budget, Entry, Finding, LOOK, MOST_BYTES, Mark, Matched, Refusal, Spent, Transaction, Verdict};
 use crate::{
     ruleset::{Rule, RuleSet, Test},
-    seclang::{Allow, Control, Disruption, Kind, Switch, Target},
+    seclang::{Allow, Control, Disruption, Kind, Pick, Switch, Target},
+    value::ValueId,
     variable::Variable,
 };
 
@@ -107,7 +108,7 @@ impl Transaction {
             return true;
         };
         let mut any = false;
-        for (variable, entry, kind) in self.looked_at(rule, first) {
+        for (variable, entry, kind) in self.looked_at(rules, rule, first) {
             if self.is_spent(budget) {
                 break;
             }
@@ -132,10 +133,9 @@ impl Transaction {
     }
 
     /// The values that a rule looks at, in the order in which it names them.
-    fn looked_at(&mut self, rule: &Rule, first: u32) -> Vec<(Variable, Entry, Kind)> {
+    fn looked_at(&mut self, rules: &RuleSet, rule: &Rule, first: u32) -> Vec<(Variable, Entry, Kind)> {
         let mut found = Vec::new();
         let except: Vec<&Target> = rule.targets.iter().filter(|target| target.kind == Kind::Except).collect();
-        let rules = Arc::clone(&self.rules);
         let untargeted: Vec<&Target> = self
             .untargeted
             .iter()
@@ -161,7 +161,7 @@ impl Transaction {
                 continue;
             }
             // The common case by far: one variable of rules, by its name.
-            if let (Some(kept), crate::seclang::Pick::Named(name)) = (known.kept(target.variable), &target.pick) {
+            if let (Some(kept), Pick::Named(name)) = (known.kept(target.variable), &target.pick) {
                 let entry = values.find(&name.to_ascii_lowercase()).and_then(|name| kept.get(name).map(|value| Entry { name, value }));
                 if let Some(entry) = entry.filter(|_| !is_except(name)) {
                     found.push((target.variable, entry, Kind::Value));
@@ -178,7 +178,7 @@ impl Transaction {
         found
     }
 
-    fn try_value(&mut self, rule: &Rule, index: u32, test: &Test, variable: Variable, entry: Entry, value: crate::value::ValueId) -> bool {
+    fn try_value(&mut self, rule: &Rule, index: u32, test: &Test, variable: Variable, entry: Entry, value: ValueId) -> bool {
         let mut captures = Vec::new();
         let wanted = (rule.does.capture && !test.negated).then_some(&mut captures);
         let found = test.operator.test(self.values.get(value), self.values.bytes(value), &|text| self.expand(text), wanted);
@@ -194,8 +194,8 @@ impl Transaction {
     }
 
     /// What matched, for the rules that ask for it.
-    fn remember(&mut self, variable: Variable, entry: Entry, value: crate::value::ValueId) {
-        let name = if entry.name == crate::value::ValueId::EMPTY { Vec::new() } else { [b":", self.values.get(entry.name)].concat() };
+    fn remember(&mut self, variable: Variable, entry: Entry, value: ValueId) {
+        let name = if entry.name == ValueId::EMPTY { Vec::new() } else { [b":", self.values.get(entry.name)].concat() };
         let name = self.values.add(&[variable.as_str().as_bytes(), &name].concat());
         self.known.put(Variable::MatchedVar, value);
         self.known.put(Variable::MatchedVarName, name);

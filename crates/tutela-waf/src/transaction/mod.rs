@@ -134,9 +134,7 @@ impl Transaction {
 
     /// A piece of the body. How much of it was taken; less than all where its limit is reached.
     pub fn request_body(&mut self, bytes: &[u8]) -> usize {
-        let limit = self.rules.settings().request_body_limit as usize;
-        let taken = bytes.len().min(limit.saturating_sub(self.body.len()));
-        self.body.extend_from_slice(&bytes[..taken]);
+        let taken = append(&mut self.body, bytes, self.rules.settings().request_body_limit);
         if taken < bytes.len() {
             self.mark(Mark::BodyLength);
             self.put(Variable::InboundDataError, b"1");
@@ -170,9 +168,7 @@ impl Transaction {
 
     /// A piece of the answer's body. How much of it was taken.
     pub fn response_body(&mut self, bytes: &[u8]) -> usize {
-        let limit = self.rules.settings().response_body_limit as usize;
-        let taken = bytes.len().min(limit.saturating_sub(self.response.len()));
-        self.response.extend_from_slice(&bytes[..taken]);
+        let taken = append(&mut self.response, bytes, self.rules.settings().response_body_limit);
         if taken < bytes.len() {
             self.mark(Mark::ResponseLength);
             self.put(Variable::OutboundDataError, b"1");
@@ -205,11 +201,6 @@ impl Transaction {
         let wanted = settings.audit.unwrap_or_else(|| relevant() || self.report.findings.iter().any(|finding| finding.audit));
         self.report.audit = wanted.then(|| settings.audit_parts.clone());
         self.report
-    }
-
-    /// How it stands.
-    pub fn report(&self) -> &Report {
-        &self.report
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -254,4 +245,11 @@ impl Transaction {
     fn is_removed(&self, rule: u32) -> bool {
         self.removed.get(rule as usize / 64).is_some_and(|bits| bits >> (rule % 64) & 1 == 1)
     }
+}
+
+/// Adds as much of `bytes` as the limit leaves room for, and says how much that was.
+fn append(held: &mut Vec<u8>, bytes: &[u8], limit: u64) -> usize {
+    let taken = bytes.len().min((limit as usize).saturating_sub(held.len()));
+    held.extend_from_slice(&bytes[..taken]);
+    taken
 }

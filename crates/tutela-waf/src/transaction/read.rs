@@ -13,9 +13,7 @@ const LONGEST_NAME: usize = 8_192;
 impl Transaction {
     pub(super) fn begin(&mut self, connection: &Connection<'_>) {
         let Connection { id, client, client_port, server, server_port, now } = *connection;
-        let (day, second) = (now.div_euclid(86_400), now.rem_euclid(86_400));
-        let (hour, minute, rest) = (second / 3_600, second / 60 % 60, second % 60);
-        let (year, month, date) = civil(day);
+        let moment = calendar(now);
         let webapp = self.rules.settings().webapp.clone();
         for (variable, text) in [
             (Variable::UniqueId, id.to_owned()),
@@ -24,15 +22,15 @@ impl Transaction {
             (Variable::RemotePort, client_port.to_string()),
             (Variable::ServerAddr, server.to_string()),
             (Variable::ServerPort, server_port.to_string()),
-            (Variable::Time, format!("{hour:02}:{minute:02}:{rest:02}")),
+            (Variable::Time, format!("{:02}:{:02}:{:02}", moment.hour(), moment.minute(), moment.second())),
             (Variable::TimeEpoch, now.to_string()),
-            (Variable::TimeHour, hour.to_string()),
-            (Variable::TimeMin, minute.to_string()),
-            (Variable::TimeSec, rest.to_string()),
-            (Variable::TimeDay, date.to_string()),
-            (Variable::TimeMon, (month - 1).to_string()),
-            (Variable::TimeYear, year.to_string()),
-            (Variable::TimeWday, (day + 4).rem_euclid(7).to_string()),
+            (Variable::TimeHour, moment.hour().to_string()),
+            (Variable::TimeMin, moment.minute().to_string()),
+            (Variable::TimeSec, moment.second().to_string()),
+            (Variable::TimeDay, moment.day().to_string()),
+            (Variable::TimeMon, (moment.month() - 1).to_string()),
+            (Variable::TimeYear, moment.year().to_string()),
+            (Variable::TimeWday, moment.weekday().to_sunday_zero_offset().to_string()),
             (Variable::Duration, "0".into()),
             (Variable::ModsecBuild, "030000000".into()),
             (Variable::HighestSeverity, "255".into()),
@@ -240,7 +238,7 @@ impl Transaction {
         // A form that is longer than is inspected has no end here, and its mark says so.
         let cut = self.report.marks.contains(&Mark::BodyLength);
         self.take_fields(Variable::ArgsPost, &form.fields);
-        let mut size = 0;
+        let (mut size, keeps_content) = (0, self.rules.uses(Variable::FilesTmpContent));
         for file in &form.files {
             size += file.content.len();
             self.push(Variable::Files, &file.field, &file.name);
@@ -248,7 +246,7 @@ impl Transaction {
             self.push(Variable::FilesSizes, &file.field, file.content.len().to_string().as_bytes());
             self.put(Variable::MultipartFilename, &file.name);
             self.put(Variable::MultipartName, &file.field);
-            if self.rules.uses(Variable::FilesTmpContent) {
+            if keeps_content {
                 self.push(Variable::FilesTmpContent, &file.field, &file.content);
             }
         }
@@ -314,16 +312,9 @@ fn origin(target: &[u8]) -> &[u8] {
     }
 }
 
-/// Year, month and day of a number of days since 1970, in the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+/// Seconds since 1970 as date and time of day, in UTC.
+fn calendar(seconds: i64) -> jiff::civil::DateTime {
+    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
 }
 
 #[cfg(test)]
@@ -333,7 +324,8 @@ mod tests {
     #[test]
     fn days_have_their_dates_and_targets_their_paths() {
         for (days, expected) in [(0, (1970, 1, 1)), (19_782, (2024, 2, 29)), (20_780, (2026, 11, 23))] {
-            assert_eq!(civil(days), expected);
+            let moment = calendar(days * 86_400);
+            assert_eq!((moment.year(), moment.month(), moment.day()), expected);
         }
         for (target, expected) in [("/a?b=http://c", "/a?b=http://c"), ("http://h/a", "/a"), ("http://h", "/"), ("*", "*"), ("http://h?x", "?x")] {
             assert_eq!(origin(target.as_bytes()), expected.as_bytes());

@@ -64,6 +64,13 @@ pub struct Matched {
     pub value: Vec<u8>,
 }
 
+impl Matched {
+    /// Where it was: `ARGS:id`, `REQUEST_URI`.
+    pub fn place(&self) -> String {
+        if self.name.is_empty() { self.variable.as_str().to_owned() } else { format!("{}:{}", self.variable.as_str(), self.name) }
+    }
+}
+
 /// Why not all of a request was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {

@@ -88,10 +88,7 @@ fn explain(request: &Path, named: Vec<String>, output: Output) -> Result<(), Err
 }
 
 fn item(finding: &Finding) -> Value {
-    let matched = finding.matched.iter().map(|one| {
-        let place = if one.name.is_empty() { one.variable.as_str().to_owned() } else { format!("{}:{}", one.variable.as_str(), one.name) };
-        format!("{place}: {}", String::from_utf8_lossy(&one.value).escape_debug())
-    });
+    let matched = finding.matched.iter().map(|one| format!("{}: {}", one.place(), String::from_utf8_lossy(&one.value).escape_debug()));
     json!({"rule": finding.rule, "message": finding.message, "matched": matched.collect::<Vec<_>>(), "tags": finding.tags, "severity": finding.severity, "at": finding.place.to_string()})
 }
 
@@ -104,13 +101,8 @@ fn install(folder: &Path, data: &Path) -> Result<(), Error> {
     fs::create_dir_all(unfinished.join("rules")).map_err(|e| at(&unfinished, &e))?;
     let copy = |from: &Path, to: &Path| fs::copy(from, to).map(drop).map_err(|e| at(from, &e));
     copy(&setup, &unfinished.join("crs-setup.conf"))?;
-    let mut licence = None;
-    for name in ["LICENSE", "../LICENSE"] {
-        let from = folder.join(name);
-        if from.is_file() && licence.is_none() {
-            copy(&from, &unfinished.join("LICENSE"))?;
-            licence = Some(());
-        }
+    if let Some(licence) = ["LICENSE", "../LICENSE"].map(|name| folder.join(name)).iter().find(|path| path.is_file()) {
+        copy(licence, &unfinished.join("LICENSE"))?;
     }
     for ending in ["*.conf", "*.data"] {
         for path in RuleFiles.list(&folder.join("rules").join(ending).display().to_string()).map_err(Error::Usage)? {
