@@ -23,7 +23,7 @@ use crate::{
     jobs,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
     outside::{OutsideProvider, OutsideProviders},
-    port::{KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
+    port::{GatewayControl, KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
     projection::{self, Projection},
     record::Sealer,
     request_policy::Sessions,
@@ -63,6 +63,8 @@ pub struct Inner {
     pub(crate) logouts_due: Notify,
     /// What requests to SAML providers are signed with, where there is any.
     pub(crate) saml_key: OnceLock<SamlKey>,
+    /// The gateway, where this process has one.
+    pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
     pub(crate) sign_in_key: Secret<[u8; 32]>,
@@ -101,7 +103,7 @@ pub struct Inner {
 
 /// What the background work takes its work from.
 pub(crate) struct Queues {
-    requests: tokio::sync::mpsc::Receiver<tutela_core::seam::RequestRecord>,
+    requests: sink::Handed,
     used: tokio::sync::mpsc::Receiver<uses::Waiting>,
 }
 
@@ -232,6 +234,7 @@ impl App {
             clients_http: parts.clients_http,
             logouts_due: Notify::new(),
             saml_key: OnceLock::new(),
+            gateway: OnceLock::new(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,
@@ -274,6 +277,13 @@ impl App {
         }
         self.tasks.spawn(oauth::told::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
+    }
+
+    /// Says which gateway this process has; it asks the application, so it is there later.
+    pub fn attach(&self, gateway: Arc<dyn GatewayControl>) {
+        if self.gateway.set(gateway).is_err() {
+            tracing::error!("a second gateway was attached and is not used");
+        }
     }
 
     /// Flushes what waits, records the stop, and closes the store.

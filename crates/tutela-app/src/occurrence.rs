@@ -90,6 +90,11 @@ occurrences! {
     "ledger.retention_refused" "Events had reached the end of their retention and were kept because of a hold." Low COMPLIANCE LOG_OTHER "expire" ["class" = r#""audit""#, "held" = "3"]
     |this, event| { event.outcome = Outcome::Denied; event.set("class", this.class); event.set("held", this.held); }
 
+    /// The configuration was read again.
+    ConfigurationReloaded { changed: &'a [String], failure: Option<&'a str> }
+    "configuration.reloaded" "The configuration was read again; routes, upstreams, rules, limits, certificates and listeners that it changes are in force." Medium AUDIT ENTITY_UPDATE "reload" ["changed" = r#"["gateway"]"#]
+    |this, event| { event.set("changed", this.changed.to_vec()); failed(event, this.failure); }
+
     /// Requests were not recorded because the queue was full.
     RequestsLost { count: u64 }
     "gateway.requests_lost" "More requests came than could be recorded; this is how many have no record." High AUDIT LOG_OTHER "drop" ["count" = "17"]
@@ -133,4 +138,14 @@ occurrences! {
     SinkStalled { sink: &'a str, behind: u64, why: &'a str }
     "sink.stalled" "A search cluster has not taken events for a minute; nothing is lost, the ledger keeps them until it does." High AUDIT LOG_OTHER "wait" ["behind" = "120"]
     |this, event| { event.outcome = Outcome::Failure; event.resource = Some(Resource::of("sink", this.sink)); event.set("behind", this.behind); because(event, this.why); }
+
+    /// A server of an upstream is not well.
+    UpstreamFailed { upstream: &'a str, server: &'a str, why: &'a str }
+    "upstream.failed" "A server of an application does not answer, or says itself that it is not well; it gets no requests for now." High AUDIT LOG_OTHER "rest" ["server" = r#""http://10.0.0.1:3000""#]
+    |this, event| { event.outcome = Outcome::Failure; event.resource = Some(Resource::of("upstream", this.upstream)); event.set("server", this.server); because(event, this.why); }
+
+    /// A server of an upstream is well again.
+    UpstreamRecovered { upstream: &'a str, server: &'a str }
+    "upstream.recovered" "A server of an application answers again and gets requests." Low AUDIT LOG_OTHER "resume" ["server" = r#""http://10.0.0.1:3000""#]
+    |this, event| { event.resource = Some(Resource::of("upstream", this.upstream)); event.set("server", this.server); }
 }

@@ -208,3 +208,12 @@ pub enum OutsideError {
     #[error("no answer: {0}")]
     Unavailable(String),
 }
+
+/// The gateway of this process, and the configuration that it was started with.
+pub trait GatewayControl: Send + Sync {
+    /// What it guards now, and how.
+    fn status(&self) -> tutela_api::Gateway;
+
+    /// Reads the configuration again and goes on with it; what is wrong with it is the error, and nothing changes then.
+    fn reload(&self) -> BoxFuture<'_, Result<tutela_api::Reloaded, String>>;
+}

@@ -26,6 +26,8 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
     Permission { name: "event_types:write", sentence: "Declare event types." },
     Permission { name: "events:write", sentence: "Record events." },
+    Permission { name: "gateway:read", sentence: "Look at routes, upstreams, limits and exclusions of the gateway." },
+    Permission { name: "gateway:write", sentence: "Read the configuration again, exclude rules of the firewall, lift limits." },
     Permission { name: "grants:read", sentence: "List permissions given or denied beside roles." },
     Permission { name: "grants:write", sentence: "Give, deny and take back permissions beside roles." },
     Permission { name: "groups:read", sentence: "List groups and their members." },

@@ -13,18 +13,20 @@ use std::{
 use tokio::sync::mpsc;
 use tutela_core::{
     Actor, Event, EventId, Outcome, Pii, Principal, Request, Severity, Source,
-    seam::{EventSink, RequestRecord},
+    seam::{EventSink, RequestRecord, UpstreamTurn},
 };
 use tutela_store::Changeset;
 
 use crate::{
     App, Ctx, Error,
-    occurrence::RequestsLost,
+    occurrence::{RequestsLost, UpstreamFailed, UpstreamRecovered},
     registry::{REQUEST, REQUEST_BATCH},
 };
 
 /// Records that may wait.
 const QUEUE: usize = 16_384;
+/// Turns of servers that may wait.
+const TURNS: usize = 256;
 /// How long a record may wait for company.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -32,14 +34,22 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct RequestSink {
     queue: Arc<Mutex<Option<mpsc::Sender<RequestRecord>>>>,
+    turns: mpsc::Sender<UpstreamTurn>,
     /// Not yet recorded as lost.
     lost: Arc<AtomicU64>,
     lost_in_all: Arc<AtomicU64>,
 }
 
-pub(crate) fn channel() -> (RequestSink, mpsc::Receiver<RequestRecord>) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    (RequestSink { queue: Arc::new(Mutex::new(Some(sender))), lost: Arc::default(), lost_in_all: Arc::default() }, receiver)
+/// The other ends of the queues.
+pub(crate) struct Handed {
+    records: mpsc::Receiver<RequestRecord>,
+    turns: mpsc::Receiver<UpstreamTurn>,
+}
+
+pub(crate) fn channel() -> (RequestSink, Handed) {
+    let ((sender, records), (turns, turned)) = (mpsc::channel(QUEUE), mpsc::channel(TURNS));
+    let sink = RequestSink { queue: Arc::new(Mutex::new(Some(sender))), turns, lost: Arc::default(), lost_in_all: Arc::default() };
+    (sink, Handed { records, turns: turned })
 }
 
 impl EventSink for RequestSink {
@@ -48,6 +58,13 @@ impl EventSink for RequestSink {
         if queue.as_ref().is_none_or(|sender| sender.try_send(record).is_err()) {
             self.lose(1);
             metrics::counter!("tutela_requests_lost_total").increment(1);
+        }
+    }
+
+    fn upstream(&self, turn: UpstreamTurn) {
+        // The log has it too; servers that go up and down faster than the ledger writes are told of there.
+        if self.turns.try_send(turn).is_err() {
+            metrics::counter!("tutela_upstream_turns_lost_total").increment(1);
         }
     }
 }
@@ -76,7 +93,9 @@ impl RequestSink {
 }
 
 /// Writes batches until the queue is closed and empty.
-pub(crate) async fn run(app: App, mut queue: mpsc::Receiver<RequestRecord>) {
+pub(crate) async fn run(app: App, handed: Handed) {
+    let Handed { records: mut queue, turns } = handed;
+    let turning = tokio::spawn(write_turns(app.clone(), turns));
     let mut batch = Vec::with_capacity(EventId::ITEMS as usize);
     while queue.recv_many(&mut batch, EventId::ITEMS as usize).await > 0 {
         let deadline = tokio::time::Instant::now() + PAUSE;
@@ -96,6 +115,22 @@ pub(crate) async fn run(app: App, mut queue: mpsc::Receiver<RequestRecord>) {
     }
     if let Err(e) = write_lost(&app).await {
         tracing::error!(error = %e, "the number of lost requests could not be recorded");
+    }
+    turning.abort();
+}
+
+/// Records which servers of upstreams fail, and which are well again.
+async fn write_turns(app: App, mut turns: mpsc::Receiver<UpstreamTurn>) {
+    while let Some(UpstreamTurn { upstream, server, well, why }) = turns.recv().await {
+        let ctx = Ctx::new(app.env(), Principal::System("gateway"));
+        let written = if well {
+            app.commit(&ctx, UpstreamRecovered::new(&upstream, &server), |c| c).await
+        } else {
+            app.commit(&ctx, UpstreamFailed::new(&upstream, &server, &why), |c| c).await
+        };
+        if let Err(e) = written {
+            tracing::error!(error = %e, upstream, server, "the turn of a server could not be recorded");
+        }
     }
 }
 

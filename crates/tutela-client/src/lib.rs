@@ -7,6 +7,7 @@ mod clients;
 mod crypto;
 mod error;
 mod federation;
+mod gateway;
 mod ledger;
 mod people;
 

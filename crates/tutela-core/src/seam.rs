@@ -256,6 +256,22 @@ pub enum Refusal {
 pub trait EventSink: Send + Sync {
     /// Hands over one record.
     fn record(&self, record: RequestRecord);
+
+    /// Says that a server of an upstream is not well any more, or is again.
+    fn upstream(&self, turn: UpstreamTurn);
+}
+
+/// A server of an upstream that fails, or is well again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTurn {
+    /// The upstream's name, or its address.
+    pub upstream: String,
+    /// The server's address.
+    pub server: String,
+    /// Whether it is well now.
+    pub well: bool,
+    /// Why that is said.
+    pub why: String,
 }
 
 /// One request through the gateway.

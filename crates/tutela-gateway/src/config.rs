@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,6 +6,8 @@ use tutela_core::{AuthStrength, Span, seam::Wanted};
 
 use crate::{
     limits::{API, LimitConfig},
+    snapshot::{networks, silent, upstreams},
+    upstream::UpstreamConfig,
     waf::{WafConfig, WafMode},
 };
 
@@ -21,16 +23,28 @@ pub struct Config {
     pub response_timeout: u32,
     /// Seconds a client may take to send the head of a request, 1 to 120.
     pub header_timeout: u32,
-    /// Seconds without a byte in either direction after which a body is given up, 1 to 3600.
+    /// Seconds without a byte in either direction after which a body is given up, and an HTTP/2 connection without requests closed, 1 to 3600.
     pub idle_timeout: u32,
+    /// Seconds a client may take to send a whole body, 1 to 86400.
+    pub body_timeout: u32,
+    /// Seconds from a request to the end of its answer, 1 to 604800. Streams end then too; WebSockets do not.
+    pub total_timeout: u32,
+    /// Seconds without a byte in either direction after which a WebSocket is closed, 1 to 86400.
+    pub websocket_idle_timeout: u32,
     /// Most bytes of all request headers together, 4096 to 1048576.
     pub max_header_bytes: u32,
+    /// The servers of applications that have several, or TLS, by name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Proxies and load balancers in front of tutela, as addresses or networks: what they say in `X-Forwarded-For` and `X-Forwarded-Proto` is believed, from nobody else. Their connections are not counted by address.
+    pub trusted_proxies: Vec<String>,
     /// Limits by name, which routes name; `api` is `limits.api`.
     pub limits: BTreeMap<String, LimitConfig>,
     /// What is refused because of what it says.
     pub waf: WafConfig,
     /// Connections served at the same time, 16 to 1000000; more wait to be accepted.
     pub max_connections: u32,
+    /// Connections of one address (of IPv6 one /64), 1 to 1000000; more are closed at once.
+    pub max_connections_per_address: u32,
 }
 
 impl Default for Config {
@@ -41,10 +55,16 @@ impl Default for Config {
             response_timeout: 60,
             header_timeout: 15,
             idle_timeout: 60,
+            body_timeout: 3_600,
+            total_timeout: 14_400,
+            websocket_idle_timeout: 600,
             max_header_bytes: 65_536,
+            upstreams: BTreeMap::new(),
+            trusted_proxies: Vec::new(),
             limits: BTreeMap::new(),
             waf: WafConfig::default(),
             max_connections: 10_000,
+            max_connections_per_address: 500,
         }
     }
 }
@@ -61,7 +81,7 @@ pub struct RouteConfig {
     /// Path prefix, by whole segments; `/` where absent.
     #[serde(default = "root")]
     pub path: String,
-    /// Where requests go, for example `http://127.0.0.1:3000`. A path in it is put before the request's.
+    /// Where requests go: an address such as `http://127.0.0.1:3000` (a path in it is put before the request's), or the name of a section of `gateway.upstreams`.
     pub upstream: String,
     /// Who may pass: `"public"`, `"signed-in"`, or `{ permission = "photos:read" }`.
     #[serde(default)]
@@ -87,6 +107,9 @@ pub struct RouteConfig {
     /// Limits of this route, by name: `["api"]`. Each request counts for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
+    /// Origins beside the route's own from whose pages a WebSocket may be opened: `["https://app.example.com"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub websocket_origins: Vec<String>,
     /// How the firewall guards this route: `block`, `detect` or `off`; as `gateway.waf.mode` says where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waf: Option<WafMode>,
@@ -106,6 +129,33 @@ pub enum Acr {
 }
 
 impl RouteConfig {
+    /// A route for all of a host, for whoever is signed in.
+    pub fn new(host: &str, upstream: &str) -> Self {
+        Self {
+            name: None,
+            host: host.to_owned(),
+            path: root(),
+            upstream: upstream.to_owned(),
+            require: Require::default(),
+            acr: None,
+            max_age: None,
+            groups: Vec::new(),
+            clients: Vec::new(),
+            scopes: Vec::new(),
+            issuers: Vec::new(),
+            limits: Vec::new(),
+            websocket_origins: Vec::new(),
+            waf: None,
+            max_body_bytes: gibibyte(),
+        }
+    }
+
+    /// The address that it names, without a path; none where it names an upstream.
+    pub(crate) fn address(&self) -> Option<&str> {
+        let (scheme, rest) = self.upstream.split_once("://")?;
+        Some(&self.upstream[..scheme.len() + 3 + rest.find('/').unwrap_or(rest.len())])
+    }
+
     /// What the route asks of a sign-in.
     pub(crate) fn wanted(&self) -> Wanted {
         let strength = if self.acr == Some(Acr::Aal2) { AuthStrength::Aal2 } else { AuthStrength::Aal1 };
@@ -142,8 +192,12 @@ impl Config {
             ("response_timeout", self.response_timeout, 1, 3_600),
             ("header_timeout", self.header_timeout, 1, 120),
             ("idle_timeout", self.idle_timeout, 1, 3_600),
+            ("body_timeout", self.body_timeout, 1, 86_400),
+            ("total_timeout", self.total_timeout, 1, 604_800),
+            ("websocket_idle_timeout", self.websocket_idle_timeout, 1, 86_400),
             ("max_header_bytes", self.max_header_bytes, 4_096, 1_048_576),
             ("max_connections", self.max_connections, 16, 1_000_000),
+            ("max_connections_per_address", self.max_connections_per_address, 1, 1_000_000),
         ];
         for (name, value, least, most) in ranges {
             if !(least..=most).contains(&value) {
@@ -162,6 +216,18 @@ impl Config {
                 return Err(format!("gateway.routes[{number}].limits: there is no `[gateway.limits.{name}]`"));
             }
         }
-        crate::Routes::new(&self.routes).map(|_| ())
+        for name in self.upstreams.keys() {
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)) {
+                return Err(format!("upstreams.{name}: a name has `a-z 0-9 _ -`"));
+            }
+        }
+        networks("trusted_proxies", &self.trusted_proxies)?;
+        let upstreams = upstreams(self, None, &silent())?;
+        crate::routes::Routes::new(&self.routes, &upstreams).map(|_| ())
+    }
+
+    /// The files that are named here, to be read from the folder of the configuration.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.upstreams.values_mut().flat_map(UpstreamConfig::paths)
     }
 }

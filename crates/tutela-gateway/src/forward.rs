@@ -1,120 +1,102 @@
-//! Passing a request on to its upstream, streaming both ways.
+//! Passing a request on to its upstream and the answer back, streaming both ways.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
-use tokio::net::TcpStream;
-use tower::Service;
+use tutela_core::seam::Caller;
 
 use crate::{
-    Config, Error,
-    body::{Body, Watched},
+    Body, Error, Gateway,
+    body::{Bounds, Watched, full},
+    handle::{Admitted, Way, number},
+    headers,
     held::Held,
-    names::resolve_loopback,
+    identity,
+    leash::{self, Leash},
+    limits::household,
+    routes::Route,
+    tunnel::{self, Tunnel},
+    upstream::{Answer, Sticky, mix},
 };
 
-/// Connections kept per upstream while idle.
-const IDLE_CONNECTIONS: usize = 64;
+/// Answers up to so many bytes end before anybody could look whether their session has.
+const SHORT: u64 = 65_536;
 
-/// The client side of the gateway.
-#[derive(Clone)]
-pub(crate) struct Forward {
-    client: Client<Connect, Watched<Held>>,
-    response_timeout: Duration,
-    idle: Duration,
-}
-
-impl Forward {
-    pub(crate) fn new(config: &Config) -> Self {
+impl Gateway {
+    /// An application's answer to a request that may pass.
+    pub(crate) async fn forward(
+        &self,
+        mut request: Request<Held>,
+        host: &str,
+        route: &Arc<Route>,
+        way: &Way<'_>,
+        admitted: Admitted,
+    ) -> Result<Response<Body>, Error> {
+        let inner = &*self.0;
+        let config = &way.current.settings.gateway;
         let seconds = |n: u32| Duration::from_secs(u64::from(n));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(55))
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .set_host(false)
-            .build(Connect { timeout: seconds(config.connect_timeout) });
-        Self { client, response_timeout: seconds(config.response_timeout), idle: seconds(config.idle_timeout) }
-    }
-
-    /// Sends the request; the body flows while the answer is awaited. The time limit counts from
-    /// the end of the upload, so that a slow but moving upload is not cut.
-    pub(crate) async fn send(&self, request: Request<Held>, max_body: u64) -> Result<Response<Body>, Error> {
-        let (parts, body) = request.into_parts();
-        let has_body = !hyper::body::Body::is_end_stream(&body);
-        let request = Request::from_parts(parts, Watched::new(body, max_body, self.idle));
-        let answer = self.client.request(request);
-        let limit = if has_body { self.response_timeout + Duration::from_secs(86_400) } else { self.response_timeout };
-        let response = tokio::time::timeout(limit, answer).await.map_err(|_| Error::Timeout)?.map_err(|e| cause(&e))?;
-        Ok(response.map(|body| Watched::new(body, u64::MAX, self.idle).boxed_unsync()))
-    }
-}
-
-/// Which of our causes stands behind the client library's error.
-fn cause(e: &hyper_util::client::legacy::Error) -> Error {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
-    while let Some(inner) = source {
-        match inner.downcast_ref::<Error>() {
-            Some(Error::BodyTooLarge) => return Error::BodyTooLarge,
-            Some(Error::ClientBody) => return Error::ClientBody,
-            _ => source = inner.source(),
+        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > route.config.max_body_bytes) {
+            return Err(Error::BodyTooLarge);
         }
+        let path = crate::path::canonical(request.uri().path()).unwrap_or_default();
+        let on_client = tunnel::asks(&request).then(|| hyper::upgrade::on(&mut request));
+        *request.uri_mut() = route.target(request.uri()).ok_or_else(|| Error::Upstream("the address is not valid".into()))?;
+        *request.version_mut() = Version::HTTP_11;
+        let client_host = format!("{host}{}", inner.port);
+        headers::to_upstream(request.headers_mut(), way.client.address.ip(), &client_host, inner.scheme);
+        // The application sees the name its users use, so that links and origin checks work.
+        request.headers_mut().insert(header::HOST, HeaderValue::from_str(&client_host).map_err(|e| Error::Upstream(e.to_string()))?);
+        number(request.headers_mut(), way.id);
+        if way.current.waf.reads_answers() {
+            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
+        if on_client.is_some() {
+            tunnel::mark(request.headers_mut());
+        }
+        if let Some(caller) = &admitted.caller
+            && identity::name_to_upstream(&*inner.policy, request.headers_mut(), caller, route, way.now).is_err()
+        {
+            return Ok(identity::unavailable(request.headers()));
+        }
+        let sticky = (route.upstream.config.sticky == Sticky::Session).then(|| key(admitted.caller.as_ref(), way));
+        let held =
+            leash::Held { gateway: self.clone(), host: host.to_owned(), path, route: Arc::clone(route), credential: admitted.credential, asked: way.now };
+        let held = Arc::new(held);
+        let leash = || Leash::new(Arc::clone(&held));
+        let bounds = Bounds { most: route.config.max_body_bytes, idle: seconds(config.idle_timeout), until: way.began + seconds(config.body_timeout) };
+        let request = request.map(|body| {
+            let leash = (!body.is_end_stream()).then(leash);
+            Watched::new(body, bounds, leash)
+        });
+        let mut response = route.upstream.send(request, sticky).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::to_client(response.headers_mut());
+            let bounds = Bounds { most: u64::MAX, until: way.began + seconds(config.total_timeout), ..bounds };
+            return Ok(response.map(|answer| {
+                let long = answer.size_hint().exact().is_none_or(|length| length > SHORT);
+                Watched::new(answer, bounds, long.then(leash)).boxed_unsync()
+            }));
+        }
+        let server = Tunnel::server_end(&mut response)?;
+        let Some(client) = on_client else { return Err(Error::Upstream("it changes the protocol, and nobody asked for that".into())) };
+        let (mut parts, answer): (_, Answer) = response.into_parts();
+        headers::to_client(&mut parts.headers);
+        tunnel::mark(&mut parts.headers);
+        let tunnel = Tunnel { client, server, answer, leash: leash(), idle: seconds(config.websocket_idle_timeout), stopping: inner.stopping.clone() };
+        way.connection.upgraded.store(true, std::sync::atomic::Ordering::Release);
+        inner.tunnels.spawn(tunnel.run());
+        Ok(Response::from_parts(parts, full("")))
     }
-    if e.is_connect() { Error::Connect(chain(e)) } else { Error::Upstream(chain(e)) }
 }
 
-fn chain(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut source = e.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
-}
-
-/// Connects to an upstream; names under `.localhost` are this host.
-#[derive(Clone)]
-struct Connect {
-    timeout: Duration,
-}
-
-impl Service<Uri> for Connect {
-    type Response = TokioIo<TcpStream>;
-    type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let timeout = self.timeout;
-        Box::pin(async move {
-            let host = uri.host().unwrap_or_default().to_owned();
-            let connect = async {
-                let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the upstream's name has no address");
-                for address in resolve_loopback(&host, uri.port_u16().unwrap_or(80)).await? {
-                    match TcpStream::connect(address).await {
-                        Ok(stream) => {
-                            stream.set_nodelay(true)?;
-                            return Ok(TokioIo::new(stream));
-                        }
-                        Err(e) => last = e,
-                    }
-                }
-                Err(last)
-            };
-            tokio::time::timeout(timeout, connect).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-        })
-    }
+/// Whose requests stay together at a server: those of a session, else those of an address. The same number on every node.
+fn key(caller: Option<&Caller>, way: &Way<'_>) -> u64 {
+    let bits = match caller.and_then(Caller::person) {
+        Some(identity) => identity.session.0.as_u128(),
+        None => household(way.client.address.ip()),
+    };
+    mix((bits >> 64) as u64 ^ mix(bits as u64))
 }

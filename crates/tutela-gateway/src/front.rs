@@ -17,10 +17,18 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
 
 /// Most fields of a request.
 const MOST_FIELDS: u32 = 100;
@@ -33,11 +41,15 @@ pub(crate) struct Strict<S> {
     inner: S,
     reader: Reader,
     ended: bool,
+    /// Until when the first head, or the preface of HTTP/2, has to be there. The parser behind counts from then on.
+    first: Option<Pin<Box<Sleep>>>,
+    /// Set once the connection is a WebSocket's.
+    upgraded: Arc<AtomicBool>,
 }
 
 impl<S> Strict<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, reader: Reader::new(), ended: false }
+    pub(crate) fn new(inner: S, patience: Duration, upgraded: Arc<AtomicBool>) -> Self {
+        Self { inner, reader: Reader::new(), ended: false, first: Some(Box::pin(tokio::time::sleep(patience))), upgraded }
     }
 }
 
@@ -50,10 +62,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if read.is_pending()
+            && let Some(first) = &mut self.first
+            && first.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        ready!(read)?;
+        if self.reader.state == State::Line && !self.reader.begun && self.upgraded.load(Ordering::Acquire) {
+            self.reader.state = State::Other;
+        }
         let fresh = &mut buf.filled_mut()[before..];
         if let Some(at) = self.reader.read(fresh) {
             fresh[at..].fill(0);
+        }
+        let within_head = self.reader.state == State::Line && self.reader.begun;
+        if !(self.reader.first || within_head) {
+            self.first = None;
         }
         Poll::Ready(Ok(()))
     }

@@ -1,9 +1,10 @@
 //! One request, from stage to stage: front, firewall, who asks, whether they may, the application, and back.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tutela_core::{
     Actor, RequestId, Timestamp,
     seam::{Caller, Stage},
@@ -11,19 +12,28 @@ use tutela_core::{
 use tutela_waf::Verdict;
 
 use crate::{
-    Body, Error, Gateway, headers,
+    Body, Error, Gateway,
+    client::Client,
     held::Held,
     identity::{self, Door, OWN_PREFIX, Seen},
+    leash::Credential,
     limits::Counted,
-    pages::{answer, wants_page},
+    pages::{answer, moved, wants_page},
     path,
     routes::Route,
+    serve::Connection,
+    snapshot::Snapshot,
     trail::Trail,
+    tunnel,
     waf::{self, Inspection},
 };
 
 /// How long a client may go on sending what is refused already.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// Most fields of a header, and longest method, as the strict front has them.
+const MOST_FIELDS: usize = 100;
+const LONGEST_METHOD: usize = 32;
 
 /// Where an application, and a client, find the id of a request.
 const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
@@ -52,46 +62,65 @@ impl Place {
     }
 }
 
-/// Who asks an application, for what, and when.
+/// A request on its way: what it came over, who sends it, with which settings, and when it began.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
-    peer: SocketAddr,
-    host: &'a str,
-    caller: Option<&'a Caller>,
-    now: Timestamp,
-    id: RequestId,
+pub(crate) struct Way<'a> {
+    pub connection: &'a Connection,
+    pub client: Client,
+    pub current: &'a Snapshot,
+    pub now: Timestamp,
+    pub began: Instant,
+    pub id: RequestId,
+}
+
+/// Who asks an application, and by what they were let in.
+#[derive(Default)]
+pub(crate) struct Admitted {
+    pub caller: Option<Caller>,
+    pub credential: Option<Credential>,
 }
 
 impl Gateway {
     /// Answers a request, and hands its record over.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let now = self.0.env.now();
-        let id = RequestId::new(now, &mut { &*self.0.env });
-        let mut trail = Trail::new(&request, peer, id, now);
-        let mut response = self.route(request.map(Held::new), peer, now, &mut trail).await;
+    pub(crate) async fn handle(&self, request: Request<Incoming>, connection: &Connection) -> Response<Body> {
+        let inner = &*self.0;
+        let current = inner.current.load_full();
+        let now = inner.env.now();
+        let id = RequestId::new(now, &mut { &*inner.env });
+        let client = Client::of(connection, request.headers(), &current);
+        let mut trail = Trail::new(&request, client.address.ip(), id, now);
+        let way = Way { connection, client, current: &current, now, began: Instant::now(), id };
+        let mut response = self.route(request.map(Held::new), &way, &mut trail).await;
         trail.tally.tell(response.headers_mut());
         number(response.headers_mut(), id);
+        if let Some(hsts) = &inner.hsts {
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         let bytes = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let record = trail.end(response.status().as_u16(), bytes);
         metrics::counter!("tutela_gateway_requests_total", "status" => class_of(record.status)).increment(1);
         if let Some(stage) = record.refused_by {
             metrics::counter!("tutela_gateway_refused_total", "stage" => stage.as_str()).increment(1);
         }
-        self.0.sink.record(record);
+        inner.sink.record(record);
         response
     }
 
     /// Front, firewall, and on to whoever answers.
-    async fn route(&self, mut request: Request<Held>, peer: SocketAddr, now: Timestamp, trail: &mut Trail) -> Response<Body> {
+    async fn route(&self, mut request: Request<Held>, way: &Way<'_>, trail: &mut Trail) -> Response<Body> {
         let inner = &*self.0;
         let page = wants_page(request.headers());
-        let place = match self.place(&request) {
+        let place = match self.place(&request, way) {
             Ok(place) => place,
             Err((status, kind, title, detail)) => {
                 trail.refused(Stage::Front);
                 return answer(page, status, kind, title, detail);
             }
         };
+        if way.client.plain && inner.scheme == "https" {
+            trail.refused(Stage::Front);
+            return self.to_tls(&request);
+        }
         let name = place.name();
         trail.record.route = Some(Arc::clone(&name));
         if matches!(place, Place::Own) {
@@ -99,19 +128,19 @@ impl Gateway {
             trail.record.path = own_page_path(&trail.record.path);
         }
         trail.passed(Stage::Front);
-        let mode = inner.waf.mode(place.route().and_then(|route| route.waf));
-        let mut inspection = inner.waf.begin(mode, &name, trail.record.id, peer, now);
+        let waf = &way.current.waf;
+        let mut inspection = waf.begin(waf.mode(place.route().and_then(|route| route.config.waf)), &name, way);
         let verdict = inspection.as_mut().map_or(Verdict::Pass, |inspection| inspection.head(&request));
-        if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+        if let Some(refused) = waf::refusal(page, &verdict, way.id) {
             trail.record.inspection = inspection.map(Inspection::finish);
             trail.refused(Stage::Waf);
             return refused;
         }
         trail.passed(Stage::Waf);
-        let caller = match &place {
-            Place::Own | Place::Door { .. } => None,
-            Place::Route { host, route } => match self.admit(&mut request, host, route, now, trail).await {
-                Ok(caller) => caller,
+        let admitted = match &place {
+            Place::Own | Place::Door { .. } => Admitted::default(),
+            Place::Route { host, route } => match self.admit(&mut request, host, route, way, trail).await {
+                Ok(admitted) => admitted,
                 Err(refused) => {
                     trail.record.inspection = inspection.map(Inspection::finish);
                     return refused;
@@ -119,8 +148,7 @@ impl Gateway {
             },
         };
         if let Some(begun) = inspection.take() {
-            let idle = Duration::from_secs(u64::from(inner.config.idle_timeout));
-            let (judged, verdict) = match begun.body(request.body_mut(), idle).await {
+            let (judged, verdict) = match begun.body(request.body_mut(), way).await {
                 Ok(judged) => judged,
                 Err(e) => {
                     trail.refused(Stage::Waf);
@@ -128,7 +156,7 @@ impl Gateway {
                 }
             };
             trail.passed(Stage::Waf);
-            if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+            if let Some(refused) = waf::refusal(page, &verdict, way.id) {
                 trail.record.inspection = Some(judged.finish());
                 trail.refused(Stage::Waf);
                 request.body_mut().drain(LINGER).await;
@@ -138,18 +166,21 @@ impl Gateway {
         }
         let mut response = match &place {
             Place::Own => {
-                request.extensions_mut().insert(peer);
-                request.extensions_mut().insert(trail.record.id);
+                request.extensions_mut().insert(way.client.address);
+                request.extensions_mut().insert(way.id);
                 (inner.pages)(request).await
             }
             Place::Door { host } => {
                 let door = Door { policy: &*inner.policy, cookies: inner.cookies };
-                identity::own_path(door, &request, host, &self.origin(host), &inner.own_origin, now).await
+                identity::own_path(door, &request, host, &self.origin(host), &inner.own_origin, way.now).await
             }
-            Place::Route { host, route } => {
-                let asked = Asked { peer, host, caller: caller.as_ref(), now, id: trail.record.id };
-                self.pass_on(request, route, &asked).await
-            }
+            Place::Route { host, route } => match self.forward(request, host, route, way, admitted).await {
+                Ok(response) => response,
+                Err(e) => {
+                    tracing::warn!(route = &*route.name, error = %e, "a request was not answered by its upstream");
+                    failed(page, &e)
+                }
+            },
         };
         trail.passed(Stage::Upstream);
         if let Some(mut inspection) = inspection {
@@ -157,7 +188,7 @@ impl Gateway {
                 let verdict;
                 (response, verdict) = inspection.answer(response).await;
                 trail.passed(Stage::Waf);
-                if let Some(refused) = waf::refusal(page, &verdict, trail.record.id) {
+                if let Some(refused) = waf::refusal(page, &verdict, way.id) {
                     trail.refused(Stage::Waf);
                     response = refused;
                 }
@@ -168,15 +199,25 @@ impl Gateway {
     }
 
     /// Who is to answer; an address that can be read in two ways is nobody's.
-    fn place(&self, request: &Request<Held>) -> Result<Place, (StatusCode, &'static str, &'static str, &'static str)> {
+    fn place(&self, request: &Request<Held>, way: &Way<'_>) -> Result<Place, (StatusCode, &'static str, &'static str, &'static str)> {
         let inner = &*self.0;
         let Some(host) = host_of(request) else {
             return Err((StatusCode::BAD_REQUEST, "invalid", "The request names no host, or several", "Send exactly one Host header."));
         };
+        // HTTP/1 has met the strict front; HTTP/2 comes in frames, and is held to the same.
+        let twice = |name: header::HeaderName| request.headers().get_all(name).iter().nth(1).is_some();
+        if request.headers().len() > MOST_FIELDS
+            || twice(header::CONTENT_TYPE)
+            || twice(header::CONTENT_LENGTH)
+            || request.method().as_str().len() > LONGEST_METHOD
+        {
+            return Err((StatusCode::BAD_REQUEST, "invalid", "The request cannot be read", "Its header has too many fields, or says one thing twice."));
+        }
         if host == inner.own_host {
             return Ok(Place::Own);
         }
-        if !inner.routes.has_host(&host) {
+        let routes = &way.current.routes;
+        if !routes.has_host(&host) {
             return Err((StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address."));
         }
         let Some(path) = path::canonical(request.uri().path()) else {
@@ -186,86 +227,64 @@ impl Gateway {
         if path.starts_with(OWN_PREFIX) {
             return Ok(Place::Door { host });
         }
-        match inner.routes.find(&host, &path).cloned() {
+        match routes.find(&host, &path).cloned() {
             Some(route) => Ok(Place::Route { host, route }),
             None => Err((StatusCode::NOT_FOUND, "not-found", "There is no such page", "No route of this host leads there.")),
         }
     }
 
-    fn origin(&self, host: &str) -> String {
+    pub(crate) fn origin(&self, host: &str) -> String {
         format!("{}://{host}{}", self.0.scheme, self.0.port)
     }
 
+    /// Whoever came to the proxy in front over plain HTTP comes again over TLS; what they have sent in clear is refused.
+    fn to_tls(&self, request: &Request<Held>) -> Response<Body> {
+        let host = host_of(request).unwrap_or_default();
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let detail = "This server speaks HTTPS only. What was sent has travelled in clear.";
+            return answer(wants_page(request.headers()), StatusCode::FORBIDDEN, "forbidden", "Use HTTPS", detail);
+        }
+        moved(&format!("{}{}", self.origin(&host), request.uri().path_and_query().map_or("/", |p| p.as_str())))
+    }
+
     /// Who asks, and whether they may.
-    async fn admit(&self, request: &mut Request<Held>, host: &str, route: &Route, now: Timestamp, trail: &mut Trail) -> Result<Option<Caller>, Response<Body>> {
+    async fn admit(&self, request: &mut Request<Held>, host: &str, route: &Route, way: &Way<'_>, trail: &mut Trail) -> Result<Admitted, Response<Body>> {
         let inner = &*self.0;
+        let now = way.now;
         let door = Door { policy: &*inner.policy, cookies: inner.cookies };
-        self.count(request, route, None, now, trail)?;
-        let caller = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
-        trail.record.actor = caller.as_ref().map_or(Actor::Anonymous, Caller::actor);
+        count(request, route, None, way, trail)?;
+        let admitted = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
+        let caller = admitted.caller.as_ref();
+        trail.record.actor = caller.map_or(Actor::Anonymous, Caller::actor);
         trail.passed(Stage::Authentication);
-        self.count(request, route, Some(caller.as_ref()), now, trail)?;
+        count(request, route, Some(caller), way, trail)?;
         let origin = self.origin(host);
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
-        identity::check(door, route, caller.as_ref(), &seen).inspect_err(|_| trail.refused(Stage::Authorization))?;
+        identity::check(door, route, caller, &seen).inspect_err(|_| trail.refused(Stage::Authorization))?;
+        if tunnel::asks(request) && !tunnel::may_open(request.headers(), &origin, &route.config.websocket_origins) {
+            trail.refused(Stage::Authorization);
+            let detail = "Its page is of another site. Whoever runs this can allow that site with `websocket_origins`.";
+            return Err(answer(false, StatusCode::FORBIDDEN, "forbidden", "This WebSocket may not be opened from there", detail));
+        }
         trail.passed(Stage::Authorization);
-        Ok(caller)
-    }
-
-    /// Counts a request for the limits of its route: those that need no caller before one is known, the others after.
-    fn count(&self, request: &Request<Held>, route: &Route, caller: Option<Option<&Caller>>, now: Timestamp, trail: &mut Trail) -> Result<(), Response<Body>> {
-        let counted = Counted { address: trail.record.ip, route: &route.name, headers: request.headers(), caller, now };
-        if self.0.limits.count(&route.limits, &counted, &mut trail.tally) {
-            trail.passed(Stage::Limit);
-            return Ok(());
-        }
-        trail.refused(Stage::Limit);
-        Err(trail.tally.refusal(request.headers()))
-    }
-
-    async fn pass_on(&self, mut request: Request<Held>, route: &Route, asked: &Asked<'_>) -> Response<Body> {
-        let Asked { peer, host, caller, now, id } = *asked;
-        let inner = &*self.0;
-        let page = wants_page(request.headers());
-        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > route.max_body_bytes) {
-            return failed(page, &Error::BodyTooLarge);
-        }
-        let Some(target) = route.target(request.uri()) else {
-            return answer(page, StatusCode::BAD_REQUEST, "invalid", "The address is not valid", "Check the address.");
-        };
-        *request.uri_mut() = target;
-        *request.version_mut() = http::Version::HTTP_11;
-        let client_host = format!("{host}{}", inner.port);
-        headers::to_upstream(request.headers_mut(), peer.ip(), &client_host, inner.scheme);
-        // The application sees the name its users use, so that links and origin checks work.
-        let host_value = http::HeaderValue::from_str(&client_host).unwrap_or_else(|_| route.upstream_host.clone());
-        request.headers_mut().insert(header::HOST, host_value);
-        number(request.headers_mut(), id);
-        if inner.waf.reads_answers() {
-            request.headers_mut().remove(header::ACCEPT_ENCODING);
-        }
-        if let Some(caller) = caller
-            && identity::name_to_upstream(&*inner.policy, request.headers_mut(), caller, route, now).is_err()
-        {
-            return identity::unavailable(request.headers());
-        }
-        match inner.forward.send(request, route.max_body_bytes).await {
-            Ok(mut response) => {
-                headers::to_client(response.headers_mut());
-                response
-            }
-            Err(e) => {
-                tracing::warn!(route = &*route.name, error = %e, "a request was not answered by its upstream");
-                failed(page, &e)
-            }
-        }
+        Ok(admitted)
     }
 }
 
+/// Counts a request for the limits of its route: those that need no caller before one is known, the others after.
+fn count(request: &Request<Held>, route: &Route, caller: Option<Option<&Caller>>, way: &Way<'_>, trail: &mut Trail) -> Result<(), Response<Body>> {
+    let counted = Counted { address: trail.record.ip, route: &route.name, headers: request.headers(), caller, now: way.now };
+    if way.current.limits.count(&route.config.limits, &counted, &mut trail.tally) {
+        trail.passed(Stage::Limit);
+        return Ok(());
+    }
+    trail.refused(Stage::Limit);
+    Err(trail.tally.refusal(request.headers()))
+}
+
 /// Says which request it is.
-fn number(headers: &mut HeaderMap, id: RequestId) {
+pub(crate) fn number(headers: &mut HeaderMap, id: RequestId) {
     if let Ok(value) = http::HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, value);
     }
@@ -283,6 +302,13 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
             "Your request was not passed on. Try again in a moment.",
         ),
         Error::Timeout => answer(page, StatusCode::GATEWAY_TIMEOUT, "unavailable", "The application did not answer in time", "Try again in a moment."),
+        Error::TooSlow => answer(page, StatusCode::REQUEST_TIMEOUT, "invalid", "The upload took too long", "Send less at once, or faster."),
+        Error::Ended => answer(page, StatusCode::UNAUTHORIZED, "unauthenticated", "The session has ended", "Sign in again."),
+        Error::NoServer => {
+            let mut response = answer(page, StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The application is not well", "Try again in a moment.");
+            response.headers_mut().insert(header::RETRY_AFTER, 5.into());
+            response
+        }
         Error::Connect(_) | Error::Upstream(_) => {
             answer(page, StatusCode::BAD_GATEWAY, "unavailable", "The application does not answer", "Try again in a moment.")
         }
@@ -290,7 +316,7 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
 }
 
 /// The one host name of a request, in lower case and without port. HTTP/1.1 has it in `Host`, HTTP/2 in the target; both may be there only if they agree.
-fn host_of<B>(request: &Request<B>) -> Option<String> {
+pub(crate) fn host_of<B>(request: &Request<B>) -> Option<String> {
     let mut values = request.headers().get_all(header::HOST).iter();
     let named = match (values.next(), values.next()) {
         (Some(one), None) => Some(one.to_str().ok()?),

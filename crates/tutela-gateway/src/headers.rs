@@ -7,8 +7,29 @@ use tutela_identity::cookie;
 
 /// Prefix of the headers by which upstreams learn who asks; nobody else may set them.
 const OURS: &str = "tutela-";
-/// Headers about the client that only we may write.
-const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+/// What applications and frameworks take for the truth about a client, and only we may write, as far as we do: where it
+/// comes from, what it asked for, and `proxy`, which CGI turns into the proxy of the application (httpoxy).
+const ABOUT_CLIENTS: [&str; 17] = [
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-originating-ip",
+    "x-real-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-rewrite-url",
+    "x-url-scheme",
+];
+/// So do all that begin so.
+const FORWARDED: &str = "x-forwarded-";
 
 const HOP_BY_HOP: [HeaderName; 7] =
     [header::CONNECTION, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE];
@@ -16,8 +37,7 @@ const HOP_BY_HOP: [HeaderName; 7] =
 /// Makes the headers of a request fit for the upstream.
 pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr, host: &str, scheme: &'static str) {
     strip_hop_by_hop(headers);
-    let ours: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with(OURS) || FORWARDED.contains(&name.as_str()) || sneaky(name)).cloned().collect();
+    let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
@@ -32,10 +52,14 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr, host: &str, sch
     set("x-forwarded-proto", scheme);
 }
 
-/// Names that an upstream behind CGI or WSGI cannot tell from ours, such as `tutela_identity`.
-fn sneaky(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.contains('_') && (name.replace('_', "-").starts_with(OURS) || FORWARDED.contains(&name.replace('_', "-").as_str()))
+/// Whether only we may write it. To an application behind CGI or WSGI `tutela_identity`, `tutela.identity` and
+/// `tutela-identity` are one.
+fn is_ours(name: &str) -> bool {
+    let matches = |name: &str| name.starts_with(OURS) || name.starts_with(FORWARDED) || ABOUT_CLIENTS.contains(&name);
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return matches(name);
+    }
+    matches(&name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
 }
 
 /// Makes the headers of an answer fit for the client.
@@ -60,9 +84,8 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .flat_map(|v| v.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -118,6 +141,10 @@ mod tests {
             ("x-forwarded-for", "10.0.0.1"),
             ("x_forwarded_for", "10.0.0.1"),
             ("forwarded", "for=10.0.0.1"),
+            ("x.forwarded-port", "forged"),
+            ("x-original-url", "/admin"),
+            ("true-client-ip", "10.0.0.1"),
+            ("proxy", "http://10.0.0.1"),
             ("connection", "keep-alive, x-secret"),
             ("x-secret", "1"),
             ("te", "trailers"),

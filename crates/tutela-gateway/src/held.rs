@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::Error;
 
@@ -23,16 +24,24 @@ pub struct Held<B = Incoming> {
     rest: Option<B>,
 }
 
+impl Held {
+    /// No body.
+    pub(crate) fn empty() -> Self {
+        Self { read: VecDeque::new(), rest: None }
+    }
+}
+
 impl<B: HttpBody<Data = Bytes> + Unpin> Held<B> {
     /// A body of which nothing was read.
     pub(crate) fn new(rest: B) -> Self {
         Self { read: VecDeque::new(), rest: Some(rest) }
     }
 
-    /// Reads the beginning, piece by piece, as long as `take` takes all of a piece; gives up when nothing moves for `idle`.
-    pub(crate) async fn read(&mut self, idle: Duration, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    /// Reads the beginning, piece by piece, as long as `take` takes all of a piece; gives up when nothing moves for `idle`, or at `until`.
+    pub(crate) async fn read(&mut self, idle: Duration, until: Instant, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Error> {
         while let Some(rest) = &mut self.rest {
-            match tokio::time::timeout(idle, rest.frame()).await {
+            match tokio::time::timeout_at(until.min(Instant::now() + idle), rest.frame()).await {
+                Err(_) if Instant::now() >= until => return Err(Error::TooSlow),
                 Err(_) | Ok(Some(Err(_))) => return Err(Error::ClientBody),
                 Ok(None) => self.rest = None,
                 Ok(Some(Ok(frame))) => {

@@ -13,7 +13,9 @@ use tutela_identity::cookie::{Cookie, Cookies};
 use crate::{
     body::Body,
     config::Require,
+    handle::Admitted,
     headers::own_cookie,
+    leash::Credential,
     pages::{answer, see_other, set_cookie, wants_page},
     routes::Route,
 };
@@ -29,13 +31,14 @@ pub(crate) struct Door<'a> {
 }
 
 /// Who asks, by session cookie or by an access token; `Err` is the answer to send where that cannot be told.
-pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, route: &Route, now: Timestamp) -> Result<Option<Caller>, Response<Body>> {
+pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, route: &Route, now: Timestamp) -> Result<Admitted, Response<Body>> {
     if let Some(token) = bearer(headers) {
-        match door.policy.access_token(token, &route.name, &route.issuers, now).await {
+        match door.policy.access_token(token, &route.name, &route.config.issuers, now).await {
             Ok(Proof::Good(caller)) => {
                 // The application learns who asks from us; the token would let it ask in the person's name.
+                let credential = Some(Credential::Token(token.to_owned()));
                 headers.remove(header::AUTHORIZATION);
-                return Ok(Some(*caller));
+                return Ok(Admitted { caller: Some(*caller), credential });
             }
             Ok(Proof::Refused) => {
                 let detail = "The access token is expired, revoked, or for another application. Get a new one.";
@@ -47,9 +50,12 @@ pub(crate) async fn caller(door: Door<'_>, headers: &mut HeaderMap, host: &str, 
             Err(_) => return Err(unavailable(headers)),
         }
     }
-    let Some(token) = own_cookie(headers, door.cookies, Cookie::GuardedSession) else { return Ok(None) };
+    let Some(token) = own_cookie(headers, door.cookies, Cookie::GuardedSession) else { return Ok(Admitted::default()) };
     let found = door.policy.session(host, token, now).await.map_err(|_| unavailable(headers))?;
-    Ok(found.map(Caller::session))
+    Ok(found.map_or_else(Admitted::default, |identity| Admitted {
+        caller: Some(Caller::session(identity)),
+        credential: Some(Credential::Session(token.to_owned())),
+    }))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -61,7 +67,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Whether the caller may pass; `Err` is the answer to send.
 pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, request: &Seen<'_>) -> Result<(), Response<Body>> {
     let Some(caller) = caller else {
-        return if route.require == Require::Public {
+        return if route.config.require == Require::Public {
             Ok(())
         } else {
             Err(sign_in(door, route, request, "Sign-in is needed", "Open this application in a browser and sign in."))
@@ -82,14 +88,14 @@ pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, requ
     }
     let Some(identity) = caller.person() else {
         // A program passes where it was named, or where everybody does; what asks for a person it does not pass.
-        let named = route.require == Require::Public || !route.clients.is_empty() || matches!(caller.who, Who::Outside { .. });
-        let wants_person = matches!(route.require, Require::Permission(_)) || !route.groups.is_empty() || route.wanted != Wanted::default();
+        let named = route.config.require == Require::Public || !route.config.clients.is_empty() || matches!(caller.who, Who::Outside { .. });
+        let wants_person = matches!(route.config.require, Require::Permission(_)) || !route.config.groups.is_empty() || route.wanted != Wanted::default();
         return if named && !wants_person { Ok(()) } else { no("This asks for a person", "A program, or somebody without an account here, cannot pass.") };
     };
-    if !route.groups.is_empty() && !route.groups.iter().any(|group| identity.groups.contains(group)) {
+    if !route.config.groups.is_empty() && !route.config.groups.iter().any(|group| identity.groups.contains(group)) {
         return no("You are not in a group that may use this", "Ask an administrator of this application for access. That you asked is on record.");
     }
-    match &route.require {
+    match &route.config.require {
         Require::Permission(permission) if !identity.grants.allow(permission) && !identity.roles.contains(permission) => {
             no("Your roles do not allow this", "Ask an administrator of this application for access. That you asked is on record.")
         }
@@ -101,14 +107,14 @@ pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, requ
 fn comes_through(route: &Route, caller: &Caller) -> bool {
     let client = caller.token.as_ref().and_then(|token| token.client.as_ref()).filter(|_| !matches!(caller.who, Who::Outside { .. }));
     let is = |named: &String| client.is_some_and(|client| client.id == *named || client.name.as_ref() == Some(named));
-    route.clients.is_empty() || route.clients.iter().any(is)
+    route.config.clients.is_empty() || route.config.clients.iter().any(is)
 }
 
 /// A scope that a client's token lacks. What a person brings themselves, in a browser or from a sign-in over the API, is
 /// not limited so.
 fn missing_scope<'a>(route: &'a Route, caller: &Caller) -> Option<&'a str> {
     let token = caller.token.as_ref().filter(|token| token.client.is_some() || caller.person().is_none())?;
-    route.scopes.iter().find(|scope| !token.scopes.contains(scope)).map(String::as_str)
+    route.config.scopes.iter().find(|scope| !token.scopes.contains(scope)).map(String::as_str)
 }
 
 /// Whether the sign-in is as strong and as fresh as the route asks for.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::{
@@ -19,11 +20,12 @@ use tutela_limits::{Algorithm, Decision, Rate, Table};
 use crate::{
     Body,
     pages::{answer, wants_page},
+    snapshot::networks,
 };
 
 /// The limit that comes with tutela, as `limits.api` says.
 pub(crate) const API: &str = "api";
-/// Keys that are told apart at the same time, 16 bytes each.
+/// Keys of a limit that are told apart at the same time, 16 bytes each.
 const KEYS: usize = 1 << 18;
 /// Bits of an IPv6 address that one household has.
 const HOUSEHOLD: u32 = 64;
@@ -42,7 +44,7 @@ pub struct LimitConfig {
     /// How it is counted: `gcra`, evenly with a burst, or `sliding_window`, so many in the last window.
     #[serde(default)]
     pub algorithm: Algorithm,
-    /// What is counted by itself, all of it together: `address` (of IPv6 the /64), `account` (or the address of somebody who is not signed in), `session`, `client`, `route`, `header:NAME`.
+    /// What is counted by itself, all of it together: `address` (of IPv6 the /64), `account` (or the address of somebody who is not signed in), `session`, `client`, `route`, `header:NAME`. A request that has none of it counts for its address.
     #[serde(default = "by_account")]
     pub by: Vec<By>,
     /// `enforce`, or `shadow`: counted and recorded, and nobody is refused.
@@ -133,19 +135,21 @@ impl LimitConfig {
     }
 }
 
-/// One limit, ready to count.
+/// One limit, and what it has counted. Each has a table of its own: the numbers of two cannot be compared, and a flood at
+/// one pushes nobody out of another.
 #[derive(Debug)]
 pub(crate) struct Limit {
     name: String,
     rate: Rate,
     config: LimitConfig,
     policy: String,
+    table: Table<RandomState>,
 }
 
-/// All limits, and what they have counted.
+/// All limits.
 pub(crate) struct Limits {
     named: HashMap<String, Arc<Limit>>,
-    table: Table<RandomState>,
+    exempt: Vec<IpNet>,
 }
 
 /// Whom a request counts for.
@@ -170,26 +174,45 @@ pub(crate) struct Tally {
 }
 
 impl Limits {
-    pub(crate) fn new(api: Rate, named: &BTreeMap<String, LimitConfig>) -> Self {
-        let Rate { requests, window, burst, algorithm } = api;
+    /// What did not change goes on counting.
+    pub(crate) fn new(api: &Rate, named: &BTreeMap<String, LimitConfig>, exempt: &[String], before: Option<&Self>) -> Result<Self, String> {
+        let Rate { requests, window, burst, algorithm } = *api;
         let api = (API.to_owned(), LimitConfig { requests, window, burst, algorithm, by: by_account(), mode: LimitMode::Enforce });
         let all = named.iter().map(|(name, config)| (name.clone(), config.clone())).chain([api]);
         let ready = all.map(|(name, config)| {
-            let policy = format!("\"{name}\";q={};w={}", config.requests, config.window.duration().as_secs());
-            (name.clone(), Arc::new(Limit { name, rate: config.rate(), config, policy }))
+            let known = before.and_then(|before| before.named.get(&name)).filter(|known| known.config == config);
+            (name.clone(), known.map_or_else(|| Arc::new(Limit::new(name, config)), Arc::clone))
         });
-        Self { named: ready.collect(), table: Table::new(KEYS, RandomState::new()) }
+        Ok(Self { named: ready.collect(), exempt: networks("limits.exempt", exempt)? })
     }
 
     /// Counts a request for those limits of its route that can be counted at this moment; whether it passes.
     pub(crate) fn count(&self, limits: &[String], counted: &Counted<'_>, tally: &mut Tally) -> bool {
+        if limits.is_empty() || self.exempt.iter().any(|network| network.contains(&counted.address)) {
+            return true;
+        }
         let of = limits.iter().filter_map(|name| self.named.get(name)).filter(|limit| limit.config.needs_caller() == counted.caller.is_some());
         for limit in of {
-            let key = (limit.name.as_str(), limit.config.by.iter().map(|by| part(by, counted)).collect::<Vec<_>>());
-            let decision = self.table.update(&key, |state| limit.rate.decide(state, counted.now));
+            let key: Vec<Part<'_>> = limit.config.by.iter().map(|by| part(by, counted)).collect();
+            let decision = limit.table.update(&key, |state| limit.rate.decide(state, counted.now));
             tally.add(limit, decision);
         }
         tally.wait.is_none()
+    }
+}
+
+impl Limit {
+    fn new(name: String, config: LimitConfig) -> Self {
+        let policy = format!("\"{name}\";q={};w={}", config.requests, config.window.duration().as_secs());
+        Self { name, rate: config.rate(), config, policy, table: Table::new(KEYS, RandomState::new()) }
+    }
+}
+
+/// An address as whom it counts: of IPv6, one household together.
+pub(crate) fn household(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits() >> (128 - HOUSEHOLD) | 1 << 127,
     }
 }
 
@@ -199,18 +222,15 @@ enum Part<'a> {
     Account(tutela_core::AccountId),
     Address(u128),
     Client(&'a str),
-    Nobody,
     Outside(&'a str, &'a str),
     Route(&'a str),
     Session(tutela_core::SessionId),
-    Value(&'a [u8]),
+    Values(Vec<&'a [u8]>),
 }
 
 fn part<'a>(by: &By, counted: &Counted<'a>) -> Part<'a> {
-    let address = || match counted.address.to_canonical() {
-        IpAddr::V4(address) => Part::Address(address.to_bits().into()),
-        IpAddr::V6(address) => Part::Address(address.to_bits() >> (128 - HOUSEHOLD) | 1 << 127),
-    };
+    // Whoever does not name what is counted is known by the address, so that nobody shares a number with strangers.
+    let address = || Part::Address(household(counted.address));
     let caller = counted.caller.flatten();
     let client = || caller.and_then(|caller| caller.token.as_ref()?.client.as_ref()).map(|client| Part::Client(&client.id));
     match by {
@@ -221,8 +241,12 @@ fn part<'a>(by: &By, counted: &Counted<'a>) -> Part<'a> {
             None => address(),
         },
         By::Address => address(),
-        By::Client => client().unwrap_or(Part::Nobody),
-        By::Header(name) => counted.headers.get(name).map_or(Part::Nobody, |value| Part::Value(value.as_bytes())),
+        By::Client => client().unwrap_or_else(address),
+        By::Header(name) => {
+            // All of them: one more of the same name is not somebody else.
+            let values: Vec<&[u8]> = counted.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            if values.is_empty() { address() } else { Part::Values(values) }
+        }
         By::Route => Part::Route(counted.route),
         By::Session => caller.and_then(Caller::person).map_or_else(address, |identity| Part::Session(identity.session)),
     }
@@ -274,7 +298,8 @@ mod tests {
         let (requests, window, burst, algorithm) = (60, Span::minutes(1), Some(2), Algorithm::Gcra);
         let by = by.iter().map(|by| By::try_from((*by).to_owned()).unwrap()).collect();
         let x = LimitConfig { requests, window, burst, algorithm, by, mode: LimitMode::Enforce };
-        Limits::new(Rate { requests, window, burst, algorithm }, &BTreeMap::from([("x".to_owned(), x)]))
+        let api = Rate { requests, window, burst, algorithm };
+        Limits::new(&api, &BTreeMap::from([("x".to_owned(), x)]), &["198.51.100.0/24".to_owned()], None).unwrap()
     }
 
     fn passes(limits: &Limits, address: &str, key: &str) -> bool {
@@ -292,6 +317,7 @@ mod tests {
         let together = limits(&["address", "header:x-key"]);
         assert!(passes(&together, "192.0.2.1", "a") && passes(&together, "192.0.2.1", "a") && !passes(&together, "192.0.2.1", "a"));
         assert!(passes(&together, "192.0.2.1", "b") && passes(&together, "192.0.2.2", "a"));
+        assert!((0..9).all(|_| passes(&together, "198.51.100.7", "a")), "exempt");
         assert!(passes(&together, "::ffff:192.0.2.3", "a") && passes(&together, "192.0.2.3", "a") && !passes(&together, "192.0.2.3", "a"));
     }
 

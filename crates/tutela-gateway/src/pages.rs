@@ -59,6 +59,13 @@ pub(crate) fn see_other(location: &str) -> Response<Body> {
     response
 }
 
+/// 308 to `location`: the same request again, over there.
+pub(crate) fn moved(location: &str) -> Response<Body> {
+    let mut response = see_other(location);
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response
+}
+
 /// Sets one of our cookies, or (with an empty value) drops it.
 pub(crate) fn set_cookie(response: &mut Response<Body>, cookies: Cookies, cookie: Cookie, value: &str) {
     if let Ok(value) = HeaderValue::from_str(&cookies.set(cookie, value)) {

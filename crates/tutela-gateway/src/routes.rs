@@ -2,46 +2,37 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::{HeaderValue, Uri, uri::Authority};
-
+use http::{Uri, uri::PathAndQuery};
 use tutela_core::seam::Wanted;
 
 use crate::{
     config::{Require, RouteConfig},
-    waf::WafMode,
+    snapshot::Upstreams,
+    upstream::Upstream,
 };
 
 /// The routing table; a snapshot.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Routes {
     by_host: HashMap<String, Vec<Arc<Route>>>,
 }
 
 /// One route, ready to be used.
-#[derive(Debug)]
 pub(crate) struct Route {
     pub name: Arc<str>,
-    prefix: String,
-    pub upstream: Authority,
-    pub upstream_host: HeaderValue,
-    upstream_path: String,
-    pub require: Require,
+    pub upstream: Arc<Upstream>,
     pub wanted: Wanted,
-    pub groups: Vec<String>,
-    pub clients: Vec<String>,
-    pub scopes: Vec<String>,
-    pub issuers: Vec<String>,
-    pub limits: Vec<String>,
-    pub waf: Option<WafMode>,
-    pub max_body_bytes: u64,
+    pub config: RouteConfig,
+    prefix: String,
+    upstream_path: String,
 }
 
 impl Routes {
     /// Builds the table; refuses routes that contradict each other or lead nowhere.
-    pub fn new(configs: &[RouteConfig]) -> Result<Self, String> {
+    pub(crate) fn new(configs: &[RouteConfig], upstreams: &Upstreams) -> Result<Self, String> {
         let mut routes = Self::default();
         for (number, config) in configs.iter().enumerate() {
-            let (host, route) = read(config).map_err(|e| format!("gateway.routes[{number}]: {e}"))?;
+            let (host, route) = read(config, upstreams).map_err(|e| format!("gateway.routes[{number}]: {e}"))?;
             let of_host = routes.by_host.entry(host).or_default();
             if of_host.iter().any(|r| r.prefix == route.prefix) {
                 return Err(format!("gateway.routes[{number}]: another route has the same `host` and `path`"));
@@ -71,7 +62,7 @@ fn covers(prefix: &str, path: &str) -> bool {
     }
 }
 
-fn read(config: &RouteConfig) -> Result<(String, Route), String> {
+fn read(config: &RouteConfig, upstreams: &Upstreams) -> Result<(String, Route), String> {
     let host = config.host.to_ascii_lowercase();
     if host.is_empty() || host.contains([':', '/', '*', ' ']) {
         return Err(format!("`host` is `{}`; expected a host name without port, such as `photos.localhost`", config.host));
@@ -91,12 +82,19 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
     }
     // `/admin/` guards `/admin` too: many servers answer both alike.
     let prefix = if config.path == "/" { "/" } else { config.path.trim_end_matches('/') };
-    let bad = || format!("`upstream` is `{}`; expected an address such as `http://127.0.0.1:3000`", config.upstream);
-    let uri: Uri = config.upstream.parse().map_err(|_| bad())?;
-    if uri.scheme_str() != Some("http") || uri.query().is_some() {
-        return Err(bad());
+    let (upstream, upstream_path) = match config.address() {
+        Some(address) => (upstreams.get(address), config.upstream[address.len()..].trim_end_matches('/').to_owned()),
+        None => (upstreams.get(&config.upstream), String::new()),
+    };
+    let Some(upstream) = upstream else {
+        return Err(format!(
+            "`upstream` is `{}`; expected an address such as `http://127.0.0.1:3000`, or the name of a `[gateway.upstreams.NAME]`",
+            config.upstream
+        ));
+    };
+    if !upstream_path.is_empty() && (upstream_path.contains(['?', '#']) || crate::path::canonical(&upstream_path).is_none()) {
+        return Err(format!("`upstream` is `{}`; its path has no query, dot segments or empty segments", config.upstream));
     }
-    let upstream = uri.authority().cloned().ok_or_else(bad)?;
     if let Require::Permission(permission) = &config.require
         && permission.is_empty()
     {
@@ -108,85 +106,59 @@ fn read(config: &RouteConfig) -> Result<(String, Route), String> {
             "`require = \"public\"` lets everybody pass, whatever `acr`, `max_age`, `groups`, `clients` or `scopes` ask for; take one of them away".into()
         );
     }
-    let upstream_host = HeaderValue::from_str(upstream.as_str()).map_err(|_| bad())?;
-    let upstream_path = uri.path().trim_end_matches('/').to_owned();
-    let route = Route {
-        name: name.into(),
-        prefix: prefix.to_owned(),
-        upstream,
-        upstream_host,
-        upstream_path,
-        require: config.require.clone(),
-        wanted: config.wanted(),
-        groups: config.groups.clone(),
-        clients: config.clients.clone(),
-        scopes: config.scopes.clone(),
-        issuers: config.issuers.clone(),
-        limits: config.limits.clone(),
-        waf: config.waf,
-        max_body_bytes: config.max_body_bytes,
-    };
+    let route =
+        Route { name: name.into(), prefix: prefix.to_owned(), upstream: Arc::clone(upstream), upstream_path, wanted: config.wanted(), config: config.clone() };
     Ok((host, route))
 }
 
 impl Route {
-    /// The upstream's address for a request.
+    /// What the upstream is asked for.
     pub(crate) fn target(&self, uri: &Uri) -> Option<Uri> {
-        let path_and_query = uri.path_and_query().map_or("/", |p| p.as_str());
-        let path = if self.upstream_path.is_empty() { path_and_query.parse().ok()? } else { format!("{}{path_and_query}", self.upstream_path).parse().ok()? };
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(http::uri::Scheme::HTTP);
-        parts.authority = Some(self.upstream.clone());
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).ok()
+        let asked = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        // In origin form: the host stands in its own field.
+        if self.upstream_path.is_empty() { asked.parse().ok() } else { format!("{}{asked}", self.upstream_path).parse().ok() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Config,
+        snapshot::{silent, upstreams},
+    };
 
     fn route(host: &str, path: &str, upstream: &str) -> RouteConfig {
-        RouteConfig {
-            name: None,
-            host: host.into(),
-            path: path.into(),
-            upstream: upstream.into(),
-            require: Require::Public,
-            acr: None,
-            max_age: None,
-            groups: Vec::new(),
-            clients: Vec::new(),
-            scopes: Vec::new(),
-            issuers: Vec::new(),
-            limits: Vec::new(),
-            waf: None,
-            max_body_bytes: 1,
-        }
+        RouteConfig { path: path.into(), ..RouteConfig::new(host, upstream) }
+    }
+
+    fn table(routes: &[RouteConfig]) -> Result<Routes, String> {
+        let config = Config { routes: routes.to_vec(), ..Config::default() };
+        Routes::new(routes, &upstreams(&config, None, &silent())?)
     }
 
     #[test]
     fn the_longest_path_wins_and_only_whole_segments_count() {
-        let routes = Routes::new(&[route("a", "/", "http://1:1"), route("a", "/api", "http://2:2"), route("a", "/api/v2/", "http://3:3")]).unwrap();
-        let upstream = |path: &str| routes.find("a", path).unwrap().upstream.as_str().to_owned();
-        for (path, expected) in [("/", "1:1"), ("/api", "2:2"), ("/api/x", "2:2"), ("/apix", "1:1"), ("/api/v2", "3:3"), ("/api/v2/x", "3:3")] {
-            assert_eq!(upstream(path), expected, "{path}");
+        let routes = table(&[route("a", "/", "http://1:1"), route("a", "/api", "http://2:2"), route("a", "/api/v2/", "http://3:3")]).unwrap();
+        let upstream = |path: &str| routes.find("a", path).unwrap().upstream.name.clone();
+        for (path, expected) in [("/", 1), ("/api", 2), ("/api/x", 2), ("/apix", 1), ("/api/v2", 3), ("/api/v2/x", 3)] {
+            assert_eq!(upstream(path), format!("http://{expected}:{expected}"), "{path}");
         }
         assert!(routes.find("b", "/").is_none());
     }
 
     #[test]
     fn a_path_of_the_upstream_goes_before_the_request_s() {
-        let routes = Routes::new(&[route("a", "/", "http://h:1/base/")]).unwrap();
+        let routes = table(&[route("a", "/", "http://h:1/base/")]).unwrap();
         let target = routes.find("a", "/x").unwrap().target(&"/x?y=%20".parse().unwrap()).unwrap();
-        assert_eq!(target.to_string(), "http://h:1/base/x?y=%20");
+        assert_eq!(target.to_string(), "/base/x?y=%20");
     }
 
     #[test]
     fn routes_that_lead_nowhere_are_refused_with_their_number() {
         for bad in [route("", "/", "http://a"), route("a:1", "/", "http://a"), route("a", "x", "http://a"), route("a", "/", "ftp://a"), route("a", "/", "a")] {
-            assert!(Routes::new(&[bad]).unwrap_err().starts_with("gateway.routes[0]: "));
+            assert!(table(&[bad]).err().unwrap().starts_with("gateway.routes[0]"));
         }
-        assert!(Routes::new(&[route("a", "/", "http://a"), route("A", "/", "http://b")]).is_err());
+        assert!(table(&[route("a", "/", "http://a"), route("A", "/", "http://b")]).is_err());
     }
 }

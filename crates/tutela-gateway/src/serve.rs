@@ -1,109 +1,51 @@
-//! The public listener: accept, read the head, decide, pass on, record.
+//! The public listener: accept, agree on a protocol, read requests, and let them finish when it stops.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use http::{Request, Response};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tutela_core::{
-    Env,
-    seam::{EventSink, RequestPolicy},
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    time::Instant,
 };
-use tutela_identity::cookie::Cookies;
-use tutela_limits::Rate;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Body, Config, Routes, forward::Forward, front::Strict, held::Held, limits::Limits, waf::Waf};
+use crate::{Certificates, Config, Gateway, front::Strict, limits::household};
 
-/// How long open requests may take to finish when the server stops.
+/// How long open requests may take to finish when a listener stops.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Requests of one HTTP/2 connection at the same time.
+const MOST_STREAMS: u32 = 100;
 
-/// Our own pages, as an upstream in this process.
-pub type OwnPages = Arc<dyn Fn(Request<Held>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
-
-/// What a gateway is made of.
-pub struct Parts {
-    /// `[gateway]`.
-    pub config: Config,
-    /// `[limits.api]`.
-    pub api: Rate,
-    /// The own host, for example `http://tutela.localhost:8080`.
-    pub public_url: String,
-    /// Answers about callers.
-    pub policy: Arc<dyn RequestPolicy>,
-    /// Takes the record of each request.
-    pub sink: Arc<dyn EventSink>,
-    /// The clock.
-    pub env: Arc<dyn Env>,
-    /// Serves the own host.
-    pub pages: OwnPages,
-    /// How our cookies are written.
-    pub cookies: Cookies,
-}
-
-/// A gateway, ready to serve. Cheap to clone.
+/// A connection as its requests see it.
 #[derive(Clone)]
-pub struct Gateway(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub limits: Limits,
-    pub waf: Waf,
-    pub routes: Routes,
-    pub forward: Forward,
-    pub config: Config,
-    pub own_host: String,
-    pub own_origin: String,
-    pub scheme: &'static str,
-    /// `:8080`, or empty where the port is the scheme's own.
-    pub port: String,
-    pub policy: Arc<dyn RequestPolicy>,
-    pub sink: Arc<dyn EventSink>,
-    pub env: Arc<dyn Env>,
-    pub pages: OwnPages,
-    pub cookies: Cookies,
+pub(crate) struct Connection {
+    pub peer: SocketAddr,
+    /// Where it arrived.
+    pub local: SocketAddr,
+    /// Set when it becomes a WebSocket's: what follows is no HTTP.
+    pub upgraded: Arc<AtomicBool>,
 }
 
 impl Gateway {
-    /// Builds the gateway; refuses routes that contradict each other.
-    pub fn new(parts: Parts) -> Result<Self, String> {
-        let (scheme, authority) = parts.public_url.split_once("://").ok_or("`public_url` has no scheme")?;
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, format!(":{port}")),
-            None => (authority, String::new()),
-        };
-        let routes = Routes::new(&parts.config.routes)?;
-        if routes.has_host(host) {
-            return Err(format!("a route may not be for `{host}`: it is tutela's own host"));
-        }
-        Ok(Self(Arc::new(Inner {
-            limits: Limits::new(parts.api, &parts.config.limits),
-            waf: Waf::new(&parts.config.waf, Arc::clone(&parts.env))?,
-            forward: Forward::new(&parts.config),
-            routes,
-            own_host: host.to_ascii_lowercase(),
-            own_origin: parts.public_url.clone(),
-            scheme: if scheme == "https" { "https" } else { "http" },
-            port,
-            config: parts.config,
-            policy: parts.policy,
-            sink: parts.sink,
-            env: parts.env,
-            pages: parts.pages,
-            cookies: parts.cookies,
-        })))
-    }
-
-    /// Serves until `stop` is cancelled, then lets open requests finish.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let connections = Arc::new(Semaphore::new(self.0.config.max_connections as usize));
+    /// Serves a listener until `stop` is cancelled, then lets open requests finish.
+    pub async fn serve(self, listener: TcpListener, certificates: Option<Certificates>, stop: CancellationToken) {
         let tracker = TaskTracker::new();
         loop {
             let place = tokio::select! {
-                place = Arc::clone(&connections).acquire_owned() => place,
+                place = Arc::clone(&self.0.connections).acquire_owned() => place,
                 () = stop.cancelled() => break,
             };
             let accepted = tokio::select! {
@@ -115,11 +57,16 @@ impl Gateway {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (gateway, stop) = (self.clone(), stop.clone());
+            let config = self.0.current.load_full();
+            let counted = if config.trusts(peer.ip()) { None } else { Some(Counted::new(&self.0.addresses, peer.ip())) };
+            if counted.as_ref().is_some_and(|counted| counted.number > config.settings.gateway.max_connections_per_address) {
+                metrics::counter!("tutela_gateway_connections_refused_total").increment(1);
+                continue;
+            }
+            let (gateway, stop, certificates) = (self.clone(), stop.clone(), certificates.clone());
             tracker.spawn(async move {
-                let _ = stream.set_nodelay(true);
-                gateway.connection(TokioIo::new(Strict::new(stream)), peer, stop).await;
-                drop(place);
+                gateway.accept(stream, peer, certificates, &config.settings.gateway, stop).await;
+                drop((place, counted));
             });
         }
         drop(listener);
@@ -129,28 +76,123 @@ impl Gateway {
         }
     }
 
-    async fn connection(self, io: TokioIo<Strict<tokio::net::TcpStream>>, peer: SocketAddr, stop: CancellationToken) {
-        let seconds = |n: u32| Duration::from_secs(u64::from(n));
+    async fn accept(self, stream: TcpStream, peer: SocketAddr, certificates: Option<Certificates>, config: &Config, stop: CancellationToken) {
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let patience = seconds(config.header_timeout);
+        let connection = Connection { peer, local, upgraded: Arc::default() };
+        match certificates {
+            None => self.connection(Strict::new(stream, patience, Arc::clone(&connection.upgraded)), connection, config, stop).await,
+            Some(certificates) => {
+                // Whoever does not speak TLS, or not to a name of ours, is not answered.
+                let Ok(Ok(stream)) = tokio::time::timeout(patience, certificates.acceptor().accept(stream)).await else { return };
+                self.connection(Strict::new(stream, patience, Arc::clone(&connection.upgraded)), connection, config, stop).await;
+            }
+        }
+    }
+
+    async fn connection<S>(self, stream: Strict<S>, connection: Connection, config: &Config, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(seconds(config.header_timeout)).max_buf_size(config.max_header_bytes.max(8_192) as usize);
         builder
-            .http1()
+            .http2()
             .timer(TokioTimer::new())
-            .header_read_timeout(seconds(self.0.config.header_timeout))
-            .max_buf_size(self.0.config.max_header_bytes.max(8_192) as usize);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(self.0.config.max_header_bytes).keep_alive_interval(Some(Duration::from_secs(30)));
-        let gateway = self.clone();
+            .max_header_list_size(config.max_header_bytes)
+            .max_concurrent_streams(MOST_STREAMS)
+            .keep_alive_interval(Some(Duration::from_secs(30)));
+        let use_ = Arc::new(Use::default());
+        let (gateway, counted) = (self, Arc::clone(&use_));
         let service = service_fn(move |request| {
-            let gateway = gateway.clone();
-            async move { Ok::<_, std::convert::Infallible>(gateway.handle(request, peer).await) }
+            let (gateway, connection, open) = (gateway.clone(), connection.clone(), counted.begin());
+            async move {
+                let response = gateway.handle(request, &connection).await;
+                drop(open);
+                Ok::<_, std::convert::Infallible>(response)
+            }
         });
-        let connection = builder.serve_connection(io, service);
-        tokio::pin!(connection);
+        let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        tokio::pin!(served);
         tokio::select! {
             // A connection that breaks is the peer's affair; what it asked for is on record.
-            _ = connection.as_mut() => {}
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+            _ = served.as_mut() => return,
+            () = stop.cancelled() => {}
+            () = use_.unused(seconds(config.idle_timeout)) => {}
+        }
+        served.as_mut().graceful_shutdown();
+        let _ = served.await;
+    }
+}
+
+fn seconds(n: u32) -> Duration {
+    Duration::from_secs(u64::from(n))
+}
+
+/// Whether a connection is of use: requests that are open, and when the last one came.
+#[derive(Default)]
+struct Use {
+    open: AtomicU32,
+    requests: AtomicU32,
+}
+
+struct OpenRequest(Arc<Use>);
+
+impl Use {
+    fn begin(self: &Arc<Self>) -> OpenRequest {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        OpenRequest(Arc::clone(self))
+    }
+
+    /// Resolves once nothing was asked for so long. Bodies that are still sent are no matter: a shutdown lets them end.
+    async fn unused(&self, idle: Duration) {
+        let mut seen = self.requests.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep_until(Instant::now() + idle).await;
+            let requests = self.requests.load(Ordering::Relaxed);
+            if requests == seen && self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            seen = requests;
+        }
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Open connections by address.
+pub(crate) type Addresses = Arc<Mutex<HashMap<u128, u32>>>;
+
+/// One of them.
+struct Counted {
+    addresses: Addresses,
+    key: u128,
+    number: u32,
+}
+
+impl Counted {
+    fn new(addresses: &Addresses, address: IpAddr) -> Self {
+        let key = household(address);
+        let mut all = addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = all.entry(key).or_default();
+        *number += 1;
+        Self { addresses: Arc::clone(addresses), key, number: *number }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = all.get_mut(&self.key) {
+            *number -= 1;
+            if *number == 0 {
+                all.remove(&self.key);
             }
         }
     }

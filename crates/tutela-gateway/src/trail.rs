@@ -1,6 +1,6 @@
 //! The record of a request while it is under way: which stages it went through, and how long each took.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::IpAddr, time::Instant};
 
 use http::{Request, header};
 use tutela_core::{
@@ -24,7 +24,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn new<B>(request: &Request<B>, peer: SocketAddr, id: RequestId, now: Timestamp) -> Self {
+    pub(crate) fn new<B>(request: &Request<B>, ip: IpAddr, id: RequestId, now: Timestamp) -> Self {
         let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok());
         let record = RequestRecord {
             time: now,
@@ -33,7 +33,7 @@ impl Trail {
             path: request.uri().path().chars().take(LONGEST_PATH).collect(),
             status: 0,
             actor: Actor::Anonymous,
-            ip: peer.ip(),
+            ip,
             user_agent: agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
             duration_us: 0,
             bytes: None,

@@ -13,7 +13,7 @@ use tutela_core::ErrorKind;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{account, audit, client, crypto, crypto_stream, event, federation, grant, key, ledger, me, permission, role, session, sign_in},
+    api::{account, audit, client, crypto, crypto_stream, event, federation, gateway, grant, key, ledger, me, permission, role, session, sign_in},
     caller::Caller,
     idempotency, oauth, page,
     problem::Failure,
@@ -133,6 +133,8 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/clients/{id}/key", may("clients:write"), admin, post(client::roll)),
         route(Method::PUT, "/v1/clients/{id}/oauth", may("clients:write"), admin, put(client::set_oauth)),
         route(Method::DELETE, "/v1/clients/{id}", may("clients:write"), admin, delete(client::revoke)),
+        route(Method::GET, "/v1/gateway", may("gateway:read"), admin, get(gateway::status)),
+        route(Method::POST, "/v1/gateway/reload", may("gateway:write"), admin, post(gateway::reload)),
         route(Method::GET, "/v1/crypto/backups", may("keys:read"), admin, get(key::backups)),
         route(Method::POST, "/v1/crypto/backups", may("keys:backup"), admin, post(key::back_up)),
         route(Method::POST, "/v1/crypto/backups/rehearse", may("keys:backup"), admin, post(key::rehearse)),

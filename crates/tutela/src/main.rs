@@ -10,6 +10,7 @@ mod keys;
 mod listen;
 mod log;
 mod outside;
+mod public;
 mod restore;
 mod serve;
 

@@ -8,7 +8,11 @@ use hyper::Request;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
-use tutela_app::{App, Ctx, Guard, Parts, Storage, Urls, port::SearchCluster, setup};
+use tutela_app::{
+    App, Ctx, Guard, Parts, Storage, Urls,
+    port::{GatewayControl, SearchCluster},
+    setup,
+};
 use tutela_connect::{Cluster, ClusterSettings};
 use tutela_core::{Env, Principal, SystemEnv, random_bytes};
 use tutela_gateway::{Gateway, Held, OwnPages};
@@ -23,6 +27,7 @@ use crate::{
     keys,
     listen::{bind, serve_socket, serve_tcp},
     outside,
+    public::{self, Load, Public},
 };
 
 /// This program's version.
@@ -37,15 +42,17 @@ pub struct Running {
     pub app: App,
     /// A one-time link, where nobody can sign in yet.
     pub setup_link: Option<String>,
+    public: Arc<Public>,
     stop: CancellationToken,
     tasks: TaskTracker,
     socket: std::path::PathBuf,
 }
 
 /// `tutela serve`: runs until interrupted.
-pub async fn serve(config: Config) -> Result<(), Error> {
-    let running = start(config.clone()).await?;
+pub async fn serve(load: Load) -> Result<(), Error> {
+    let running = start(load()?, Some(load)).await?;
     let interrupted = interrupted();
+    let reloading = tokio::spawn(reload_when_asked(running.app.clone()));
     eprintln!("tutela {VERSION} is ready");
     eprintln!("  own pages  {}", running.app.urls().public);
     eprintln!("  console    {}", running.app.urls().admin);
@@ -53,6 +60,7 @@ pub async fn serve(config: Config) -> Result<(), Error> {
         eprintln!("\nNobody can sign in yet. Open this link within 30 minutes to make the first administrator; it works once:\n  {link}\n");
     }
     interrupted.await;
+    reloading.abort();
     eprintln!("stopping");
     running.stop().await;
     Ok(())
@@ -71,13 +79,29 @@ pub fn interrupted() -> impl Future<Output = ()> {
     }
 }
 
-/// Starts everything in order; on an error nothing is left behind.
-pub async fn start(mut config: Config) -> Result<Running, Error> {
+/// SIGHUP reads the configuration again, as for other servers.
+async fn reload_when_asked(app: App) {
+    let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        let ctx = Ctx::new(app.env(), Principal::System("SIGHUP"));
+        match tutela_app::gateway::reload(&app, &ctx).await {
+            Ok(reloaded) => tracing::warn!(changed = ?reloaded.changed, needs_restart = ?reloaded.needs_restart, "the configuration was read again"),
+            Err(e) => tracing::error!(error = %e, "the configuration could not be read again; everything goes on as it was"),
+        }
+    }
+}
+
+/// Starts everything in order; on an error nothing is left behind. `load` is where a reload has its configuration from.
+pub async fn start(mut config: Config, load: Option<Load>) -> Result<Running, Error> {
     make_data_folder(&config.data)?;
     harden();
     let root = keys::read_root(&config).await?;
     // Ports first: a port in use must be told before anything is opened or written.
     let public = bind(config.server.listen, "server.listen").await?;
+    let redirect = match config.server.redirect {
+        Some(address) => Some(bind(address, "server.redirect").await?),
+        None => None,
+    };
     let admin = bind(config.admin.listen, "admin.listen").await?;
     config.server.public_url = with_port(&config.server.public_url, &public);
     config.admin.admin_url = with_port(&config.admin.admin_url, &admin);
@@ -97,9 +121,9 @@ pub async fn start(mut config: Config) -> Result<Running, Error> {
     };
     let router = |front| tutela_http::router(Web::new(app.clone(), front, Arc::clone(&metrics), VERSION));
     let gateway = Gateway::new(tutela_gateway::Parts {
-        config: config.gateway.clone(),
-        api: config.limits.api.clone(),
+        settings: public::settings(&config),
         public_url: config.server.public_url.clone(),
+        hsts: Some(config.server.hsts.duration()),
         policy: Arc::new(app.clone()),
         sink: Arc::new(app.request_sink()),
         env,
@@ -109,12 +133,12 @@ pub async fn start(mut config: Config) -> Result<Running, Error> {
     .map_err(Error::Usage)?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(gateway.serve(public, stop.clone()));
+    let public = Public::start(gateway, config, load, public, redirect, &tasks, &stop)?;
+    app.attach(Arc::clone(&public) as Arc<dyn GatewayControl>);
     tasks.spawn(serve_tcp(admin, router(Front::Admin), stop.clone()));
     tasks.spawn(serve_socket(listener, router(Front::Socket), stop.clone()));
-    tasks.close();
     let setup_link = first_link(&app).await?;
-    Ok(Running { app, setup_link, stop, tasks, socket })
+    Ok(Running { app, setup_link, public, stop, tasks, socket })
 }
 
 impl Running {
@@ -122,7 +146,9 @@ impl Running {
     pub async fn stop(self) {
         self.app.stopping().cancel();
         self.stop.cancel();
+        self.tasks.close();
         self.tasks.wait().await;
+        self.public.stop().await;
         let _ = fs::remove_file(&self.socket);
         self.app.stop().await;
     }

@@ -9,6 +9,9 @@ use tutela_limits::{Algorithm, Lockout, Rate};
 pub struct LimitsConfig {
     /// Requests of an account, or of an address where nobody is signed in, on routes with `limits = ["api"]`.
     pub api: Rate,
+    /// Addresses and networks whose requests no limit of a route counts, for example monitors: `["192.0.2.0/24"]`. Wrong passwords from there count all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt: Vec<String>,
     /// Wrong passwords: for an account and all devices it does not know together, and for each device it knows.
     pub login: Lockout,
     /// Wrong passwords and codes from one address (IPv4 whole, IPv6 its /64).
@@ -26,6 +29,7 @@ impl Default for LimitsConfig {
         let rule = |attempts, window, lockout| Lockout { attempts, window, lockout };
         Self {
             api: Rate { requests: 100, window: Span::minutes(1), burst: Some(20), algorithm: Algorithm::Gcra },
+            exempt: Vec::new(),
             login: Lockout::LOGIN,
             login_address: rule(50, Span::hours(1), Span::hours(1)),
             login_code: rule(5, Span::minutes(15), Span::minutes(15)),

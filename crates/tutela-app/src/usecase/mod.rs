@@ -15,6 +15,7 @@ pub mod event;
 pub mod event_type;
 pub mod export;
 pub mod federation;
+pub mod gateway;
 pub mod grant;
 pub mod group;
 pub mod handover;

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use tutela_core::{Env, RequestId, seam};
 use tutela_waf::{Report, Transaction, Verdict};
 
 use super::WafMode;
-use crate::{Body, Error, held::Held, pages::answer};
+use crate::{Body, Error, handle::Way, held::Held, pages::answer};
 
 /// Bodies longer than this are judged beside the other work, so that nobody waits for them.
 const LONG: usize = 16_384;
@@ -60,11 +61,13 @@ impl Inspection {
     }
 
     /// The body, as much of it as is inspected; what was read goes on from `held`.
-    pub(crate) async fn body(mut self, held: &mut Held, idle: Duration) -> Result<(Self, Verdict), Error> {
+    pub(crate) async fn body(mut self, held: &mut Held, way: &Way<'_>) -> Result<(Self, Verdict), Error> {
         let mut length = 0;
         if self.transaction.wants_request_body() {
+            let config = &way.current.settings.gateway;
+            let seconds = |n: u32| Duration::from_secs(u64::from(n));
             let transaction = &mut self.transaction;
-            held.read(idle, |data| {
+            held.read(seconds(config.idle_timeout), way.began + seconds(config.body_timeout), |data| {
                 length += data.len();
                 transaction.request_body(data) == data.len()
             })
@@ -95,7 +98,8 @@ impl Inspection {
         let mut held = Held::new(body);
         let transaction = &mut self.transaction;
         // The body gives up by itself when nothing moves; what came until then is judged.
-        let _ = held.read(Duration::from_secs(3_600), |data| transaction.response_body(data) == data.len()).await;
+        let hour = Duration::from_secs(3_600);
+        let _ = held.read(hour, Instant::now() + hour, |data| transaction.response_body(data) == data.len()).await;
         let verdict = self.run(Transaction::check_response_body);
         (Response::from_parts(head, held.map_err(Into::into).boxed_unsync()), verdict)
     }

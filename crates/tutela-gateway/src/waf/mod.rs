@@ -14,10 +14,12 @@ pub use config::{WafConfig, WafMode, WafSpent};
 pub(crate) use inspection::{Inspection, refusal};
 pub use rules::{RuleFiles, load_rules};
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tutela_core::{Env, RequestId, Timestamp};
+use tutela_core::Env;
 use tutela_waf::{Connection, RuleSet, Spent, Transaction};
+
+use crate::handle::Way;
 
 /// Rules, and how they are applied.
 pub(crate) struct Waf {
@@ -45,17 +47,24 @@ impl Waf {
         of_route.unwrap_or(self.config.mode)
     }
 
+    /// How many rules there are.
+    pub(crate) fn rules(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Whether rules look at what applications answer, which has to come uncompressed then.
     pub(crate) fn reads_answers(&self) -> bool {
         self.rules.settings().response_body
     }
 
     /// Begins the inspection of a request; none where the mode is off.
-    pub(crate) fn begin(&self, mode: WafMode, route: &str, id: RequestId, peer: SocketAddr, now: Timestamp) -> Option<Inspection> {
+    pub(crate) fn begin(&self, mode: WafMode, route: &str, way: &Way<'_>) -> Option<Inspection> {
         if mode == WafMode::Off {
             return None;
         }
-        let connection = Connection { id: &id.to_string(), client: peer.ip(), client_port: peer.port(), server: peer.ip(), server_port: 0, now: now.secs() };
+        let (id, client, server) = (way.id.to_string(), way.client.address, way.connection.local);
+        let connection =
+            Connection { id: &id, client: client.ip(), client_port: client.port(), server: server.ip(), server_port: server.port(), now: way.now.secs() };
         let mut transaction = Transaction::new(Arc::clone(&self.rules), &connection);
         transaction.web_app(route);
         transaction.on_spent(match self.config.on_spent {

@@ -7,6 +7,7 @@ pub(crate) mod crypto;
 pub(crate) mod crypto_stream;
 pub(crate) mod event;
 pub(crate) mod federation;
+pub(crate) mod gateway;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod ledger;

@@ -12,6 +12,7 @@ mod client;
 mod crypto;
 mod crypto_rewrap;
 mod federation;
+mod gateway;
 mod import;
 mod key;
 mod output;
@@ -19,12 +20,16 @@ mod people;
 mod setup;
 mod waf;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use tutela_client::Client;
 
-use crate::{config, error::Error, log, serve};
+use crate::{
+    config::{self, Config},
+    error::Error,
+    log, serve,
+};
 
 pub use output::{Output, progress};
 
@@ -73,6 +78,9 @@ enum Command {
     /// A sample photo app behind the gateway, with sample people; prints where to look
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
+    /// Routes and servers of the gateway; reading the configuration again
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// Permissions given or denied beside roles; what somebody may do, and who may do something
     #[command(subcommand)]
     Grant(people::GrantCommand),
@@ -111,16 +119,18 @@ enum Command {
     Waf(waf::WafCommand),
 }
 
+fn load_from(file: Option<&Path>, data: Option<&Path>) -> Result<Config, Error> {
+    let mut config = config::load(file)?;
+    if let Some(data) = data {
+        config.data = data.to_owned();
+    }
+    Ok(config)
+}
+
 /// Runs one command.
 pub async fn run(cli: Cli) -> Result<(), Error> {
     let Cli { config: file, data, output, command } = cli;
-    let load = || {
-        let mut config = config::load(file.as_deref())?;
-        if let Some(data) = &data {
-            config.data.clone_from(data);
-        }
-        Ok::<_, Error>(config)
-    };
+    let load = || load_from(file.as_deref(), data.as_deref());
     let client = || load().and_then(|c| Ok(Client::socket(&c.socket())?));
     match command {
         Command::Account(command) => account::account(command, &client()?, output).await,
@@ -133,6 +143,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Crypto(command) => crypto::run(command, &client()?).await,
         #[cfg(feature = "demo")]
         Command::Demo(demo) => crate::demo::run(demo, data).await,
+        Command::Gateway(command) => gateway::run(&command, &client()?, output).await,
         Command::Grant(command) => people::grant(command, &client()?, output).await,
         Command::Group(command) => people::group(command, &client()?, output).await,
         Command::Init(init) => setup::init(&init, file.as_deref()).await,
@@ -144,9 +155,9 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Restore(command) => backup::restore(command, load()?, output).await,
         Command::Role(command) => account::role(command, &client()?, output).await,
         Command::Serve => {
-            let config = load()?;
-            log::start(&config.log).map_err(Error::Usage)?;
-            serve::serve(config).await
+            log::start(&load()?.log).map_err(Error::Usage)?;
+            let (file, data) = (file.clone(), data.clone());
+            serve::serve(Box::new(move || load_from(file.as_deref(), data.as_deref()))).await
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,

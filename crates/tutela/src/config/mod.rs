@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
 use tutela_connect::ChannelsConfig;
+use tutela_core::Span;
+use tutela_gateway::{CertificateConfig, Certificates};
 
 use crate::log::LogConfig;
 
@@ -90,6 +92,13 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Origin of tutela's own pages, as browsers see it; never a guarded host. `https` unless the host is under `.localhost`.
     pub public_url: String,
+    /// Certificates, which turn TLS on: each is shown for the names that stand in it, the first also to whoever names nobody. They are read again when their files change.
+    pub certificates: Vec<CertificateConfig>,
+    /// For how long browsers are told to come over TLS only (RFC 6797), where `public_url` is `https`; `0 seconds` tells them to forget it.
+    pub hsts: Span,
+    /// Address and port of a listener that sends whoever comes over plain HTTP to `https`: `0.0.0.0:80`. None where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<SocketAddr>,
 }
 
 /// `[admin]`: the admin listener.
@@ -124,7 +133,13 @@ impl Default for Config {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: "http://tutela.localhost:8080".into() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://tutela.localhost:8080".into(),
+            certificates: Vec::new(),
+            hsts: Span::days(365),
+            redirect: None,
+        }
     }
 }
 
@@ -156,6 +171,14 @@ impl Config {
             .into_iter()
             .filter_map(|(key, result)| result.err().map(|e| if key.is_empty() || e.starts_with("gateway.") { e } else { format!("{key}: {e}") }))
             .collect();
+        if !self.server.certificates.is_empty() && self.server.public_url.starts_with("http:") {
+            problems.push("server.public_url: `server.certificates` turn TLS on, so it begins with `https:`".into());
+        }
+        if !self.server.certificates.is_empty()
+            && let Err(e) = Certificates::new(&self.server.certificates)
+        {
+            problems.push(e);
+        }
         if self.server.public_url == self.admin.admin_url {
             problems.push("admin.admin_url: it must be another host than `server.public_url`, so that no cookie serves both".into());
         }
@@ -188,8 +211,9 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
+        let served = self.server.certificates.iter_mut().flat_map(|c| [&mut c.cert_file, &mut c.key_file]).chain(self.gateway.paths());
         let people = self.identity.paths().chain(self.channels.paths());
-        for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people) {
+        for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people).chain(served) {
             if path.is_relative() {
                 *path = folder.join(&*path);
             }

@@ -86,7 +86,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     say("starting tutela".into());
     let mut config = configuration(&demo, &data, port, admin_port, &photos.address);
     let elsewhere = elsewhere::start(&mut config, &own).await?;
-    let running = serve::start(config).await;
+    let running = serve::start(config, None).await;
     let running = match running {
         Ok(running) => running,
         Err(e) => {
@@ -156,19 +156,10 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     config.identity.providers = Protocol::ALL.to_vec();
     let route = |path: &str, require| RouteConfig {
         name: Some("photos".into()),
-        host: "photos.localhost".into(),
         path: path.into(),
-        upstream: format!("http://{upstream}"),
         require,
-        acr: None,
-        max_age: None,
-        groups: Vec::new(),
-        clients: Vec::new(),
-        scopes: Vec::new(),
-        issuers: Vec::new(),
-        limits: Vec::new(),
-        waf: None,
         max_body_bytes: 256 << 20,
+        ..RouteConfig::new("photos.localhost", &format!("http://{upstream}"))
     };
     config.gateway.routes = vec![
         route("/", Require::Public),

@@ -37,6 +37,8 @@ mod people;
 mod projection;
 /// Pages of the reference that are written from the code.
 mod reference;
+/// Reading the configuration again while requests go on.
+mod reload;
 /// SAML providers: sign-in by both bindings, forged and replayed responses, single logout.
 mod saml;
 /// Apps, codes by mail, recovery codes, remembered devices.
@@ -45,7 +47,13 @@ mod second_factor;
 mod server;
 /// The first administrator, passwords, sessions.
 mod sign_in;
+/// TLS on the public listener, and proxies in front of it.
+mod tls;
 /// The layer of Rust applications, against a real server.
 mod tower;
+/// Several servers of an application: balance, health, retries, TLS.
+mod upstreams;
 /// The firewall, in front of an application and of our own pages.
 mod waf;
+/// WebSockets: who may open them, and what ends them.
+mod websocket;

@@ -75,6 +75,18 @@ impl Instance {
         self.dir.path().join("data")
     }
 
+    /// Changes the configuration; the server does not know yet.
+    pub fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let file = self.dir.path().join("tutela.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, change(&text)).unwrap();
+    }
+
+    /// Has it read its configuration again.
+    pub async fn reload(&self) -> (u16, Value) {
+        self.operator(Method::POST, "/v1/gateway/reload", Value::Null).await
+    }
+
     /// A command of the program on this instance.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tutela"));
@@ -198,7 +210,9 @@ impl Browser {
         // Names under .localhost are this host; libc does not know.
         let here: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let mut builder = http().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30));
-        for name in ["tutela.localhost", "console.tutela.localhost", "photos.localhost", "public.localhost", "strict.localhost", "unknown.localhost"] {
+        for name in
+            ["tutela.localhost", "console.tutela.localhost", "app.localhost", "photos.localhost", "public.localhost", "strict.localhost", "unknown.localhost"]
+        {
             builder = builder.resolve_to_addrs(name, &here);
         }
         Self { http: builder.build().unwrap(), cookies: Mutex::default() }
