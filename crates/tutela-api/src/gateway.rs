@@ -69,3 +69,56 @@ pub struct Reloaded {
     /// Settings that differ and need a restart.
     pub needs_restart: Vec<String>,
 }
+
+/// A rule of the firewall that does not look at a place, or at nothing, on a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Exclusion {
+    /// Its id (UUIDv7).
+    pub id: String,
+    /// The route's name; `tutela` for our own pages.
+    pub route: String,
+    /// The rule's id.
+    pub rule: u64,
+    /// The place, as reports have it: `ARGS:comment`. The rule looks at nothing on this route where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who made it.
+    pub made_by: String,
+    /// Since when, RFC 3339.
+    pub made_at: String,
+    /// When it ends by itself, RFC 3339.
+    pub until: String,
+    /// The blocked request that it was made from: the id of its event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<String>,
+    /// When somebody ended it, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_at: Option<String>,
+}
+
+/// An exclusion to be made: from the event of a blocked request, or from what is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewExclusion {
+    /// Id of the event `gateway.request` of a request in which rules matched; route, rules and places are taken from it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<String>,
+    /// The route's name, without `event`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub route: Option<String>,
+    /// The rule; with `event` only this one of its rules.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<u64>,
+    /// The place, without `event`; the whole rule where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<String>,
+    /// How many days it holds, 1 to 365; 30 where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub days: Option<u32>,
+    /// Why, for the ledger; 1 to 500 characters.
+    pub reason: String,
+}

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp};
+use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp, seam::RuleExclusion};
 use tutela_identity::{
     Algorithm, AuthenticatorKind, Denied, Permit, TokenKeys, authenticator::Passkeys, authorize, cookie::Cookies, federation::saml::SamlKey,
 };
@@ -31,7 +31,7 @@ use crate::{
     sink,
     usecase::{
         backup::{self, BackupPlan},
-        epoch, event_type, federation,
+        epoch, event_type, exclusion, federation,
         handover::host_of,
         key, message, oauth,
         sign_in::attempts::{self, Lanes},
@@ -65,6 +65,8 @@ pub struct Inner {
     pub(crate) saml_key: OnceLock<SamlKey>,
     /// The gateway, where this process has one.
     pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
+    /// What is excepted from rules of the firewall.
+    pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
     pub(crate) sign_in_key: Secret<[u8; 32]>,
@@ -189,6 +191,7 @@ impl App {
         opened.0.ring.load_epochs().await?;
         signing_key::load(&opened.0).await?;
         event_type::load(&opened.0).await?;
+        exclusion::load(&opened.0).await?;
         Ok(opened)
     }
 
@@ -235,6 +238,7 @@ impl App {
             logouts_due: Notify::new(),
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
+            excluded: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,

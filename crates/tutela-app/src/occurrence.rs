@@ -1,6 +1,6 @@
 //! What can happen to the server, the ledger and its projections; one struct each, in the past tense.
 
-use tutela_core::{Event, HoldId, Outcome, Resource, Severity, occurrences};
+use tutela_core::{Event, ExclusionId, HoldId, Outcome, Resource, Severity, occurrences};
 
 fn because(event: &mut Event, reason: &str) {
     event.reason = Some(reason.to_owned());
@@ -148,4 +148,20 @@ occurrences! {
     UpstreamRecovered { upstream: &'a str, server: &'a str }
     "upstream.recovered" "A server of an application answers again and gets requests." Low AUDIT LOG_OTHER "resume" ["server" = r#""http://10.0.0.1:3000""#]
     |this, event| { event.resource = Some(Resource::of("upstream", this.upstream)); event.set("server", this.server); }
+
+    /// A rule of the firewall was excepted.
+    RuleExcluded { id: ExclusionId, route: &'a str, rule: u64, place: Option<&'a str>, until: String, from: Option<String>, why: &'a str }
+    "waf.rule_excluded" "A rule of the firewall does not look at a place, or at nothing, on a route until a day; requests that it refused pass." High AUDIT ENTITY_CREATE "exclude"
+    ["route" = r#""photos""#, "rule" = "942100", "place" = r#""ARGS:comment""#, "until" = r#""2027-01-22T00:00:00Z""#, "event" = r#""01890a5d-ac96-774b-bcce-b302099a8057""#]
+    |this, event| {
+        event.resource = Some(Resource::of("exclusion", this.id)); event.set("route", this.route); event.set("rule", this.rule); event.set("until", this.until);
+        if let Some(place) = this.place { event.set("place", place); }
+        if let Some(from) = this.from { event.set("event", from); }
+        because(event, this.why);
+    }
+
+    /// An exclusion ended before its day.
+    RuleExclusionEnded { id: ExclusionId, route: &'a str, rule: u64, why: &'a str }
+    "waf.exclusion_ended" "A rule of the firewall looks at everything on a route again." Medium AUDIT ENTITY_DELETE "end" ["route" = r#""photos""#, "rule" = "942100"]
+    |this, event| { event.resource = Some(Resource::of("exclusion", this.id)); event.set("route", this.route); event.set("rule", this.rule); because(event, this.why); }
 }

@@ -8,7 +8,9 @@ use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{
     ClientId, Principal, SessionId, Timestamp,
-    seam::{BoxFuture, Caller, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, SignInEnd, SignInStart, TokenClient, TokenFacts, Wanted, Who},
+    seam::{
+        BoxFuture, Caller, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart, TokenClient, TokenFacts, Wanted, Who,
+    },
 };
 use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
 use tutela_store::Changeset;
@@ -256,6 +258,10 @@ impl App {
 }
 
 impl RequestPolicy for App {
+    fn exclusions(&self) -> Arc<Vec<RuleExclusion>> {
+        self.excluded.load_full()
+    }
+
     fn staleness(&self) -> Duration {
         STALENESS
     }
@@ -361,6 +367,12 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
             if change.topic == "event_type" {
                 if let Err(e) = crate::usecase::event_type::load(&app).await {
                     tracing::warn!(error = %e, "a declared event type could not be taken up yet");
+                }
+                continue;
+            }
+            if change.topic == "exclusion" {
+                if let Err(e) = crate::usecase::exclusion::load(&app).await {
+                    tracing::warn!(error = %e, "an exclusion from rules of the firewall could not be taken up yet");
                 }
                 continue;
             }

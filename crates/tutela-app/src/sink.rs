@@ -212,6 +212,9 @@ fn decided(record: &RequestRecord, event: &mut Event) {
     }
     let Some(inspection) = &record.inspection else { return };
     event.set("waf_mode", inspection.mode);
+    if inspection.exclusions > 0 {
+        event.set("waf_exclusions", inspection.exclusions as u64);
+    }
     if !inspection.marks.is_empty() {
         event.set("waf_marks", inspection.marks.clone());
     }

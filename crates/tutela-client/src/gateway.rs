@@ -1,9 +1,9 @@
 //! The gateway: what it guards, and reading its configuration again.
 
 use reqwest::Method;
-use tutela_api::{Gateway, Reloaded};
+use tutela_api::{Exclusion, Gateway, NewExclusion, Reloaded};
 
-use crate::{Client, Error};
+use crate::{Client, Error, with_query};
 
 impl Client {
     /// What the gateway guards, and how.
@@ -14,5 +14,20 @@ impl Client {
     /// Has the server read its configuration again.
     pub async fn gateway_reload(&self) -> Result<Reloaded, Error> {
         self.send(self.request(Method::POST, "/v1/gateway/reload")).await
+    }
+
+    /// What is excepted from rules of the firewall, newest first, what has ended too.
+    pub async fn exclusions(&self) -> Result<Vec<Exclusion>, Error> {
+        self.send(self.request(Method::GET, "/v1/gateway/exclusions")).await
+    }
+
+    /// Excepts rules of the firewall on a route.
+    pub async fn exclude(&self, new: &NewExclusion) -> Result<Vec<Exclusion>, Error> {
+        self.send(self.request(Method::POST, "/v1/gateway/exclusions").json(new)).await
+    }
+
+    /// Ends an exclusion.
+    pub async fn exclusion_end(&self, id: &str, reason: &str) -> Result<(), Error> {
+        self.done(self.request(Method::DELETE, &with_query(&format!("/v1/gateway/exclusions/{id}"), &[("reason", reason.to_owned())]))).await
     }
 }

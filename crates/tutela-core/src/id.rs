@@ -49,6 +49,8 @@ ids! {
     EventId,
     /// A permission given to somebody beside their roles.
     GrantId,
+    /// A rule of the firewall that is excepted on a route.
+    ExclusionId,
     /// A hold on events of the ledger.
     HoldId,
     /// A unit of background work.

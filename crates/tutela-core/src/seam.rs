@@ -77,6 +77,22 @@ pub trait RequestPolicy: Send + Sync {
 
     /// A signed statement for the upstream of `route` who this is; at most 60 s of life.
     fn identity_token(&self, caller: &Caller, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
+
+    /// What is excepted from rules of the firewall; the same list until it changes.
+    fn exclusions(&self) -> Arc<Vec<RuleExclusion>>;
+}
+
+/// A rule of the firewall that does not look at one place, or at nothing, on a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleExclusion {
+    /// The route's name.
+    pub route: String,
+    /// The rule's id.
+    pub rule: u64,
+    /// The place, as reports have it: `ARGS:comment`; all of them where absent.
+    pub place: Option<String>,
+    /// When it ends.
+    pub until: Timestamp,
 }
 
 /// What an access token is worth.
@@ -368,6 +384,8 @@ pub struct Inspection {
     pub would_refuse: bool,
     /// Whether it was refused.
     pub refused: bool,
+    /// How many exclusions of the operator were in force for it.
+    pub exclusions: usize,
 }
 
 /// A rule that matched.

@@ -67,6 +67,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     counter by "key": key Text, value Int;
     event_type by "name": name Text, declaration Json;
     retention by "days": days Int, classes Text, position Int;
+    waf_exclusion by "id": id Id, route Text, rule_id Int, place Text, reason Text, made_by Text, made_at Time, until Time, event_id Id, ended_at Time;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
     sink by "name": name Text, position Int, state Text, error Text, since Time;
     sink_dead_letter by "sink, row_id": sink Text, row_id Int, reason Text, refused_at Time;
@@ -380,7 +381,8 @@ mod tests {
         let text = concat!(
             include_str!("../migrations/0001_the_house.sql"),
             include_str!("../migrations/0002_signing_in.sql"),
-            include_str!("../migrations/0003_federation.sql")
+            include_str!("../migrations/0003_federation.sql"),
+            include_str!("../migrations/0004_gateway.sql")
         );
         let mut tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).filter_map(|rest| rest.split(' ').next()).collect();
         tables.sort_unstable();

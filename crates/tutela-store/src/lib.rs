@@ -36,6 +36,7 @@ pub use table::{
     change::Change,
     client::ClientRow,
     epoch::EpochRow,
+    exclusion::ExclusionRow,
     field_policy::FieldPolicyRow,
     hold::HoldRow,
     idempotency::Stored,

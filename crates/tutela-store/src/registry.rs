@@ -18,6 +18,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::field_policy::STATEMENTS,
         table::grant::STATEMENTS,
         table::group::STATEMENTS,
+        table::exclusion::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,
         table::instance::STATEMENTS,

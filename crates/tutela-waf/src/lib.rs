@@ -8,6 +8,7 @@
 mod body;
 mod build;
 mod error;
+mod exclusion;
 pub mod ftw;
 mod gate;
 mod operator;
@@ -23,6 +24,7 @@ mod value;
 mod variable;
 
 pub use error::{Error, Place};
+pub use exclusion::Exclusion;
 pub use operator::Files;
 pub use ruleset::{RuleSet, Source};
 pub use seclang::Switch;

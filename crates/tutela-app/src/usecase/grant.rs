@@ -101,7 +101,7 @@ async fn may_deny(app: &App, ctx: &Ctx, grant: &Grant) -> Result<(), Error> {
 }
 
 /// Who approves, in words that outlive the account.
-async fn approver(app: &App, ctx: &Ctx) -> Result<String, Error> {
+pub(crate) async fn approver(app: &App, ctx: &Ctx) -> Result<String, Error> {
     Ok(match ctx.principal.account() {
         Some(id) => app.store.account_get(id).await?.map_or_else(|| id.to_string(), |account| account.name),
         None => match &ctx.principal {

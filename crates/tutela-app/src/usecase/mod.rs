@@ -13,6 +13,7 @@ pub mod epoch;
 pub mod erasure_journal;
 pub mod event;
 pub mod event_type;
+pub mod exclusion;
 pub mod export;
 pub mod federation;
 pub mod gateway;

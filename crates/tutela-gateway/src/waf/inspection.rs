@@ -110,7 +110,8 @@ impl Inspection {
         let Self { transaction, mode, env, .. } = self;
         let begun = env.cpu_time();
         let mut spent = move || env.cpu_time().saturating_sub(begun) > LOGGING;
-        record(transaction.finish(&mut spent), mode)
+        let exclusions = transaction.exclusions();
+        seam::Inspection { exclusions, ..record(transaction.finish(&mut spent), mode) }
     }
 }
 
@@ -137,6 +138,7 @@ fn record(report: Report, mode: WafMode) -> seam::Inspection {
         marks: report.marks.iter().map(ToString::to_string).collect(),
         would_refuse: report.refusal.is_some(),
         refused: report.enforced,
+        exclusions: 0,
     }
 }
 

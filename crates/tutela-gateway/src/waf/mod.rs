@@ -7,6 +7,7 @@
 //! ```
 
 mod config;
+mod exclusions;
 mod inspection;
 mod rules;
 
@@ -16,15 +17,17 @@ pub use rules::{RuleFiles, load_rules};
 
 use std::{sync::Arc, time::Duration};
 
-use tutela_core::Env;
+use tutela_core::{Env, seam::RequestPolicy};
 use tutela_waf::{Connection, RuleSet, Spent, Transaction};
 
+use self::exclusions::Exclusions;
 use crate::handle::Way;
 
 /// Rules, and how they are applied.
 pub(crate) struct Waf {
     rules: Arc<RuleSet>,
     config: WafConfig,
+    exclusions: Exclusions,
     env: Arc<dyn Env>,
 }
 
@@ -39,7 +42,7 @@ impl Waf {
                 tracing::error!(error = %e, "a rule of the firewall cannot be compiled; it counts as matched wherever it is asked");
             }
         });
-        Ok(Self { rules, config: config.clone(), env })
+        Ok(Self { rules, config: config.clone(), exclusions: Exclusions::default(), env })
     }
 
     /// How a route is guarded.
@@ -58,7 +61,7 @@ impl Waf {
     }
 
     /// Begins the inspection of a request; none where the mode is off.
-    pub(crate) fn begin(&self, mode: WafMode, route: &str, way: &Way<'_>) -> Option<Inspection> {
+    pub(crate) fn begin(&self, mode: WafMode, route: &str, way: &Way<'_>, policy: &dyn RequestPolicy) -> Option<Inspection> {
         if mode == WafMode::Off {
             return None;
         }
@@ -74,6 +77,8 @@ impl Waf {
         if mode == WafMode::Detect {
             transaction.detect_only();
         }
+        let excluded = self.exclusions.of(route, policy.exclusions(), way.now);
+        transaction.exclude(&excluded);
         Some(Inspection::new(transaction, mode, Duration::from_millis(self.config.budget_ms.into()), Arc::clone(&self.env)))
     }
 }

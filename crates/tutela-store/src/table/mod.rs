@@ -10,6 +10,7 @@ pub(crate) mod device;
 pub(crate) mod epoch;
 pub(crate) mod erasure_task;
 pub(crate) mod event_type;
+pub(crate) mod exclusion;
 pub(crate) mod field_policy;
 pub(crate) mod grant;
 pub(crate) mod group;

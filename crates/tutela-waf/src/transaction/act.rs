@@ -98,7 +98,7 @@ impl Transaction {
         }
     }
 
-    fn take_out(&mut self, rule: u32) {
+    pub(super) fn take_out(&mut self, rule: u32) {
         self.removed.resize(self.removed.len().max(rule as usize / 64 + 1), 0);
         self.removed[rule as usize / 64] |= 1 << (rule % 64);
     }

@@ -146,6 +146,7 @@ impl Transaction {
                 }
                 _ => &[],
             })
+            .chain(self.excepted.iter().filter(|(rule, _)| *rule == first).filter_map(|(_, excepted)| excepted.target.as_ref()))
             .collect();
         for target in rule.targets.iter().filter(|target| target.kind != Kind::Except) {
             let (values, known) = (&self.values, &self.known);

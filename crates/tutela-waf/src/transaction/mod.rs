@@ -17,6 +17,7 @@ use std::{net::IpAddr, sync::Arc};
 use self::collections::{Collections, Entry};
 pub use self::report::{Budget, Finding, Mark, Matched, Refusal, Report, Spent, Verdict};
 use crate::{
+    Exclusion,
     ruleset::RuleSet,
     seclang::{Allow, Switch},
     settings::OnLimit,
@@ -69,6 +70,9 @@ pub struct Transaction {
     removed: Vec<u64>,
     /// Variables that `ctl` has taken from rules: the rule, the link of it and its control.
     untargeted: Vec<(u32, u32, usize)>,
+    /// Places that the operator has excepted from rules.
+    excepted: Vec<(u32, Arc<Exclusion>)>,
+    exclusions: usize,
     evaluations: u32,
     matched: Vec<(Variable, Entry)>,
     severity: u8,
@@ -94,6 +98,8 @@ impl Transaction {
             response_access: settings.response_body,
             removed: Vec::new(),
             untargeted: Vec::new(),
+            excepted: Vec::new(),
+            exclusions: 0,
             evaluations: 0,
             matched: Vec::new(),
             severity: u8::MAX,
@@ -111,6 +117,25 @@ impl Transaction {
     /// Names the application that is asked: `WEBAPPID`, in place of what `SecWebAppId` says.
     pub fn web_app(&mut self, name: &str) {
         self.put(Variable::WebappId, name.as_bytes());
+    }
+
+    /// How many exclusions are in force.
+    pub fn exclusions(&self) -> usize {
+        self.exclusions
+    }
+
+    /// Excepts rules, or places from them, as the operator says.
+    pub fn exclude(&mut self, exclusions: &[Arc<Exclusion>]) {
+        let rules = Arc::clone(&self.rules);
+        self.exclusions += exclusions.len();
+        for exclusion in exclusions {
+            for (number, _) in (0..).zip(&rules.rules).filter(|(_, rule)| rule.id == exclusion.rule) {
+                match exclusion.target {
+                    None => self.take_out(number),
+                    Some(_) => self.excepted.push((number, Arc::clone(exclusion))),
+                }
+            }
+        }
     }
 
     /// Judges without refusing, whatever the rules say.

@@ -114,7 +114,7 @@ enum Command {
     /// Keys that tokens are signed with
     #[command(subcommand)]
     SigningKey(federation::SigningKeyCommand),
-    /// Rules of the firewall: test, explain, install
+    /// Rules of the firewall: test, explain, install, except
     #[command(subcommand)]
     Waf(waf::WafCommand),
 }
@@ -161,6 +161,6 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
-        Command::Waf(command) => waf::run(command, load, output),
+        Command::Waf(command) => waf::run(command, load, output).await,
     }
 }

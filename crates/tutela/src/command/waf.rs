@@ -1,4 +1,4 @@
-//! `waf`: rules of the firewall, tried out without a server.
+//! `waf`: rules of the firewall, tried out without a server, and what is excepted from them on a running one.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use tutela_api::{Exclusion, NewExclusion};
+use tutela_client::Client;
 use tutela_gateway::{RuleFiles, WafConfig, load_rules};
 use tutela_waf::{
     Files as _, Finding, RuleSet, Verdict,
@@ -24,6 +26,10 @@ use crate::{
 
 #[derive(Subcommand)]
 pub enum WafCommand {
+    /// Except a rule on a route: from the event of a blocked request, or by route, rule and place
+    Exclude(Exclude),
+    /// List what is excepted, newest first, what has ended too
+    Exclusions,
     /// Judge a request that is written down, and say which rules match, where, and with which score
     Explain {
         /// The request as it stands on the wire: first line, headers, an empty line, body; `-` for standard input
@@ -31,6 +37,14 @@ pub enum WafCommand {
         /// Rules in place of the configuration's: `base`, or files
         #[arg(long, value_name = "RULES")]
         rules: Vec<String>,
+    },
+    /// End an exclusion: the rule looks at everything again
+    Include {
+        /// Its id
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
     },
     /// Copy the OWASP Core Rule Set from a folder into the data folder, once it loads, and print what to write into the configuration
     Install {
@@ -48,8 +62,41 @@ pub enum WafCommand {
     },
 }
 
-pub fn run(command: WafCommand, load: impl FnOnce() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+#[derive(Args)]
+pub struct Exclude {
+    /// Id of the event of the request; every rule that matched is excepted where it matched
+    #[arg(required_unless_present = "route")]
+    event: Option<String>,
+    /// The route's name, without an event
+    #[arg(long, requires = "rule", conflicts_with = "event")]
+    route: Option<String>,
+    /// The rule; with an event only this one of its rules
+    #[arg(long)]
+    rule: Option<u64>,
+    /// The place, such as `ARGS:comment`, without an event; the whole rule where absent
+    #[arg(long, conflicts_with = "event")]
+    place: Option<String>,
+    /// How many days it holds, 1 to 365
+    #[arg(long, default_value_t = 30)]
+    days: u32,
+    /// Why, for the ledger
+    #[arg(long)]
+    reason: String,
+}
+
+pub async fn run(command: WafCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    let client = || load().and_then(|config| Ok(Client::socket(&config.socket())?));
     match command {
+        WafCommand::Exclude(Exclude { event, route, rule, place, days, reason }) => {
+            let new = NewExclusion { event, route, rule, place, days: Some(days), reason };
+            exclusions(&client()?.exclude(&new).await?, output);
+            Ok(())
+        }
+        WafCommand::Exclusions => {
+            exclusions(&client()?.exclusions().await?, output);
+            Ok(())
+        }
+        WafCommand::Include { id, reason } => Ok(client()?.exclusion_end(&id, &reason).await?),
         WafCommand::Explain { request, rules } => {
             let rules = if rules.is_empty() { load()?.gateway.waf.rules } else { rules };
             explain(&request, rules, output)
@@ -57,6 +104,14 @@ pub fn run(command: WafCommand, load: impl FnOnce() -> Result<Config, Error>, ou
         WafCommand::Install { folder } => install(&folder, &load()?.data),
         WafCommand::Test { rules, tests } => test(rules, &tests, output),
     }
+}
+
+fn exclusions(all: &[Exclusion], output: Output) {
+    output.list(all, &["id", "route", "rule", "place", "until", "by", "reason"], |one| {
+        let until = one.ended_at.as_ref().map_or_else(|| one.until.clone(), |at| format!("ended {at}"));
+        let place = one.place.clone().unwrap_or_else(|| "everywhere".into());
+        vec![one.id.clone(), one.route.clone(), one.rule.to_string(), place, until, one.made_by.clone(), one.reason.clone()]
+    });
 }
 
 fn rules(rules: Vec<String>) -> Result<Arc<RuleSet>, Error> {

@@ -83,6 +83,57 @@ async fn an_attack_is_refused_watched_or_let_through_as_the_route_says_and_its_r
 }
 
 #[tokio::test]
+async fn what_was_refused_by_mistake_is_excepted_from_its_event_and_refused_again_when_that_ends() {
+    for storage in storages().await {
+        let (_echo, instance) = start(&storage, "").await;
+        let browser = instance.browser();
+        let attack = format!("/item{INJECTION}");
+        assert_eq!(get(&browser, &instance, &attack).await, 403);
+        let record = record(&instance, "/item%20outcome:denied").await;
+        let event = record["id"].as_str().unwrap();
+        let exclude = async |body: Value| instance.operator(Method::POST, "/v1/gateway/exclusions", body).await;
+        for (bad, said) in [
+            (json!({"event": event, "reason": ""}), "reason"),
+            (json!({"event": event, "reason": "x", "days": 0}), "days"),
+            (json!({"event": event, "reason": "x", "rule": 7}), "no rule matched"),
+            (json!({"reason": "x", "rule": 1210}), "route"),
+            (json!({"reason": "x", "rule": 1210, "route": "nowhere"}), "there is no route `nowhere`"),
+            (json!({"reason": "x", "rule": 1210, "route": "shop", "place": "NOTHING:id"}), "is no place"),
+        ] {
+            let (status, problem) = exclude(bad).await;
+            assert!(status == 422 && problem.to_string().contains(said), "{said}: {problem}");
+        }
+        let (status, made) = exclude(json!({"event": event, "reason": "a search field for chemists", "days": 7})).await;
+        assert_eq!(status, 201, "{made}");
+        let made = made.as_array().unwrap().clone();
+        assert!(made.iter().all(|one| one["route"] == "shop" && one["event"] == json!(event) && one["place"].as_str().unwrap().ends_with(":id")), "{made:?}");
+        assert_eq!(get(&browser, &instance, &attack).await, 200, "{storage}");
+        // Nothing else has changed: another field, another attack, another route's mode.
+        assert_eq!(get(&browser, &instance, &attack.replace("id=", "name=")).await, 403);
+        assert_eq!(get(&browser, &instance, "/item?id=%3Cscript%3Ealert(1)%3C/script%3E").await, 403);
+        // It outlives a restart, and is an event with who, why and until when.
+        assert_eq!(instance.stop("-TERM").await, Some(0));
+        instance.run().await;
+        assert_eq!(get(&browser, &instance, &attack).await, 200, "{storage}");
+        let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:waf.rule_excluded", Value::Null).await;
+        let told = &page["items"][0]["event"];
+        assert_eq!(
+            (&told["reason"], &told["data"]["event"], told["data"]["route"].as_str()),
+            (&json!("a search field for chemists"), &json!(event), Some("shop")),
+            "{told}"
+        );
+        for one in &made {
+            let path = format!("/v1/gateway/exclusions/{}?reason=over", one["id"].as_str().unwrap());
+            assert_eq!(instance.operator(Method::DELETE, &path, Value::Null).await.0, 204);
+            assert_eq!(instance.operator(Method::DELETE, &path, Value::Null).await.0, 409, "it has ended already");
+        }
+        assert_eq!(get(&browser, &instance, &attack).await, 403);
+        let out = instance.cli(&["waf", "exclusions"]).await;
+        assert!(String::from_utf8_lossy(&out.stdout).contains("a search field for chemists"), "{out:?}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_of_every_kind_are_read_and_what_is_secret_is_not_written_down() {
     let (echo, instance) = start("sqlite", "").await;
     let browser = instance.browser();
