@@ -8,6 +8,7 @@ mod console;
 mod console_access;
 mod console_clients;
 mod console_frame;
+mod console_gateway;
 mod console_key_care;
 mod console_keys;
 mod console_ledger;
@@ -308,6 +309,11 @@ fn ledger() -> Router<Web> {
         .route("/ledger/retention/apply", get(console_ledger_care::apply_form).post(console_ledger_care::apply))
         .route("/ledger/retention/holds", get(|| async { Redirect::to("/ledger/retention") }).post(console_ledger_care::place))
         .route("/ledger/retention/holds/{id}/release", get(|| async { Redirect::to("/ledger/retention") }).post(console_ledger_care::release))
+        .route("/gateway", get(console_gateway::show))
+        .route("/gateway/reload", get(|| async { Redirect::to("/gateway") }).post(console_gateway::reload))
+        .route("/gateway/firewall", get(console_gateway::firewall))
+        .route("/gateway/firewall/exclude", get(|| async { Redirect::to("/gateway/firewall") }).post(console_gateway::exclude))
+        .route("/gateway/firewall/exclusions/{id}/end", get(|| async { Redirect::to("/gateway/firewall") }).post(console_gateway::end))
         .route("/ledger/projections", get(console_ledger_sinks::show))
         .route("/ledger/projections/{name}/dead-letters", get(console_ledger_sinks::dead_letters))
         .route("/ledger/projections/{name}/rebuild", get(console_ledger_sinks::rebuild_form).post(console_ledger_sinks::rebuild))

@@ -18,6 +18,8 @@ pub enum Room {
     People,
     /// Programs with keys, applications that people sign in to, outside providers.
     Applications,
+    /// Routes, servers, the firewall.
+    Gateway,
     /// Keys that protect the application's data.
     Keys,
     /// Everything that happened.
@@ -67,6 +69,7 @@ impl ConsoleFrame {
             (Room::Overview, "Overview", "/", false),
             (Room::People, "People", "/people", false),
             (Room::Applications, "Applications", "/clients", false),
+            (Room::Gateway, "Gateway", "/gateway", false),
             (Room::Keys, "Keys", "/keys", false),
             (Room::Ledger, "Ledger", "/ledger", false),
             (Room::Settings, "Settings", "/health", true),
