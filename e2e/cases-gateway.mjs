@@ -52,6 +52,8 @@ export const gatewayCases = [
   ["the gateway's pages work without scripts", async (desk) => {
     const page = await desk.inConsole(desk.config.admin, "/gateway/firewall", { javaScriptEnabled: false });
     await page.getByRole("heading", { level: 1, name: "Firewall" }).waitFor();
+    await page.getByRole("link", { name: "Limits" }).click();
+    await page.getByText("Nobody is over a limit.").waitFor();
     await page.getByRole("link", { name: "Routes" }).click();
     await page.getByRole("heading", { level: 1, name: "Gateway" }).waitFor();
   }],

@@ -12,6 +12,7 @@ mod openid_peer;
 mod peers;
 mod post_office;
 mod postgres;
+mod redis;
 mod saml_peer;
 mod store;
 
@@ -24,6 +25,7 @@ pub use openid_peer::{ClientPeer, OPENID_PEER_SECRET, OpenidPeer};
 pub use peers::{AZURE_CLIENT, AZURE_TENANT, AzureDouble, OpenBao, free_address};
 pub use post_office::PostOffice;
 pub use postgres::{PostgresServer, shared_postgres};
+pub use redis::RedisServer;
 pub use saml_peer::SamlPeer;
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
 

@@ -122,3 +122,32 @@ pub struct NewExclusion {
     /// Why, for the ledger; 1 to 500 characters.
     pub reason: String,
 }
+
+/// Somebody whom a limit of requests refuses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Limited {
+    /// The limit's name.
+    pub limit: String,
+    /// Who: `address 192.0.2.7`, `account 0189…`.
+    pub who: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// When the next request passes, RFC 3339.
+    pub until: String,
+    /// Requests that were refused.
+    pub refused: u64,
+}
+
+/// Whom to let in again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LiftLimit {
+    /// The limit's name.
+    pub limit: String,
+    /// Who, as the list has it.
+    pub who: String,
+    /// Why, for the ledger; 1 to 500 characters.
+    pub reason: String,
+}

@@ -87,6 +87,9 @@ pub enum Error {
         /// Why, for the log.
         why: String,
     },
+    /// The store in which limits are counted together does not answer.
+    #[error("{0}")]
+    SharedLimits(String),
     /// A part that had to run did not.
     #[error("{0}")]
     Internal(&'static str),
@@ -102,7 +105,7 @@ impl Error {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy(_) => ErrorKind::RateLimited,
-            Self::BreachList | Self::Cluster(_) | Self::Provider { .. } => ErrorKind::Unavailable,
+            Self::BreachList | Self::Cluster(_) | Self::Provider { .. } | Self::SharedLimits(_) => ErrorKind::Unavailable,
             Self::TooMany { .. } => ErrorKind::RateLimited,
             Self::Cancelled { .. } | Self::NotFresh { .. } => ErrorKind::Unauthenticated,
             Self::Identity(e) => e.kind(),

@@ -95,6 +95,11 @@ occurrences! {
     "configuration.reloaded" "The configuration was read again; routes, upstreams, rules, limits, certificates and listeners that it changes are in force." Medium AUDIT ENTITY_UPDATE "reload" ["changed" = r#"["gateway"]"#]
     |this, event| { event.set("changed", this.changed.to_vec()); failed(event, this.failure); }
 
+    /// Somebody was let in again.
+    LimitLifted { limit: &'a str, who: &'a str, why: &'a str }
+    "limit.lifted" "Somebody whom a limit of requests refused was let in again." Medium AUDIT ENTITY_UPDATE "lift" ["limit" = r#""api""#; "who" = r#""address 192.0.2.7""#]
+    |this, event| { event.set("limit", this.limit); event.set_personal("who", this.who); because(event, this.why); }
+
     /// Requests were not recorded because the queue was full.
     RequestsLost { count: u64 }
     "gateway.requests_lost" "More requests came than could be recorded; this is how many have no record." High AUDIT LOG_OTHER "drop" ["count" = "17"]

@@ -214,6 +214,12 @@ pub trait GatewayControl: Send + Sync {
     /// What it guards now, and how.
     fn status(&self) -> tutela_api::Gateway;
 
+    /// Who would be refused by limits of requests now, as far as they were refused on this node.
+    fn limited(&self) -> Vec<tutela_api::Limited>;
+
+    /// Forgets what a limit has counted for somebody; whether they were refused on this node.
+    fn lift<'a>(&'a self, limit: &'a str, who: &'a str) -> BoxFuture<'a, Result<bool, String>>;
+
     /// Reads the configuration again and goes on with it; what is wrong with it is the error, and nothing changes then.
     fn reload(&self) -> BoxFuture<'_, Result<tutela_api::Reloaded, String>>;
 }

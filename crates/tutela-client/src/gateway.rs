@@ -1,7 +1,7 @@
 //! The gateway: what it guards, and reading its configuration again.
 
 use reqwest::Method;
-use tutela_api::{Exclusion, Gateway, NewExclusion, Reloaded};
+use tutela_api::{Exclusion, Gateway, LiftLimit, Limited, NewExclusion, Reloaded};
 
 use crate::{Client, Error, with_query};
 
@@ -14,6 +14,16 @@ impl Client {
     /// Has the server read its configuration again.
     pub async fn gateway_reload(&self) -> Result<Reloaded, Error> {
         self.send(self.request(Method::POST, "/v1/gateway/reload")).await
+    }
+
+    /// Whom limits of requests refuse on the node that answers.
+    pub async fn limited(&self) -> Result<Vec<Limited>, Error> {
+        self.send(self.request(Method::GET, "/v1/limits")).await
+    }
+
+    /// Lets somebody in again whom a limit refuses.
+    pub async fn limit_lift(&self, lift: &LiftLimit) -> Result<(), Error> {
+        self.done(self.request(Method::POST, "/v1/limits/lift").json(lift)).await
     }
 
     /// What is excepted from rules of the firewall, newest first, what has ended too.

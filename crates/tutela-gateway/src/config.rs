@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tutela_core::{AuthStrength, Span, seam::Wanted};
 
 use crate::{
-    limits::{API, LimitConfig},
+    limits::{API, LimitConfig, Shared, SharedLimitsConfig},
     snapshot::{networks, silent, upstreams},
     upstream::UpstreamConfig,
     waf::{WafConfig, WafMode},
@@ -39,6 +39,9 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// Limits by name, which routes name; `api` is `limits.api`.
     pub limits: BTreeMap<String, LimitConfig>,
+    /// A Redis or Valkey in which all nodes count limits together; each node for itself where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_limits: Option<SharedLimitsConfig>,
     /// What is refused because of what it says.
     pub waf: WafConfig,
     /// Connections served at the same time, 16 to 1000000; more wait to be accepted.
@@ -62,6 +65,7 @@ impl Default for Config {
             upstreams: BTreeMap::new(),
             trusted_proxies: Vec::new(),
             limits: BTreeMap::new(),
+            shared_limits: None,
             waf: WafConfig::default(),
             max_connections: 10_000,
             max_connections_per_address: 500,
@@ -221,6 +225,9 @@ impl Config {
                 return Err(format!("upstreams.{name}: a name has `a-z 0-9 _ -`"));
             }
         }
+        if let Some(shared) = &self.shared_limits {
+            Shared::new(shared).map_err(|e| format!("shared_limits: {e}"))?;
+        }
         networks("trusted_proxies", &self.trusted_proxies)?;
         let upstreams = upstreams(self, None, &silent())?;
         crate::routes::Routes::new(&self.routes, &upstreams).map(|_| ())
@@ -228,6 +235,6 @@ impl Config {
 
     /// The files that are named here, to be read from the folder of the configuration.
     pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.upstreams.values_mut().flat_map(UpstreamConfig::paths)
+        self.upstreams.values_mut().flat_map(UpstreamConfig::paths).chain(self.shared_limits.iter_mut().flat_map(SharedLimitsConfig::paths))
     }
 }

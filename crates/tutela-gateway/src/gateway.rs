@@ -18,7 +18,7 @@ use tutela_core::{
 use tutela_identity::cookie::Cookies;
 
 use crate::{
-    Body, RouteConfig, ServerStatus, Settings,
+    Body, Limited, RouteConfig, ServerStatus, Settings,
     held::Held,
     serve::Addresses,
     snapshot::Snapshot,
@@ -139,6 +139,16 @@ impl Gateway {
             rules: current.waf.rules(),
             websockets: self.0.tunnels.len(),
         }
+    }
+
+    /// Who would be refused by limits now, as far as they were refused on this node.
+    pub fn limited(&self) -> Vec<Limited> {
+        self.0.current.load_full().limits.limited(self.0.env.now())
+    }
+
+    /// Forgets what a limit has counted for somebody; whether they were refused on this node.
+    pub async fn lift(&self, limit: &str, who: &str) -> Result<bool, String> {
+        self.0.current.load_full().limits.lift(limit, who).await
     }
 
     /// Ends what has no end of its own. To be called once no listener serves any more.

@@ -252,12 +252,12 @@ impl Gateway {
         let inner = &*self.0;
         let now = way.now;
         let door = Door { policy: &*inner.policy, cookies: inner.cookies };
-        count(request, route, None, way, trail)?;
+        count(request, route, None, way, trail).await?;
         let admitted = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
         let caller = admitted.caller.as_ref();
         trail.record.actor = caller.map_or(Actor::Anonymous, Caller::actor);
         trail.passed(Stage::Authentication);
-        count(request, route, Some(caller), way, trail)?;
+        count(request, route, Some(caller), way, trail).await?;
         let origin = self.origin(host);
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
@@ -273,9 +273,9 @@ impl Gateway {
 }
 
 /// Counts a request for the limits of its route: those that need no caller before one is known, the others after.
-fn count(request: &Request<Held>, route: &Route, caller: Option<Option<&Caller>>, way: &Way<'_>, trail: &mut Trail) -> Result<(), Response<Body>> {
+async fn count(request: &Request<Held>, route: &Route, caller: Option<Option<&Caller>>, way: &Way<'_>, trail: &mut Trail) -> Result<(), Response<Body>> {
     let counted = Counted { address: trail.record.ip, route: &route.name, headers: request.headers(), caller, now: way.now };
-    if way.current.limits.count(&route.config.limits, &counted, &mut trail.tally) {
+    if way.current.limits.count(&route.config.limits, &counted, &mut trail.tally).await {
         trail.passed(Stage::Limit);
         return Ok(());
     }

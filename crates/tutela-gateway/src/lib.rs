@@ -36,7 +36,7 @@ pub use config::{Acr, Config, Require, RouteConfig};
 pub use error::Error;
 pub use gateway::{Gateway, OwnPages, Parts, RouteStatus, Status, UpstreamStatus};
 pub use held::Held;
-pub use limits::{By, LimitConfig, LimitMode};
+pub use limits::{By, LimitConfig, LimitMode, Limited, OnBackendDown, SharedLimitsConfig};
 pub use redirect::redirect_to_tls;
 pub use snapshot::Settings;
 pub use tls::{CertificateConfig, Certificates};

@@ -47,7 +47,7 @@ impl Snapshot {
         Ok(Self {
             routes,
             upstreams,
-            limits: Limits::new(&settings.api, &config.limits, &settings.exempt, before.map(|before| &before.limits))?,
+            limits: Limits::new(&settings, before.map(|before| &before.limits))?,
             waf: Waf::new(&config.waf, Arc::clone(env))?,
             trusted: networks("gateway.trusted_proxies", &config.trusted_proxies)?,
             settings,

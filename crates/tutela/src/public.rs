@@ -179,6 +179,17 @@ impl GatewayControl for Public {
         }
     }
 
+    fn limited(&self) -> Vec<api::Limited> {
+        let limited = self.gateway.limited().into_iter();
+        limited
+            .map(|one| api::Limited { limit: one.limit, who: one.who, since: one.since.to_string(), until: one.until.to_string(), refused: one.refused })
+            .collect()
+    }
+
+    fn lift<'a>(&'a self, limit: &'a str, who: &'a str) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(self.gateway.lift(limit, who))
+    }
+
     fn reload(&self) -> BoxFuture<'_, Result<api::Reloaded, String>> {
         Box::pin(self.exchange())
     }

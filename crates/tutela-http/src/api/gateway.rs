@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use tutela_api::{Exclusion, Gateway, NewExclusion, Problem, Reloaded};
+use tutela_api::{Exclusion, Gateway, LiftLimit, Limited, NewExclusion, Problem, Reloaded};
 use tutela_app::{exclusion, gateway};
 
 use super::{Body, grant::Why};
@@ -34,5 +34,16 @@ pub(crate) async fn exclude(State(web): State<Web>, caller: Caller, Body(new): B
 #[utoipa::path(delete, path = "/v1/gateway/exclusions/{id}", params(("id" = String, Path), Why), responses((status = 204), (status = "default", body = Problem)))]
 pub(crate) async fn end_exclusion(State(web): State<Web>, caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Answer<StatusCode> {
     exclusion::end(&web.app, &caller.ctx, &id, &why.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(get, path = "/v1/limits", responses((status = 200, body = Vec<Limited>), (status = "default", body = Problem)))]
+pub(crate) async fn limited(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<Limited>>> {
+    Ok(Json(gateway::limited(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/limits/lift", request_body = LiftLimit, responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn lift(State(web): State<Web>, caller: Caller, Body(wanted): Body<LiftLimit>) -> Answer<StatusCode> {
+    gateway::lift(&web.app, &caller.ctx, &wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

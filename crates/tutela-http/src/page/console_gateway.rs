@@ -1,4 +1,4 @@
-//! The gateway in the console: routes and servers, what the firewall refused, what is excepted.
+//! The gateway in the console: routes and servers, what the firewall refused, what is excepted, whom limits refuse.
 
 use axum::{
     Form,
@@ -17,7 +17,7 @@ use crate::{
     caller::Caller,
     view::{
         console::Room,
-        gateway::{ExclusionRow, FirewallPage, GatewayPage, RefusedRow, RouteRow, ServerRow, Tab, Tabs},
+        gateway::{ExclusionRow, FirewallPage, GatewayPage, LimitedRow, LimitsPage, RefusedRow, RouteRow, ServerRow, Tab, Tabs},
         part::{Count, Status, Tone},
     },
     web::Web,
@@ -223,6 +223,57 @@ async fn done(desk: &Desk, result: Result<(), Error>, word: &str) -> Response {
         Err(e) => match desk.prove_again(&e, "/gateway/firewall") {
             Some(answer) => answer,
             None => firewall_page(desk, None, Some(said(&e))).await,
+        },
+    }
+}
+
+// === Limits ===
+
+pub(crate) async fn limits(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Query(done): Query<Done>) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    let notice = (done.done == "lifted").then(|| "Let in. What was counted for them is forgotten.".to_owned());
+    limits_page(&desk, notice, None).await
+}
+
+async fn limits_page(desk: &Desk, notice: Option<String>, error: Option<String>) -> Response {
+    let rows = match gateway::limited(&desk.web.app, &desk.caller.ctx).await {
+        Ok(rows) => rows,
+        Err(e) => return desk.failed(Room::Gateway, &e),
+    };
+    let row = |one: api::Limited| LimitedRow {
+        since: when_text(&one.since),
+        until: when_text(&one.until),
+        refused: Count(one.refused),
+        limit: one.limit,
+        who: one.who,
+    };
+    desk.show(&LimitsPage {
+        frame: desk.frame(Room::Gateway),
+        tabs: Tabs { at: Tab::Limits },
+        notice,
+        error,
+        may_lift: desk.may("gateway:write"),
+        rows: rows.into_iter().map(row).collect(),
+    })
+}
+
+/// The form's fields.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Lift {
+    limit: String,
+    who: String,
+    reason: String,
+}
+
+pub(crate) async fn lift(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Form(form): Form<Lift>) -> Response {
+    let desk = desk!(web, caller, headers, uri);
+    let wanted = api::LiftLimit { limit: form.limit, who: form.who, reason: form.reason };
+    match gateway::lift(&desk.web.app, &desk.caller.ctx, &wanted).await {
+        Ok(()) => see_other("/gateway/limits?done=lifted"),
+        Err(e) => match desk.prove_again(&e, "/gateway/limits") {
+            Some(answer) => answer,
+            None => limits_page(&desk, None, Some(said(&e))).await,
         },
     }
 }

@@ -311,6 +311,8 @@ fn ledger() -> Router<Web> {
         .route("/ledger/retention/holds/{id}/release", get(|| async { Redirect::to("/ledger/retention") }).post(console_ledger_care::release))
         .route("/gateway", get(console_gateway::show))
         .route("/gateway/reload", get(|| async { Redirect::to("/gateway") }).post(console_gateway::reload))
+        .route("/gateway/limits", get(console_gateway::limits))
+        .route("/gateway/limits/lift", get(|| async { Redirect::to("/gateway/limits") }).post(console_gateway::lift))
         .route("/gateway/firewall", get(console_gateway::firewall))
         .route("/gateway/firewall/exclude", get(|| async { Redirect::to("/gateway/firewall") }).post(console_gateway::exclude))
         .route("/gateway/firewall/exclusions/{id}/end", get(|| async { Redirect::to("/gateway/firewall") }).post(console_gateway::end))

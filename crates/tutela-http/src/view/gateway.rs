@@ -12,6 +12,8 @@ pub enum Tab {
     Routes,
     /// What the firewall refused, and what is excepted from it.
     Firewall,
+    /// Whom limits refuse.
+    Limits,
 }
 
 /// Links to all pages of the room.
@@ -28,7 +30,7 @@ pub struct Tabs {
 impl Tabs {
     /// Words, address, and whether it is this page.
     pub fn links(&self) -> Vec<(&'static str, &'static str, bool)> {
-        [(Tab::Routes, "Routes", "/gateway"), (Tab::Firewall, "Firewall", "/gateway/firewall")]
+        [(Tab::Routes, "Routes", "/gateway"), (Tab::Firewall, "Firewall", "/gateway/firewall"), (Tab::Limits, "Limits", "/gateway/limits")]
             .into_iter()
             .map(|(tab, label, href)| (label, href, tab == self.at))
             .collect()
@@ -161,4 +163,37 @@ pub struct ExclusionRow {
     pub state: Status,
     /// Whether it can be ended.
     pub stands: bool,
+}
+
+/// Whom limits of requests refuse.
+#[derive(Clone, Debug, Template)]
+#[template(path = "console/limits.html")]
+pub struct LimitsPage {
+    /// The page around it.
+    pub frame: ConsoleFrame,
+    /// Links to the room's other pages.
+    pub tabs: Tabs,
+    /// What was just done.
+    pub notice: Option<String>,
+    /// Why it was not.
+    pub error: Option<String>,
+    /// Whether who looks may let them in again.
+    pub may_lift: bool,
+    /// They, the most eager first.
+    pub rows: Vec<LimitedRow>,
+}
+
+/// Somebody whom a limit refuses.
+#[derive(Clone, Debug)]
+pub struct LimitedRow {
+    /// The limit.
+    pub limit: String,
+    /// Who.
+    pub who: String,
+    /// Since when.
+    pub since: When,
+    /// Until when.
+    pub until: When,
+    /// Requests that were refused.
+    pub refused: Count,
 }

@@ -1,7 +1,7 @@
-//! `gateway`: what it guards, and reading the configuration again.
+//! `gateway`: what it guards, and reading the configuration again. `limit`: whom its limits refuse.
 
 use clap::Subcommand;
-use tutela_api::GatewayServer;
+use tutela_api::{GatewayServer, LiftLimit};
 use tutela_client::Client;
 
 use super::Output;
@@ -15,6 +15,34 @@ pub enum GatewayCommand {
     Routes,
     /// List the servers of applications, and how they are
     Servers,
+}
+
+#[derive(Subcommand)]
+pub enum LimitCommand {
+    /// Let somebody in again whom a limit refuses
+    Lift {
+        /// The limit's name
+        limit: String,
+        /// Who, as the list has it: `address 192.0.2.7`
+        who: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// List whom limits of requests refuse now
+    List,
+}
+
+pub async fn limit(command: LimitCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        LimitCommand::Lift { limit, who, reason } => Ok(client.limit_lift(&LiftLimit { limit, who, reason }).await?),
+        LimitCommand::List => {
+            output.list(&client.limited().await?, &["limit", "who", "refused", "since", "until"], |one| {
+                vec![one.limit.clone(), one.who.clone(), one.refused.to_string(), one.since.clone(), one.until.clone()]
+            });
+            Ok(())
+        }
+    }
 }
 
 pub async fn run(command: &GatewayCommand, client: &Client, output: Output) -> Result<(), Error> {

@@ -92,6 +92,9 @@ enum Command {
     /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Limits of requests: whom they refuse, and letting them in again
+    #[command(subcommand)]
+    Limit(gateway::LimitCommand),
     /// Apply pending migrations, or show them with --dry-run
     Migrate(setup::Migrate),
     /// The demo's photo app
@@ -148,6 +151,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Group(command) => people::group(command, &client()?, output).await,
         Command::Init(init) => setup::init(&init, file.as_deref()).await,
         Command::Key(command) => key::run(command, load, output).await,
+        Command::Limit(command) => gateway::limit(command, &client()?, output).await,
         Command::Migrate(migrate) => setup::migrate(&migrate, load()?).await,
         #[cfg(feature = "demo")]
         Command::Photos(app) => crate::demo::photos(app, data).await,
