@@ -11,6 +11,8 @@ mod identity;
 mod ledger;
 mod machine;
 mod oauth;
+mod limit;
+mod load;
 mod proxy;
 mod report;
 mod server;
@@ -34,16 +36,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|identity|ledger|oauth|proxy|start|waf [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|identity|ledger|limit|oauth|proxy|start|waf [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
         "crypto" => crypto::run(&flags),
         "identity" => identity::run(&flags),
         "ledger" => ledger::run(&flags),
         "oauth" => oauth::run(&flags),
+        "limit" => limit::run(&flags),
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
         "waf" => waf::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, oauth, proxy, start, waf")),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, limit, oauth, proxy, start, waf")),
     }
 }

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_committed_budgets_are_readable() {
-        for name in ["crypto", "identity", "ledger", "oauth", "proxy", "start"] {
+        for name in ["crypto", "identity", "ledger", "limit", "oauth", "proxy", "start", "waf"] {
             assert!(!budgets(include_str!("../budgets.toml"), name).unwrap().is_empty(), "{name}");
         }
         assert!(budgets("[a]\nx = { max = 1 }\n", "a").is_err());

@@ -9,10 +9,11 @@ const BENCHES: &[(&str, Measures)] = &[
     ("crypto", Measures::Beside(OPENBAO)),
     ("identity", Measures::Beside(KEYCLOAK)),
     ("ledger", Measures::Library),
+    ("limit", Measures::Library),
     ("oauth", Measures::Beside(KEYCLOAK)),
     ("proxy", Measures::Program),
     ("start", Measures::Program),
-    ("waf", Measures::Library),
+    ("waf", Measures::Program),
 ];
 
 const KEYCLOAK: Peer = Peer { name: "Keycloak", variable: "TUTELA_KEYCLOAK", get: keycloak::home };

@@ -2,8 +2,9 @@
 //!
 //! Rules are the OWASP Core Rule Set at paranoia level 1, blocking, out of the shared data; requests are the rows that
 //! its users meet, from a bare GET to a large JSON document. Every row is a whole request, phases 1 to 5, from bytes to
-//! verdict, in CPU time of this thread.
+//! verdict, in CPU time of this thread. Then whole gateways with the same rules, beside each other.
 
+mod gateway;
 mod requests;
 
 use std::{path::Path, sync::Arc};
@@ -18,9 +19,9 @@ use crate::{flags::Flags, machine, report::Report, stats::percentile};
 /// CPU seconds of one pass of one row, about.
 const PASS_S: f64 = 0.05;
 
-/// `waf [--passes N]`.
+/// `waf [--passes N] [--rounds N] [--seconds N]`.
 pub fn run(flags: &Flags) -> Result<(), String> {
-    flags.only(&["passes"])?;
+    flags.only(&["passes", "rounds", "seconds"])?;
     let passes = flags.number("passes", 7);
     let shared = std::env::var("TUTELA_SHARED").unwrap_or_else(|_| "../shared".into());
     let folder = Path::new(&shared).join("data/crs");
@@ -49,6 +50,7 @@ pub fn run(flags: &Flags) -> Result<(), String> {
         }
     }
     report.raw("rows", Value::Object(raw));
+    gateway::measure(flags, &folder, &mut report)?;
     report.finish()
 }
 

@@ -177,7 +177,7 @@ fn read(setting: &str, file: &Path) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use tutela_core::{Span, Timestamp};
+    use tutela_core::{Env as _, Span, SystemEnv};
 
     use super::*;
     use crate::OnBackendDown;
@@ -203,7 +203,7 @@ mod tests {
         {
             let (mut state, mut allowed) = (None, 0);
             for step in 0..60_u32 {
-                let now = || Timestamp::from_micros(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64);
+                let now = || SystemEnv.now();
                 let before = now();
                 let there = shared.decide("test", &format!("who {number}"), &rate).await.unwrap();
                 let after = now();
