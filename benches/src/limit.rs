@@ -16,7 +16,7 @@ const BEGIN: i64 = 1_700_000_000_000_000;
 /// `limit [--checks N] [--rounds N]`.
 pub fn run(flags: &Flags) -> Result<(), String> {
     flags.only(&["checks", "rounds"])?;
-    let (checks, rounds) = (flags.number("checks", 5_000_000) as u64, flags.number("rounds", 5));
+    let (checks, rounds) = (flags.number("checks", 5_000_000), flags.number("rounds", 5));
     let rate = |algorithm| Rate { requests: 100, window: Span::minutes(1), burst: Some(20), algorithm };
     let mut raw = Vec::new();
     for _ in 0..rounds {

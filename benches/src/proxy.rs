@@ -39,7 +39,8 @@ pub fn run(flags: &Flags) -> Result<(), String> {
 
     let mut report = Report::new("proxy");
     report.raw("rounds", rounds.iter().map(|(a, b, c)| json!({"nginx": a.json(), "tutela": b.json(), "haproxy": c.json()})).collect());
-    report.raw("versions", json!({"nginx": machine::version("nginx", "-v"), "haproxy": machine::version("haproxy", "-v"), "wrk": machine::version("wrk", "-v")}));
+    report
+        .raw("versions", json!({"nginx": machine::version("nginx", "-v"), "haproxy": machine::version("haproxy", "-v"), "wrk": machine::version("wrk", "-v")}));
     report.raw("load", json!({"threads": 1, "connections": 16, "seconds": seconds.as_secs(), "body_bytes": 112}));
     report.figure("nginx_cpu_us", median(rounds.iter().map(|(a, ..)| a.cpu_us()).collect()));
     report.figure("haproxy_cpu_us", median(rounds.iter().map(|(.., c)| c.cpu_us()).collect()));

@@ -10,11 +10,13 @@ mod federation;
 mod keys;
 mod ledger;
 mod people;
+mod waf;
 
 pub use federation::{jwks, saml_metadata, saml_response};
 pub use keys::{key_backup, message, root_key_file, sealed_record};
 pub use ledger::{canonical_json, checkpoint, position, query, tile_path, tlog_proof};
 pub use people::{breach_list, email, identity_token, password_phc, recovery, sealed_token};
+pub use waf::{seclang, waf_request};
 
 /// A target: any bytes in, a panic where something is wrong.
 pub type Target = fn(&[u8]);
@@ -38,8 +40,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saml_response", saml_response),
     ("sealed_record", sealed_record),
     ("sealed_token", sealed_token),
+    ("seclang", seclang),
     ("tile_path", tile_path),
     ("tlog_proof", tlog_proof),
+    ("waf_request", waf_request),
 ];
 
 /// Seed of every key the corpus was signed with.

@@ -50,7 +50,10 @@ pub(super) fn measure(flags: &Flags, crs: &Path, report: &mut Report) -> Result<
         println!("nginx {:.1} us; tutela with the Core Rule Set {:.1} us{theirs}", a.cpu_us(), b.cpu_us());
         rounds.push((a, b, c));
     }
-    report.raw("gateways", rounds.iter().map(|(a, b, c)| json!({"nginx": a.json(), "tutela": b.json(), "nginx_modsecurity": c.as_ref().map(Round::json)})).collect());
+    report.raw(
+        "gateways",
+        rounds.iter().map(|(a, b, c)| json!({"nginx": a.json(), "tutela": b.json(), "nginx_modsecurity": c.as_ref().map(Round::json)})).collect(),
+    );
     report.figure("gateway_nginx_us", median(rounds.iter().map(|(a, ..)| a.cpu_us()).collect()));
     report.figure("gateway_tutela_us", median(rounds.iter().map(|(_, b, _)| b.cpu_us()).collect()));
     report.figure("gateway_tutela_rss_mb", machine::rss_mb(tutela.pid())?);

@@ -194,7 +194,8 @@ fn request(record: &RequestRecord, id: EventId, now: tutela_core::Timestamp) -> 
 
 /// How it was decided: what each stage took, which one refused, and what the firewall found.
 fn decided(record: &RequestRecord, event: &mut Event) {
-    let stages: serde_json::Map<String, serde_json::Value> = record.stages.iter().map(|(stage, took)| (stage.as_str().to_owned(), (*took).into())).collect();
+    // A list, so that their order is kept.
+    let stages: Vec<serde_json::Value> = record.stages.iter().map(|(stage, took)| serde_json::json!({"stage": stage.as_str(), "us": took})).collect();
     event.set("stages", stages);
     if let Some(stage) = record.refused_by {
         event.set("refused_by", stage.as_str());

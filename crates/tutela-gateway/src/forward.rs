@@ -41,7 +41,7 @@ impl Gateway {
         if declared.is_some_and(|length| length > route.config.max_body_bytes) {
             return Err(Error::BodyTooLarge);
         }
-        let path = crate::path::canonical(request.uri().path()).unwrap_or_default();
+        let path = request.uri().path().to_owned();
         let on_client = tunnel::asks(&request).then(|| hyper::upgrade::on(&mut request));
         *request.uri_mut() = route.target(request.uri()).ok_or_else(|| Error::Upstream("the address is not valid".into()))?;
         *request.version_mut() = Version::HTTP_11;
@@ -62,10 +62,13 @@ impl Gateway {
             return Ok(identity::unavailable(request.headers()));
         }
         let sticky = (route.upstream.config.sticky == Sticky::Session).then(|| key(admitted.caller.as_ref(), way));
-        let held =
-            leash::Held { gateway: self.clone(), host: host.to_owned(), path, route: Arc::clone(route), credential: admitted.credential, asked: way.now };
-        let held = Arc::new(held);
-        let leash = || Leash::new(Arc::clone(&held));
+        // Only what goes on for long is held; most requests are over before anybody would look.
+        let credential = admitted.credential;
+        let leash = || {
+            let path = crate::path::canonical(&path).unwrap_or_default();
+            let (gateway, host, route) = (self.clone(), host.to_owned(), Arc::clone(route));
+            Leash::new(leash::Held { gateway, host, path, route, credential: credential.clone(), asked: way.now })
+        };
         let bounds = Bounds { most: route.config.max_body_bytes, idle: seconds(config.idle_timeout), until: way.began + seconds(config.body_timeout) };
         let request = request.map(|body| {
             let leash = (!body.is_end_stream()).then(leash);

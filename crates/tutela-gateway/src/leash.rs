@@ -49,9 +49,9 @@ pub(crate) struct Leash {
 }
 
 impl Leash {
-    pub(crate) fn new(held: Arc<Held>) -> Self {
+    pub(crate) fn new(held: Held) -> Self {
         let every = held.gateway.0.policy.staleness().max(Duration::from_millis(500));
-        Self { held, every, next: Instant::now() + every, looking: None }
+        Self { held: Arc::new(held), every, next: Instant::now() + every, looking: None }
     }
 
     /// When it looks next; while it looks, that tells by itself.

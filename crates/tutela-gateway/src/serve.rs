@@ -3,13 +3,17 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -22,10 +26,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Certificates, Config, Gateway, front::Strict, limits::household};
+use crate::{Body, Certificates, Config, Gateway, front::Strict, limits::household};
 
 /// How long open requests may take to finish when a listener stops.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long a connection that nobody uses may take to end.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Requests of one HTTP/2 connection at the same time.
 const MOST_STREAMS: u32 = 100;
 
@@ -109,20 +115,24 @@ impl Gateway {
             let (gateway, connection, open) = (gateway.clone(), connection.clone(), counted.begin());
             async move {
                 let response = gateway.handle(request, &connection).await;
-                drop(open);
-                Ok::<_, std::convert::Infallible>(response)
+                Ok::<_, std::convert::Infallible>(response.map(|body| Served { body, _open: open }))
             }
         });
         let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(served);
-        tokio::select! {
+        let unused = tokio::select! {
             // A connection that breaks is the peer's affair; what it asked for is on record.
             _ = served.as_mut() => return,
-            () = stop.cancelled() => {}
-            () = use_.unused(seconds(config.idle_timeout)) => {}
-        }
+            () = stop.cancelled() => false,
+            () = use_.unused(seconds(config.idle_timeout)) => true,
+        };
         served.as_mut().graceful_shutdown();
-        let _ = served.await;
+        if unused {
+            // Nothing is lost with it; whoever does not say goodbye is not waited for.
+            let _ = tokio::time::timeout(GOODBYE, served).await;
+        } else {
+            let _ = served.await;
+        }
     }
 }
 
@@ -146,7 +156,7 @@ impl Use {
         OpenRequest(Arc::clone(self))
     }
 
-    /// Resolves once nothing was asked for so long. Bodies that are still sent are no matter: a shutdown lets them end.
+    /// Resolves once nothing was asked for so long, and all that was is answered to the end.
     async fn unused(&self, idle: Duration) {
         let mut seen = self.requests.load(Ordering::Relaxed);
         loop {
@@ -163,6 +173,29 @@ impl Use {
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer, whose request is open until it has ended.
+struct Served {
+    body: Body,
+    _open: OpenRequest,
+}
+
+impl HttpBody for Served {
+    type Data = Bytes;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -29,5 +29,5 @@ pub use operator::Files;
 pub use ruleset::{RuleSet, Source};
 pub use seclang::Switch;
 pub use settings::{OnLimit, Settings};
-pub use transaction::{Budget, Connection, Finding, Mark, Report, Spent, Transaction, Verdict};
+pub use transaction::{Budget, Connection, Finding, Mark, Matched, Report, Spent, Transaction, Verdict};
 pub use variable::Variable;

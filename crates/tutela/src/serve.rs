@@ -50,8 +50,9 @@ pub struct Running {
 
 /// `tutela serve`: runs until interrupted.
 pub async fn serve(load: Load) -> Result<(), Error> {
-    let running = start(load()?, Some(load)).await?;
+    // Caught from here on: whoever asks to stop while it starts is heard once it has.
     let interrupted = interrupted();
+    let running = start(load()?, Some(load)).await?;
     let reloading = tokio::spawn(reload_when_asked(running.app.clone()));
     eprintln!("tutela {VERSION} is ready");
     eprintln!("  own pages  {}", running.app.urls().public);

@@ -169,7 +169,7 @@ impl Upstream {
 
     /// Over a connection that is there, or a new one.
     async fn attempt(&self, server: &Server, open: Open, mut request: Request<Sent>, again: Option<&Again>) -> Result<Response<Answer>, Failed> {
-        while let Some(mut sender) = server.kept() {
+        while let Some(mut sender) = server.kept().await {
             match self.over(&mut sender, request).await {
                 Ok(answer) => return Ok(answer.map(|body| Answer::new(body, open, sender))),
                 // The server has closed it at this very moment: that says nothing about the server.

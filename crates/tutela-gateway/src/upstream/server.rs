@@ -24,6 +24,8 @@ use crate::{body::Watched, held::Held};
 /// Connections that are kept while nobody needs them, and for how long. Servers close theirs after a minute or so.
 const MOST_IDLE: usize = 64;
 const IDLE: Duration = Duration::from_secs(55);
+/// How long a connection may take to settle after an answer.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// What is sent to servers.
 pub(crate) type Sent = Watched<Held>;
@@ -62,21 +64,28 @@ impl Server {
         Open(Arc::clone(self))
     }
 
-    /// A connection that is open already.
-    pub(crate) fn kept(&self) -> Option<SendRequest<Sent>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut not_yet = Vec::new();
-        let found = loop {
-            match idle.pop() {
-                None => break None,
-                Some(kept) if kept.sender.is_closed() || kept.since.elapsed() > IDLE => {}
-                Some(kept) if kept.sender.is_ready() => break Some(kept.sender),
-                // The end of its last answer is on its way through the connection.
-                Some(kept) => not_yet.push(kept),
+    /// A connection that is open already: one that is free, else one whose last answer has just been read and that is free
+    /// as soon as its task has run.
+    pub(crate) async fn kept(&self) -> Option<SendRequest<Sent>> {
+        loop {
+            let mut sender = self.pick()?;
+            if sender.is_ready() {
+                return Some(sender);
             }
-        };
-        idle.extend(not_yet);
-        found
+            if let Ok(Ok(())) = tokio::time::timeout(SETTLING, sender.ready()).await {
+                return Some(sender);
+            }
+        }
+    }
+
+    fn pick(&self) -> Option<SendRequest<Sent>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|kept| !kept.sender.is_closed());
+        // The newest that is free; those that stand long are closed by and by.
+        let free = idle.iter().rposition(|kept| kept.sender.is_ready());
+        let at = free.or_else(|| idle.len().checked_sub(1))?;
+        let kept = idle.remove(at);
+        if kept.since.elapsed() <= IDLE { Some(kept.sender) } else { None }
     }
 
     /// A new connection.

@@ -130,7 +130,7 @@ impl Seeded {
              \x20  10. get an access token for the API, as a program of yours would (OAuth 2.0, client credentials):\n\
              \x20      curl -s {own}/oauth/token -u {client}:{key} -d grant_type=client_credentials\n\
              \x20  11. attack it: open {app_url}/?q=1%27%20UNION%20SELECT%20password%20FROM%20users and be refused with a number;\n\
-             \x20      the request is in {console}/ledger with the rules that it met; and hear why, offline:\n\
+             \x20      as Ada, see why in {console}/gateway/firewall, except those rules for a day, and it passes; or hear why offline:\n\
              \x20      printf 'GET /?q=1%%27%%20UNION%%20SELECT%%201 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | tutela waf explain - --rules base\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,

@@ -19,6 +19,8 @@ mod faults;
 mod federation;
 /// Guarded applications: sign-in, headers, cookies, bodies.
 mod gateway;
+/// Framing tricks, floods and slowness.
+mod hostile;
 /// Events written by others: imported, searched, exported, verified.
 mod import;
 /// Encryption, keys, erasure, key backups, providers.
