@@ -44,8 +44,4 @@ pub fn waf_request(data: &[u8]) {
     let rules_of = |report: &tutela_waf::Report| report.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>();
     let second = judge(rules, data).map(|(verdict, report)| (verdict, rules_of(&report)));
     assert_eq!(second, Some((verdict, rules_of(&report))), "one request, one verdict and one list of rules");
-    for place in report.findings.iter().flat_map(|finding| finding.matched.iter().map(tutela_waf::Matched::place)) {
-        // Whatever place a report names can be excepted, but for what rules have added up themselves.
-        assert!(place.starts_with("TX") || tutela_waf::Exclusion::new(1, Some(&place)).is_ok(), "{place}");
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::{serve::Connection, snapshot::Snapshot};
 
@@ -21,11 +21,11 @@ impl Client {
         if !snapshot.trusts(peer.ip()) {
             return Self { address: peer, plain: false };
         }
-        let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let lines: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
         let mut address = peer;
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             // What cannot be read ends the chain: the proxy that wrote it is the client, then.
-            let Some(hop) = parse(hop.trim()) else { break };
+            let Some(hop) = std::str::from_utf8(hop).ok().and_then(|hop| parse(hop.trim())) else { break };
             address = hop;
             if !snapshot.trusts(hop.ip()) {
                 break;

@@ -10,6 +10,9 @@ pub enum Error {
     /// The client stopped sending, or nothing moved for too long.
     #[error("the client's body ended early or stood still")]
     ClientBody,
+    /// There is no room for one more body that is to be inspected.
+    #[error("there is no room for one more body that is to be inspected: `gateway.waf.max_held_mib`")]
+    Crowded,
     /// The session, or the route, has ended meanwhile.
     #[error("the session or the route has ended")]
     Ended,

@@ -78,7 +78,8 @@ impl Gateway {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::to_client(response.headers_mut());
             let bounds = Bounds { most: u64::MAX, until: way.began + seconds(config.total_timeout), ..bounds };
-            return Ok(response.map(|answer| {
+            return Ok(response.map(|mut answer| {
+                answer.look();
                 let long = answer.size_hint().exact().is_none_or(|length| length > SHORT);
                 Watched::new(answer, bounds, long.then(leash)).boxed_unsync()
             }));
@@ -88,7 +89,15 @@ impl Gateway {
         let (mut parts, answer): (_, Answer) = response.into_parts();
         headers::to_client(&mut parts.headers);
         tunnel::mark(&mut parts.headers);
-        let tunnel = Tunnel { client, server, answer, leash: leash(), idle: seconds(config.websocket_idle_timeout), stopping: inner.stopping.clone() };
+        let tunnel = Tunnel {
+            client,
+            server,
+            connection: way.connection.clone(),
+            answer,
+            leash: leash(),
+            idle: seconds(config.websocket_idle_timeout),
+            stopping: inner.stopping.clone(),
+        };
         way.connection.upgraded.store(true, std::sync::atomic::Ordering::Release);
         inner.tunnels.spawn(tunnel.run());
         Ok(Response::from_parts(parts, full("")))

@@ -14,6 +14,7 @@ use tutela_waf::Verdict;
 use crate::{
     Body, Error, Gateway,
     client::Client,
+    headers,
     held::Held,
     identity::{self, Door, OWN_PREFIX, Seen},
     leash::Credential,
@@ -206,7 +207,8 @@ impl Gateway {
         };
         // HTTP/1 has met the strict front; HTTP/2 comes in frames, and is held to the same.
         let twice = |name: header::HeaderName| request.headers().get_all(name).iter().nth(1).is_some();
-        if request.headers().len() > MOST_FIELDS
+        if headers::names_content(request.headers())
+            || request.headers().len() > MOST_FIELDS
             || twice(header::CONTENT_TYPE)
             || twice(header::CONTENT_LENGTH)
             || request.method().as_str().len() > LONGEST_METHOD
@@ -294,7 +296,7 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
     match error {
         Error::BodyTooLarge => answer(page, StatusCode::PAYLOAD_TOO_LARGE, "invalid", "The upload is too large", "This application takes smaller files only."),
         Error::ClientBody => answer(page, StatusCode::REQUEST_TIMEOUT, "invalid", "The upload broke off", "Nothing came for too long. Try again."),
-        Error::Inspection => answer(
+        Error::Crowded | Error::Inspection => answer(
             page,
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",

@@ -80,6 +80,13 @@ fn names_our_cookie(set_cookie: &[u8]) -> bool {
     cookie::is_ours(&String::from_utf8_lossy(name).to_ascii_lowercase().replace("__host-", "__Host-").replace("__secure-", "__Secure-"))
 }
 
+/// Whether `Connection` names a field that says what the body is: taken away behind the rules, the application would read
+/// another request than they have.
+pub(crate) fn names_content(headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(header::CONNECTION).iter().flat_map(|v| v.as_bytes().split(|byte| *byte == b','));
+    named.any(|name| name.trim_ascii().get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case(b"content-")))
+}
+
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

@@ -22,6 +22,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,6 +44,8 @@ pub(crate) struct Connection {
     pub local: SocketAddr,
     /// Set when it becomes a WebSocket's: what follows is no HTTP.
     pub upgraded: Arc<AtomicBool>,
+    /// Its place among all connections, and among those of its address; a WebSocket keeps it.
+    _place: Arc<(OwnedSemaphorePermit, Option<Counted>)>,
 }
 
 impl Gateway {
@@ -64,15 +67,14 @@ impl Gateway {
                 continue;
             };
             let config = self.0.current.load_full();
-            let counted = if config.trusts(peer.ip()) { None } else { Some(Counted::new(&self.0.addresses, peer.ip())) };
+            let counted = if config.trusts(peer.ip().to_canonical()) { None } else { Some(Counted::new(&self.0.addresses, peer.ip())) };
             if counted.as_ref().is_some_and(|counted| counted.number > config.settings.gateway.max_connections_per_address) {
                 metrics::counter!("tutela_gateway_connections_refused_total").increment(1);
                 continue;
             }
             let (gateway, stop, certificates) = (self.clone(), stop.clone(), certificates.clone());
             tracker.spawn(async move {
-                gateway.accept(stream, peer, certificates, &config.settings.gateway, stop).await;
-                drop((place, counted));
+                gateway.accept(stream, peer, Arc::new((place, counted)), certificates, &config.settings.gateway, stop).await;
             });
         }
         drop(listener);
@@ -82,11 +84,19 @@ impl Gateway {
         }
     }
 
-    async fn accept(self, stream: TcpStream, peer: SocketAddr, certificates: Option<Certificates>, config: &Config, stop: CancellationToken) {
+    async fn accept(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Arc<(OwnedSemaphorePermit, Option<Counted>)>,
+        certificates: Option<Certificates>,
+        config: &Config,
+        stop: CancellationToken,
+    ) {
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let patience = seconds(config.header_timeout);
-        let connection = Connection { peer, local, upgraded: Arc::default() };
+        let connection = Connection { peer, local, upgraded: Arc::default(), _place: place };
         match certificates {
             None => self.connection(Strict::new(stream, patience, Arc::clone(&connection.upgraded)), connection, config, stop).await,
             Some(certificates) => {

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, leash::Leash, upstream::Answer};
+use crate::{Error, leash::Leash, serve::Connection, upstream::Answer};
 
 /// Whether a request asks for a WebSocket. Every other upgrade is ignored, as RFC 9110 §7.8 allows.
 pub(crate) fn asks<B>(request: &Request<B>) -> bool {
@@ -51,6 +51,8 @@ pub(crate) fn may_open(headers: &HeaderMap, own_origin: &str, others: &[String])
 pub(crate) struct Tunnel {
     pub client: OnUpgrade,
     pub server: OnUpgrade,
+    /// Keeps the client's place among connections.
+    pub connection: Connection,
     /// Keeps the request open at its server.
     pub answer: Answer,
     pub leash: Leash,
@@ -67,7 +69,7 @@ impl Tunnel {
 
     /// Passes everything on until one end closes, nothing moves for too long, the session or the route ends, or the server stops.
     pub(crate) async fn run(self) {
-        let Self { client, server, answer, leash, idle, stopping } = self;
+        let Self { client, server, connection, answer, leash, idle, stopping } = self;
         let Ok((client, server)) = tokio::try_join!(client, server) else { return };
         metrics::gauge!("tutela_gateway_websockets").increment(1);
         let moved = Arc::new(Moved::new());
@@ -81,7 +83,7 @@ impl Tunnel {
             () = stopping.cancelled() => {}
         }
         metrics::gauge!("tutela_gateway_websockets").decrement(1);
-        drop(answer);
+        drop((answer, connection));
     }
 }
 

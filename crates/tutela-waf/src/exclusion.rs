@@ -22,6 +22,9 @@ fn target(place: &str) -> Result<Target, String> {
     let (name, one) = place.split_once(':').map_or((place, None), |(name, one)| (name, Some(one)));
     let variable = Variable::named(name).ok_or_else(|| format!("`{name}` is no place that rules look at; an example is `ARGS:comment`"))?;
     let pick = match one {
+        None | Some("") if variable.is_collection() => {
+            return Err(format!("`{name}` is many values; name one, such as `{name}:comment`, or no place at all for the whole rule"));
+        }
         None | Some("") => Pick::All,
         Some(_) if !variable.is_collection() => return Err(format!("`{name}` is a single value; nothing goes after a `:`")),
         Some(one) => Pick::Named(one.as_bytes().to_vec()),

@@ -207,6 +207,8 @@ const OWN: &[Row] = &[
     row("field_policy.deleted", "delete", Account, "field_policy", "success"),
     row("gateway.request", "", Account, "", "success"),
     row("gateway.requests", "", System("gateway"), "", "success"),
+    row("limit.lifted", "lift", Account, "", "success"),
+    row("configuration.reloaded", "reload", Account, "", "success"),
     row("gateway.requests_lost", "drop", System("gateway"), "", "failure"),
     row("grant.ended", "revoke", Account, "account", "success"),
     row("grant.given", "grant", Account, "account", "success"),
@@ -272,6 +274,10 @@ const OWN: &[Row] = &[
     row("sink.refused", "project", System("projection"), "sink", "failure"),
     row("sink.resumed", "resume", System("projection"), "sink", "success"),
     row("sink.stalled", "wait", System("projection"), "sink", "failure"),
+    row("upstream.failed", "rest", System("gateway"), "upstream", "failure"),
+    row("upstream.recovered", "resume", System("gateway"), "upstream", "success"),
+    row("waf.exclusion_ended", "end", Account, "exclusion", "success"),
+    row("waf.rule_excluded", "exclude", Account, "exclusion", "success"),
 ];
 
 #[cfg(test)]

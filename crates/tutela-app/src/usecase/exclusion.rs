@@ -118,15 +118,13 @@ async fn from_event(app: &App, ctx: &Ctx, id: &str, only: Option<u64>) -> Result
             let (place, _) = rest.split_once(": ")?;
             let rule = rule.parse().ok().filter(|rule| only.is_none_or(|only| only == *rule))?;
             // What rules have added up (`TX:…`) is no place where anything was found.
-            (!place.starts_with("TX")).then(|| (rule, Some(place.to_owned())))
+            // What cannot be named, such as an argument without a name, neither.
+            (!place.starts_with("TX") && Exclusion::new(rule, Some(place)).is_ok()).then(|| (rule, Some(place.to_owned())))
         })
         .collect();
     if what.is_empty() {
         let text = "no rule matched in this request that could be excepted; `tutela waf explain` shows what rules see of a request";
         return Err(Error::invalid("event", text));
-    }
-    for (rule, place) in &what {
-        Exclusion::new(*rule, place.as_deref()).map_err(|e| Error::invalid("event", e))?;
     }
     Ok((Some(id), route.to_owned(), what))
 }

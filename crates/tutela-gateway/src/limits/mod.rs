@@ -111,8 +111,9 @@ impl Limits {
             let Some(decision) = decision else {
                 // What is not let through for this reason does not count.
                 limit.table.forget(&key);
-                tally.closed = limit.config.mode == LimitMode::Enforce;
-                tally.counts.push(LimitCount { limit: limit.name.clone(), left: 0, refused: true, enforced: tally.closed });
+                let enforced = limit.config.mode == LimitMode::Enforce;
+                tally.closed |= enforced;
+                tally.counts.push(LimitCount { limit: limit.name.clone(), left: 0, refused: true, enforced });
                 continue;
             };
             if let Some(wait) = decision.retry_after {

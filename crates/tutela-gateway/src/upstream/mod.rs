@@ -70,6 +70,8 @@ struct Again(Method, Uri, HeaderMap);
 struct Failed {
     error: Error,
     unsent: Option<Request<Sent>>,
+    /// Whether the connection ended before there was an answer.
+    closed: bool,
 }
 
 impl Upstream {
@@ -134,7 +136,7 @@ impl Upstream {
                 }
                 Err(failed) => failed,
             };
-            if matches!(failed.error, Error::BodyTooLarge | Error::ClientBody) {
+            if matches!(failed.error, Error::BodyTooLarge | Error::ClientBody | Error::Ended | Error::TooSlow) {
                 return Err(failed.error);
             }
             let turn = server.health.failed(self.config.max_failures, self.config.fail_time.duration(), Instant::now());
@@ -172,16 +174,20 @@ impl Upstream {
         while let Some(mut sender) = server.kept().await {
             match self.over(&mut sender, request).await {
                 Ok(answer) => return Ok(answer.map(|body| Answer::new(body, open, sender))),
-                // The server has closed it at this very moment: that says nothing about the server.
-                Err(failed) => match failed.unsent.or_else(|| again.filter(|_| matches!(failed.error, Error::Upstream(_))).map(Again::request)) {
-                    Some(back) => request = back,
-                    None => return Err(Failed { error: failed.error, unsent: None }),
+                Err(Failed { unsent: Some(back), .. }) => request = back,
+                // The server has closed it at this very moment: that says nothing about the server, and a new connection will tell.
+                Err(failed) => match again.filter(|_| failed.closed) {
+                    Some(again) => {
+                        request = again.request();
+                        break;
+                    }
+                    None => return Err(failed),
                 },
             }
         }
         match server.connect(self.patience.connect).await {
             Ok(mut sender) => self.over(&mut sender, request).await.map(|answer| answer.map(|body| Answer::new(body, open, sender))),
-            Err(e) => Err(Failed { error: Error::Connect(e.to_string()), unsent: Some(request) }),
+            Err(e) => Err(Failed { error: Error::Connect(e.to_string()), unsent: Some(request), closed: false }),
         }
     }
 
@@ -194,14 +200,18 @@ impl Upstream {
         };
         let answer = tokio::select! {
             answer = sender.try_send_request(request) => answer,
-            () = too_late => return Err(Failed { error: Error::Timeout, unsent: None }),
+            () = too_late => return Err(Failed { error: Error::Timeout, unsent: None, closed: false }),
         };
         match answer {
             Ok(answer) if answer.headers().contains_key(header::TRANSFER_ENCODING) && answer.headers().contains_key(header::CONTENT_LENGTH) => {
-                Err(Failed { error: Error::Upstream("the answer has two lengths".into()), unsent: None })
+                Err(Failed { error: Error::Upstream("the answer has two lengths".into()), unsent: None, closed: false })
             }
             Ok(answer) => Ok(answer),
-            Err(mut failed) => Err(Failed { unsent: failed.take_message(), error: cause(failed.error()) }),
+            Err(mut failed) => {
+                let unsent = failed.take_message();
+                let e = failed.error();
+                Err(Failed { unsent, error: cause(e), closed: e.is_incomplete_message() || e.is_closed() || e.is_canceled() })
+            }
         }
     }
 
@@ -254,6 +264,8 @@ fn cause(e: &hyper::Error) -> Error {
         match inner.downcast_ref::<Error>() {
             Some(Error::BodyTooLarge) => return Error::BodyTooLarge,
             Some(Error::ClientBody) => return Error::ClientBody,
+            Some(Error::Ended) => return Error::Ended,
+            Some(Error::TooSlow) => return Error::TooSlow,
             _ => {}
         }
         text = format!("{text}: {inner}");

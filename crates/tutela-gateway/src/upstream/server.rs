@@ -126,12 +126,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(body: Incoming, open: Open, sender: SendRequest<Sent>) -> Self {
-        let mut answer = Self { body, lease: Some((open, sender)) };
-        answer.look();
-        answer
+        Self { body, lease: Some((open, sender)) }
     }
 
-    fn look(&mut self) {
+    /// Frees the connection where there is nothing to read. Not for one that becomes a WebSocket's.
+    pub(crate) fn look(&mut self) {
         if self.body.is_end_stream()
             && let Some((open, sender)) = self.lease.take()
         {

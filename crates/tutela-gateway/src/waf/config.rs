@@ -11,13 +11,15 @@ pub struct WafConfig {
     pub rules: Vec<String>,
     /// Most milliseconds of the processor's time for one request, 1 to 10000.
     pub budget_ms: u32,
+    /// Most mebibytes of bodies that are held at the same time while they are inspected, of all requests together, 16 to 65536; a request for whose body there is no room gets 503.
+    pub max_held_mib: u32,
     /// What happens to a request for which that is not enough: `block` answers 503, `pass` lets it through. Either way it is marked in its record.
     pub on_spent: WafSpent,
 }
 
 impl Default for WafConfig {
     fn default() -> Self {
-        Self { mode: WafMode::Block, rules: vec!["base".into()], budget_ms: 200, on_spent: WafSpent::Block }
+        Self { mode: WafMode::Block, rules: vec!["base".into()], budget_ms: 200, max_held_mib: 256, on_spent: WafSpent::Block }
     }
 }
 
@@ -61,6 +63,9 @@ impl WafConfig {
     pub fn check(&self) -> Result<(), String> {
         if !(1..=10_000).contains(&self.budget_ms) {
             return Err(format!("`waf.budget_ms` is {}; it goes from 1 to 10000", self.budget_ms));
+        }
+        if !(16..=65_536).contains(&self.max_held_mib) {
+            return Err(format!("`waf.max_held_mib` is {}; it goes from 16 to 65536", self.max_held_mib));
         }
         if self.rules.is_empty() {
             return Err("`waf.rules` is empty; `mode = \"off\"` turns the firewall off".into());

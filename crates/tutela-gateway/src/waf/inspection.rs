@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tutela_core::{Env, RequestId, seam};
 use tutela_waf::{Report, Transaction, Verdict};
 
-use super::WafMode;
+use super::{WafMode, room::Share};
 use crate::{Body, Error, handle::Way, held::Held, pages::answer};
 
 /// Bodies longer than this are judged beside the other work, so that nobody waits for them.
@@ -26,12 +26,13 @@ pub(crate) struct Inspection {
     mode: WafMode,
     budget: Duration,
     used: Duration,
+    share: Share,
     env: Arc<dyn Env>,
 }
 
 impl Inspection {
-    pub(super) fn new(transaction: Transaction, mode: WafMode, budget: Duration, env: Arc<dyn Env>) -> Self {
-        Self { transaction, mode, budget, used: Duration::ZERO, env }
+    pub(super) fn new(transaction: Transaction, mode: WafMode, budget: Duration, share: Share, env: Arc<dyn Env>) -> Self {
+        Self { transaction, mode, budget, used: Duration::ZERO, share, env }
     }
 
     /// Runs one phase within what is left of the budget.
@@ -66,12 +67,17 @@ impl Inspection {
         if self.transaction.wants_request_body() {
             let config = &way.current.settings.gateway;
             let seconds = |n: u32| Duration::from_secs(u64::from(n));
-            let transaction = &mut self.transaction;
+            let Self { transaction, share, .. } = &mut self;
+            let mut crowded = false;
             held.read(seconds(config.idle_timeout), way.began + seconds(config.body_timeout), |data| {
                 length += data.len();
-                transaction.request_body(data) == data.len()
+                crowded = !share.take(data.len());
+                !crowded && transaction.request_body(data) == data.len()
             })
             .await?;
+            if crowded {
+                return Err(Error::Crowded);
+            }
         }
         if length < LONG {
             let verdict = self.run(Transaction::check_request_body);

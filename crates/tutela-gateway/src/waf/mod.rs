@@ -9,6 +9,7 @@
 mod config;
 mod exclusions;
 mod inspection;
+mod room;
 mod rules;
 
 pub use config::{WafConfig, WafMode, WafSpent};
@@ -20,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use tutela_core::{Env, seam::RequestPolicy};
 use tutela_waf::{Connection, RuleSet, Spent, Transaction};
 
-use self::exclusions::Exclusions;
+use self::{exclusions::Exclusions, room::Room};
 use crate::handle::Way;
 
 /// Rules, and how they are applied.
@@ -28,6 +29,7 @@ pub(crate) struct Waf {
     rules: Arc<RuleSet>,
     config: WafConfig,
     exclusions: Exclusions,
+    room: Room,
     env: Arc<dyn Env>,
 }
 
@@ -42,7 +44,7 @@ impl Waf {
                 tracing::error!(error = %e, "a rule of the firewall cannot be compiled; it counts as matched wherever it is asked");
             }
         });
-        Ok(Self { rules, config: config.clone(), exclusions: Exclusions::default(), env })
+        Ok(Self { rules, config: config.clone(), exclusions: Exclusions::default(), room: Room::new(config.max_held_mib), env })
     }
 
     /// How a route is guarded.
@@ -79,6 +81,7 @@ impl Waf {
         }
         let excluded = self.exclusions.of(route, policy.exclusions(), way.now);
         transaction.exclude(&excluded);
-        Some(Inspection::new(transaction, mode, Duration::from_millis(self.config.budget_ms.into()), Arc::clone(&self.env)))
+        let budget = Duration::from_millis(self.config.budget_ms.into());
+        Some(Inspection::new(transaction, mode, budget, self.room.share(), Arc::clone(&self.env)))
     }
 }

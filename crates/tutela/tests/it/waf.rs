@@ -195,6 +195,33 @@ async fn a_request_that_takes_too_long_to_inspect_ends_as_the_configuration_says
 }
 
 #[tokio::test]
+async fn bodies_that_are_inspected_have_so_much_room_together_and_no_more() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (_echo, instance) = start("sqlite", "[gateway.waf]\nmax_held_mib = 16").await;
+    let head = format!("POST /post HTTP/1.1\r\nHost: public.localhost:{}\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n", instance.port);
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", instance.port)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Whoever finds no room may be answered while they still send.
+        let _ = stream.write_all(&[b' '; 900_000]).await;
+        held.push(stream);
+    }
+    let mut refused = 0;
+    for stream in &mut held {
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(std::time::Duration::from_millis(500), stream.read_exact(&mut answer)).await;
+        refused += u32::from(matches!(read, Ok(Ok(_))) && answer.ends_with(b"503"));
+    }
+    // Held twice, sixteen mebibytes are room for eight and a half of them.
+    assert!((6..=9).contains(&refused), "{refused}");
+    drop(held);
+    let ask =
+        async || instance.browser().request(Method::POST, &at(&instance, "/post")).header("content-type", "application/json").body("{\"a\":1}").send().await;
+    crate::server::until("there is room again", async || ask().await.is_ok_and(|answer| answer.status() == 200)).await;
+}
+
+#[tokio::test]
 async fn stages_run_in_their_order_and_passwords_may_look_like_anything() {
     let (_echo, instance) = start("sqlite", "").await;
     let browser = instance.browser();
