@@ -21,6 +21,7 @@ mod limits;
 mod names;
 mod pages;
 mod path;
+mod patient;
 mod redirect;
 mod routes;
 mod serve;

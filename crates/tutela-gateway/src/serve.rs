@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Body, Certificates, Config, Gateway, front::Strict, limits::household};
+use crate::{Body, Certificates, Config, Gateway, front::Strict, limits::household, patient::Patient};
 
 /// How long open requests may take to finish when a listener stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -95,14 +95,14 @@ impl Gateway {
     ) {
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
-        let patience = seconds(config.header_timeout);
+        let (patience, idle) = (seconds(config.header_timeout), seconds(config.idle_timeout));
         let connection = Connection { peer, local, upgraded: Arc::default(), _place: place };
         match certificates {
-            None => self.connection(Strict::new(stream, patience, Arc::clone(&connection.upgraded)), connection, config, stop).await,
+            None => self.connection(Strict::new(Patient::new(stream, idle), patience, Arc::clone(&connection.upgraded)), connection, config, stop).await,
             Some(certificates) => {
                 // Whoever does not speak TLS, or not to a name of ours, is not answered.
                 let Ok(Ok(stream)) = tokio::time::timeout(patience, certificates.acceptor().accept(stream)).await else { return };
-                self.connection(Strict::new(stream, patience, Arc::clone(&connection.upgraded)), connection, config, stop).await;
+                self.connection(Strict::new(Patient::new(stream, idle), patience, Arc::clone(&connection.upgraded)), connection, config, stop).await;
             }
         }
     }

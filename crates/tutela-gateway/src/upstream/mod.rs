@@ -185,7 +185,7 @@ impl Upstream {
                 },
             }
         }
-        match server.connect(self.patience.connect).await {
+        match server.connect(self.patience).await {
             Ok(mut sender) => self.over(&mut sender, request).await.map(|answer| answer.map(|body| Answer::new(body, open, sender))),
             Err(e) => Err(Failed { error: Error::Connect(e.to_string()), unsent: Some(request), closed: false }),
         }

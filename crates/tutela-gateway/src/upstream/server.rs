@@ -18,8 +18,8 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::{balance::mix, connect::Target, health::Health};
-use crate::{body::Watched, held::Held};
+use super::{Patience, balance::mix, connect::Target, health::Health};
+use crate::{body::Watched, held::Held, patient::Patient};
 
 /// Connections that are kept while nobody needs them, and for how long. Servers close theirs after a minute or so.
 const MOST_IDLE: usize = 64;
@@ -89,8 +89,8 @@ impl Server {
     }
 
     /// A new connection.
-    pub(crate) async fn connect(&self, patience: Duration) -> std::io::Result<SendRequest<Sent>> {
-        let stream = self.target.connect(patience).await?;
+    pub(crate) async fn connect(&self, patience: Patience) -> std::io::Result<SendRequest<Sent>> {
+        let stream = Patient::new(self.target.connect(patience.connect).await?, patience.idle);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
         tokio::spawn(connection.with_upgrades());
         Ok(sender)

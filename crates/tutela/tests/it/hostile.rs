@@ -353,3 +353,25 @@ async fn whoever_is_slow_on_purpose_is_let_go() {
     crate::server::until("it serves again", async || instance.browser().request(reqwest::Method::GET, &format!("http://{host}/")).send().await.is_ok()).await;
     assert!(seen.lock().unwrap().wrong.is_empty());
 }
+
+#[tokio::test]
+async fn whoever_does_not_read_their_answer_is_let_go() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let app = axum::Router::new().fallback(async || axum::body::Body::from(vec![7_u8; 64 << 20]));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let instance = Instance::start("sqlite", &config(port, "")).await;
+    let open = async || {
+        let (_, status) = instance.operator(reqwest::Method::GET, "/v1/gateway", serde_json::Value::Null).await;
+        status["upstreams"][0]["servers"][0]["open"].as_u64().unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(("127.0.0.1", instance.port)).await.unwrap();
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: public.localhost:{}\r\n\r\n", instance.port).as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    crate::server::until("they are open", async || open().await > 0).await;
+    crate::server::until("they are let go", async || open().await == 0).await;
+    drop(held);
+}
