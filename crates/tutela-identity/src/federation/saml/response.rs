@@ -9,7 +9,7 @@ use tutela_core::Timestamp;
 use uppsala::{Document, NodeId};
 
 use super::{
-    ASSERTION, IdpMetadata, PROTOCOL, SKEW, SUCCESS, Signed,
+    ASSERTION, DSIG, IdpMetadata, PROTOCOL, SKEW, SUCCESS, Signed,
     signature::verified,
     xml::{self, attribute, child, children, elements, escaped, is, one, text, top},
 };
@@ -68,6 +68,13 @@ pub fn check_response(posted: &str, expected: &Expected<'_>) -> Result<(Arrival,
     };
     if document.parent(*assertion) != Some(response) {
         return Err(refused("the assertion does not stand in the response itself"));
+    }
+    // A reader that takes the first signature it meets has to meet the one that we check.
+    if elements(&document, document.root())
+        .into_iter()
+        .any(|id| is(&document, id, DSIG, "Signature") && ![Some(response), Some(*assertion)].contains(&document.parent(id)))
+    {
+        return Err(refused("a signature stands where none belongs: in another place than the response and its assertion"));
     }
     // From here on only bytes that a signature vouches for are read.
     let keys = &expected.metadata.keys;

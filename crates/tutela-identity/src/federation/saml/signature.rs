@@ -5,6 +5,8 @@
 //! bytes, and callers parse them anew. A wrapped, moved or doubled element can stand wherever it likes in the message;
 //! it is not in the bytes.
 
+use std::collections::HashSet;
+
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
@@ -91,8 +93,9 @@ pub(super) fn verified(document: &Document<'_>, element: NodeId, keys: &[Certifi
     let Some(signature) = child(document, element, DSIG, "Signature")? else { return Ok(None) };
     let bad = |why: &str| refused(format!("the signature {why}"));
     let id = attribute(document, element, "ID").filter(|id| !id.is_empty()).ok_or_else(|| bad("is over an element without an ID"))?;
-    if identifiers(document).iter().filter(|other| **other == id).count() != 1 {
-        return Err(bad("is over an ID that stands in the message more than once"));
+    let mut known = HashSet::new();
+    if !identifiers(document).into_iter().all(|id| known.insert(id)) {
+        return Err(refused("an ID stands in the message more than once"));
     }
     check_shape(document, signature)?;
     let info = one(document, signature, DSIG, "SignedInfo")?;

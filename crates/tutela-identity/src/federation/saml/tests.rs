@@ -242,6 +242,12 @@ fn what_other_readers_stumble_over_does_not_change_what_is_read() {
             let (a, b) = (x.find("<ds:Reference").unwrap(), x.find("</ds:Reference>").unwrap() + 15);
             format!("{}{}", &x[..a], &x[b..])
         }),
+        ("a second signature elsewhere", {
+            let x = response(&good);
+            let (a, b) = (x.find("<ds:Signature ").unwrap(), x.find("</ds:Signature>").unwrap() + 15);
+            x.replacen("<samlp:Status>", &format!("<samlp:Status>{}", &x[a..b]), 1)
+        }),
+        ("an ID twice elsewhere", response(&good).replacen("<samlp:Status>", "<samlp:Status xml:id=\"_response-1\">", 1)),
         ("depth", response(&format!("{}{good}{}", "<saml:Advice>".repeat(200), "</saml:Advice>".repeat(200)))),
         ("not XML", "hello".into()),
     ] {
