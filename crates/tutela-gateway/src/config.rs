@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,27 @@ pub enum Acr {
     Aal2,
 }
 
+/// Seconds, as they are configured.
+pub(crate) fn seconds(number: u32) -> Duration {
+    Duration::from_secs(u64::from(number))
+}
+
+/// Refuses a value that is out of its range.
+pub(crate) fn range(name: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
+    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("`{name}` is {value}; it goes from {least} to {most}")) }
+}
+
+/// Whether a section may be called so.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b))
+}
+
 impl RouteConfig {
+    /// What records and rules call it.
+    pub(crate) fn named(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.host.to_ascii_lowercase())
+    }
+
     /// A route for all of a host, for whoever is signed in.
     pub fn new(host: &str, upstream: &str) -> Self {
         Self {
@@ -203,14 +223,10 @@ impl Config {
             ("max_connections", self.max_connections, 16, 1_000_000),
             ("max_connections_per_address", self.max_connections_per_address, 1, 1_000_000),
         ];
-        for (name, value, least, most) in ranges {
-            if !(least..=most).contains(&value) {
-                return Err(format!("`{name}` is {value}; it goes from {least} to {most}"));
-            }
-        }
+        ranges.into_iter().try_for_each(|(name, value, least, most)| range(name, value, least, most))?;
         self.waf.check()?;
         for (name, limit) in &self.limits {
-            if name == API || name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)) {
+            if name == API || !is_name(name) {
                 return Err(format!("limits.{name}: a name has `a-z 0-9 _ -`, and `api` is taken by `limits.api`"));
             }
             limit.check().map_err(|e| format!("limits.{name}: {e}"))?;
@@ -221,7 +237,7 @@ impl Config {
             }
         }
         for name in self.upstreams.keys() {
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)) {
+            if !is_name(name) {
                 return Err(format!("upstreams.{name}: a name has `a-z 0-9 _ -`"));
             }
         }

@@ -1,6 +1,6 @@
 //! Passing a request on to its upstream and the answer back, streaming both ways.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
@@ -10,6 +10,7 @@ use tutela_core::seam::Caller;
 use crate::{
     Body, Error, Gateway,
     body::{Bounds, Watched, full},
+    config::seconds,
     handle::{Admitted, Way, number},
     headers,
     held::Held,
@@ -18,7 +19,7 @@ use crate::{
     limits::household,
     routes::Route,
     tunnel::{self, Tunnel},
-    upstream::{Answer, Sticky, mix},
+    upstream::{Sticky, mix},
 };
 
 /// Answers up to so many bytes end before anybody could look whether their session has.
@@ -36,7 +37,6 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let inner = &*self.0;
         let config = &way.current.settings.gateway;
-        let seconds = |n: u32| Duration::from_secs(u64::from(n));
         let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > route.config.max_body_bytes) {
             return Err(Error::BodyTooLarge);
@@ -75,19 +75,19 @@ impl Gateway {
             Watched::new(body, bounds, leash)
         });
         let mut response = route.upstream.send(request, sticky).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            headers::to_client(response.headers_mut());
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let server = switched.then(|| Tunnel::server_end(&mut response)).transpose()?;
+        headers::to_client(response.headers_mut());
+        let Some(server) = server else {
             let bounds = Bounds { most: u64::MAX, until: way.began + seconds(config.total_timeout), ..bounds };
             return Ok(response.map(|mut answer| {
                 answer.look();
                 let long = answer.size_hint().exact().is_none_or(|length| length > SHORT);
                 Watched::new(answer, bounds, long.then(leash)).boxed_unsync()
             }));
-        }
-        let server = Tunnel::server_end(&mut response)?;
+        };
         let Some(client) = on_client else { return Err(Error::Upstream("it changes the protocol, and nobody asked for that".into())) };
-        let (mut parts, answer): (_, Answer) = response.into_parts();
-        headers::to_client(&mut parts.headers);
+        let (mut parts, answer) = response.into_parts();
         tunnel::mark(&mut parts.headers);
         let tunnel = Tunnel {
             client,
@@ -98,7 +98,7 @@ impl Gateway {
             idle: seconds(config.websocket_idle_timeout),
             stopping: inner.stopping.clone(),
         };
-        way.connection.upgraded.store(true, std::sync::atomic::Ordering::Release);
+        way.connection.upgraded.store(true, Ordering::Release);
         inner.tunnels.spawn(tunnel.run());
         Ok(Response::from_parts(parts, full("")))
     }

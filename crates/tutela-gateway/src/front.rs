@@ -30,8 +30,9 @@ use tokio::{
     time::Sleep,
 };
 
-/// Most fields of a request.
-const MOST_FIELDS: u32 = 100;
+/// Most fields of a request, and its longest method.
+pub(crate) const MOST_FIELDS: u32 = 100;
+pub(crate) const LONGEST_METHOD: usize = 32;
 /// Longest line of a chunk's size, with its extensions, and longest trailer section.
 const LONGEST_SIZE: u32 = 256;
 const LONGEST_TRAILER: u32 = 8_192;
@@ -262,7 +263,8 @@ impl Reader {
             return Some(State::Other);
         }
         let method = line.iter().position(|byte| *byte == b' ')?;
-        if method == 0 || method > 32 || !line[..method].iter().all(|byte| is_token(*byte)) || line.get(method + 1).is_none_or(|byte| *byte == b' ') {
+        if method == 0 || method > LONGEST_METHOD || !line[..method].iter().all(|byte| is_token(*byte)) || line.get(method + 1).is_none_or(|byte| *byte == b' ')
+        {
             return None;
         }
         // Of a long line the end was not kept; the parser behind reads the version then, and takes no other than these.

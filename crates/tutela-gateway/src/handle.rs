@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tutela_core::{
@@ -14,13 +14,15 @@ use tutela_waf::Verdict;
 use crate::{
     Body, Error, Gateway,
     client::Client,
+    front::{LONGEST_METHOD, MOST_FIELDS},
     headers,
     held::Held,
     identity::{self, Door, OWN_PREFIX, Seen},
     leash::Credential,
     limits::Counted,
-    pages::{answer, moved, wants_page},
+    pages::{answer, wants_page},
     path,
+    redirect::over_tls,
     routes::Route,
     serve::Connection,
     snapshot::Snapshot,
@@ -31,10 +33,6 @@ use crate::{
 
 /// How long a client may go on sending what is refused already.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// Most fields of a header, and longest method, as the strict front has them.
-const MOST_FIELDS: usize = 100;
-const LONGEST_METHOD: usize = 32;
 
 /// Where an application, and a client, find the id of a request.
 const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
@@ -120,7 +118,8 @@ impl Gateway {
         };
         if way.client.plain && inner.scheme == "https" {
             trail.refused(Stage::Front);
-            return self.to_tls(&request);
+            let host = host_of(&request).unwrap_or_default();
+            return over_tls(&request, &self.origin(&host), page);
         }
         let name = place.name();
         trail.record.route = Some(Arc::clone(&name));
@@ -208,7 +207,7 @@ impl Gateway {
         // HTTP/1 has met the strict front; HTTP/2 comes in frames, and is held to the same.
         let twice = |name: header::HeaderName| request.headers().get_all(name).iter().nth(1).is_some();
         if headers::names_content(request.headers())
-            || request.headers().len() > MOST_FIELDS
+            || request.headers().len() > MOST_FIELDS as usize
             || twice(header::CONTENT_TYPE)
             || twice(header::CONTENT_LENGTH)
             || request.method().as_str().len() > LONGEST_METHOD
@@ -237,16 +236,6 @@ impl Gateway {
 
     pub(crate) fn origin(&self, host: &str) -> String {
         format!("{}://{host}{}", self.0.scheme, self.0.port)
-    }
-
-    /// Whoever came to the proxy in front over plain HTTP comes again over TLS; what they have sent in clear is refused.
-    fn to_tls(&self, request: &Request<Held>) -> Response<Body> {
-        let host = host_of(request).unwrap_or_default();
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let detail = "This server speaks HTTPS only. What was sent has travelled in clear.";
-            return answer(wants_page(request.headers()), StatusCode::FORBIDDEN, "forbidden", "Use HTTPS", detail);
-        }
-        moved(&format!("{}{}", self.origin(&host), request.uri().path_and_query().map_or("/", |p| p.as_str())))
     }
 
     /// Who asks, and whether they may.

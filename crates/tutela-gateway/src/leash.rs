@@ -105,14 +105,12 @@ impl Held {
             None => return true,
             Some(Credential::Session(token)) => match policy.session(&self.host, token, now).await {
                 Ok(Some(identity)) => Caller::session(identity),
-                // Nobody can say whether it still holds: no, then.
-                Err(_) => return false,
-                Ok(None) => return false,
+                // Where nobody can say whether it still holds: no, then.
+                Ok(None) | Err(_) => return false,
             },
             Some(Credential::Token(token)) => match policy.access_token(token, &self.route.name, &self.route.config.issuers, now).await {
                 Ok(Proof::Good(caller)) => *caller,
-                Err(_) => return false,
-                Ok(Proof::Foreign | Proof::Refused) => return false,
+                Ok(Proof::Foreign | Proof::Refused) | Err(_) => return false,
             },
         };
         let door = Door { policy, cookies: inner.cookies };

@@ -1,8 +1,8 @@
 //! A listener that says one thing: come over TLS.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -21,9 +21,9 @@ const MOST: usize = 1_000;
 
 /// Serves until `stop` is cancelled; `port` is that of the listener with TLS, `:8443`, or empty.
 pub async fn redirect_to_tls(listener: TcpListener, port: String, stop: CancellationToken) {
-    let places = std::sync::Arc::new(Semaphore::new(MOST));
+    let places = Arc::new(Semaphore::new(MOST));
     loop {
-        let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
@@ -43,14 +43,16 @@ pub async fn redirect_to_tls(listener: TcpListener, port: String, stop: Cancella
 }
 
 fn redirect(request: &Request<Incoming>, port: &str) -> Response<Body> {
-    let Some(host) = host_of(request) else {
-        return answer(false, StatusCode::BAD_REQUEST, "invalid", "The request names no host, or several", "Send exactly one Host header.");
-    };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused =
-            answer(false, StatusCode::FORBIDDEN, "forbidden", "Use HTTPS", "This server speaks HTTPS only. What was sent has travelled in clear.");
-        refused.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        return refused;
+    match host_of(request) {
+        Some(host) => over_tls(request, &format!("https://{host}{port}"), false),
+        None => answer(false, StatusCode::BAD_REQUEST, "invalid", "The request names no host, or several", "Send exactly one Host header."),
     }
-    moved(&format!("https://{host}{port}{}", request.uri().path_and_query().map_or("/", |p| p.as_str())))
+}
+
+/// Whoever came over plain HTTP comes again to `origin`; what they have sent in clear is refused.
+pub(crate) fn over_tls<B>(request: &Request<B>, origin: &str, page: bool) -> Response<Body> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return answer(page, StatusCode::FORBIDDEN, "forbidden", "Use HTTPS", "This server speaks HTTPS only. What was sent has travelled in clear.");
+    }
+    moved(&format!("{origin}{}", request.uri().path_and_query().map_or("/", |p| p.as_str())))
 }

@@ -67,7 +67,7 @@ fn read(config: &RouteConfig, upstreams: &Upstreams) -> Result<(String, Route), 
     if host.is_empty() || host.contains([':', '/', '*', ' ']) {
         return Err(format!("`host` is `{}`; expected a host name without port, such as `photos.localhost`", config.host));
     }
-    let name = config.name.clone().unwrap_or_else(|| host.clone());
+    let name = config.named();
     if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b)) {
         return Err(format!("`name` is `{name}`; a name has 1 to 64 characters of `a-z 0-9 _ - .`"));
     }

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Body, Certificates, Config, Gateway, front::Strict, limits::household, patient::Patient};
+use crate::{Body, Certificates, Config, Gateway, config::seconds, front::Strict, limits::household, patient::Patient};
 
 /// How long open requests may take to finish when a listener stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl Gateway {
                 continue;
             };
             let config = self.0.current.load_full();
-            let counted = if config.trusts(peer.ip().to_canonical()) { None } else { Some(Counted::new(&self.0.addresses, peer.ip())) };
+            let counted = if config.trusts(peer.ip()) { None } else { Some(Counted::new(&self.0.addresses, peer.ip())) };
             if counted.as_ref().is_some_and(|counted| counted.number > config.settings.gateway.max_connections_per_address) {
                 metrics::counter!("tutela_gateway_connections_refused_total").increment(1);
                 continue;
@@ -144,10 +144,6 @@ impl Gateway {
             let _ = served.await;
         }
     }
-}
-
-fn seconds(n: u32) -> Duration {
-    Duration::from_secs(u64::from(n))
 }
 
 /// Whether a connection is of use: requests that are open, and when the last one came.

@@ -1,6 +1,6 @@
 //! What a reload exchanges as a whole: routes, upstreams, rules, limits. A request keeps the one that it began with.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use tutela_core::{Env, seam::UpstreamTurn};
@@ -8,6 +8,7 @@ use tutela_limits::Rate;
 
 use crate::{
     Config,
+    config::seconds,
     limits::Limits,
     routes::Routes,
     upstream::{Patience, Tell, Upstream, UpstreamConfig},
@@ -56,13 +57,13 @@ impl Snapshot {
 
     /// Whether a peer's word about whom it speaks for is believed.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.trusted.iter().any(|network| network.contains(&address))
     }
 }
 
 /// The upstreams of a configuration. Those over TLS are made anew, since their certificates may have changed.
 pub(crate) fn upstreams(config: &Config, before: Option<&Upstreams>, tell: &Tell) -> Result<Upstreams, String> {
-    let seconds = |n: u32| Duration::from_secs(u64::from(n));
     let patience = Patience { connect: seconds(config.connect_timeout), response: seconds(config.response_timeout), idle: seconds(config.idle_timeout) };
     let named = config.upstreams.iter().map(|(name, section)| (name.clone(), section.clone(), format!("gateway.upstreams.{name}")));
     let direct = config.routes.iter().enumerate().filter_map(|(number, route)| {

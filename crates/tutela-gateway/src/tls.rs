@@ -60,6 +60,11 @@ impl Certificates {
         Ok(())
     }
 
+    /// Shows those of another from now on.
+    pub fn show(&self, other: &Self) {
+        self.shown.store(other.shown.load_full());
+    }
+
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }

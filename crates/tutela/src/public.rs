@@ -100,7 +100,7 @@ impl Public {
         let (gateway, settings) = (self.gateway.clone(), settings(&wanted));
         tokio::task::spawn_blocking(move || gateway.reload(settings)).await.map_err(|e| e.to_string())??;
         match (&now.certificates, fresh) {
-            (Some(shown), Some(_)) if !moved => shown.reload(&wanted.server.certificates)?,
+            (Some(shown), Some(fresh)) if !moved => shown.show(&fresh),
             (_, fresh) => now.certificates = fresh,
         }
         if let Some(listener) = listener {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use tutela_core::Span;
 use tutela_limits::{Algorithm, Rate};
 
+use crate::config::range;
+
 /// `[gateway.limits.NAME]`: how many requests, counted by what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,9 +159,7 @@ fn tenth() -> u32 {
 impl SharedLimitsConfig {
     /// Refuses what cannot be meant.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if !(1..=5_000).contains(&self.timeout_ms) {
-            return Err(format!("`timeout_ms` is {}; it goes from 1 to 5000", self.timeout_ms));
-        }
+        range("timeout_ms", self.timeout_ms, 1, 5_000)?;
         let plain = self.url.strip_prefix("redis://");
         let host = plain.map(|rest| rest.split('/').next().unwrap_or_default()).map(|authority| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
         let here = host.is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));

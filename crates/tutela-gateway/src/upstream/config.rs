@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::Span;
 
+use crate::config::range;
+
 /// Most servers of an upstream.
 pub(crate) const MOST_SERVERS: usize = 64;
 
@@ -203,8 +205,4 @@ impl UpstreamConfig {
     pub(crate) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         [self.tls.ca_file.as_mut(), self.tls.cert_file.as_mut(), self.tls.key_file.as_mut()].into_iter().flatten()
     }
-}
-
-fn range(name: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("`{name}` is {value}; it goes from {least} to {most}")) }
 }

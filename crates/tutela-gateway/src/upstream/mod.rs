@@ -116,7 +116,7 @@ impl Upstream {
         rows.map(|(server, entry)| ServerStatus { url: server.url.clone(), weight: entry.table().weight, open: server.busy(), state: state(server) }).collect()
     }
 
-    /// Sends a request to one of the servers; `key` is whose requests stay together.
+    /// Sends a request to one of the servers; `key` is whose requests stay together, where they do.
     pub(crate) async fn send(&self, mut request: Request<Sent>, key: Option<u64>) -> Result<Response<Answer>, Error> {
         self.budget.earn();
         let again = Again::of(&request);
@@ -162,7 +162,7 @@ impl Upstream {
                 Fitness::Down => {}
             }
         }
-        let of = |among: u64| match key.filter(|_| self.config.sticky == Sticky::Session) {
+        let of = |among: u64| match key {
             Some(key) => self.balancer.belongs(among, |number| self.servers[number].name, key),
             None => self.balancer.choose(among, |number| self.servers[number].busy()),
         };

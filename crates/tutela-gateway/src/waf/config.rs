@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::range;
+
 /// `[gateway.waf]`: what is refused because of what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -61,12 +63,8 @@ pub enum WafSpent {
 impl WafConfig {
     /// Refuses values out of range.
     pub fn check(&self) -> Result<(), String> {
-        if !(1..=10_000).contains(&self.budget_ms) {
-            return Err(format!("`waf.budget_ms` is {}; it goes from 1 to 10000", self.budget_ms));
-        }
-        if !(16..=65_536).contains(&self.max_held_mib) {
-            return Err(format!("`waf.max_held_mib` is {}; it goes from 16 to 65536", self.max_held_mib));
-        }
+        range("waf.budget_ms", self.budget_ms, 1, 10_000)?;
+        range("waf.max_held_mib", self.max_held_mib, 16, 65_536)?;
         if self.rules.is_empty() {
             return Err("`waf.rules` is empty; `mode = \"off\"` turns the firewall off".into());
         }

@@ -9,7 +9,7 @@ use tutela_core::{Env, RequestId, seam};
 use tutela_waf::{Report, Transaction, Verdict};
 
 use super::{WafMode, room::Share};
-use crate::{Body, Error, handle::Way, held::Held, pages::answer};
+use crate::{Body, Error, config::seconds, handle::Way, held::Held, pages::answer};
 
 /// Bodies longer than this are judged beside the other work, so that nobody waits for them.
 const LONG: usize = 16_384;
@@ -66,7 +66,6 @@ impl Inspection {
         let mut length = 0;
         if self.transaction.wants_request_body() {
             let config = &way.current.settings.gateway;
-            let seconds = |n: u32| Duration::from_secs(u64::from(n));
             let Self { transaction, share, .. } = &mut self;
             let mut crowded = false;
             held.read(seconds(config.idle_timeout), way.began + seconds(config.body_timeout), |data| {

@@ -12,7 +12,7 @@ use tutela_api as api;
 use tutela_app::{Error, exclusion, gateway, search};
 use tutela_core::Timestamp;
 
-use super::{console::desk, console_frame::Desk, console_keys::said, console_ledger_read::events_of, see_other, show::when_text};
+use super::{console::desk, console_frame::Desk, console_keys::said, console_ledger_care::Why, console_ledger_read::events_of, see_other, show::when_text};
 use crate::{
     caller::Caller,
     view::{
@@ -203,12 +203,6 @@ pub(crate) async fn exclude(State(web): State<Web>, caller: Caller, headers: Hea
     let new = api::NewExclusion { event: Some(form.event), days, reason: form.reason, ..api::NewExclusion::default() };
     let made = exclusion::make(&desk.web.app, &desk.caller.ctx, new).await;
     done(&desk, made.map(drop), "excluded").await
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Why {
-    reason: String,
 }
 
 pub(crate) async fn end(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(why): Form<Why>) -> Response {

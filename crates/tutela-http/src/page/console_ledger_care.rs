@@ -174,7 +174,7 @@ pub(crate) async fn place(State(web): State<Web>, caller: Caller, headers: Heade
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Why {
-    reason: String,
+    pub reason: String,
 }
 
 pub(crate) async fn release(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(why): Form<Why>) -> Response {
