@@ -7,6 +7,7 @@ mod authenticator;
 mod cluster;
 mod env;
 mod fault_proxy;
+pub mod gotestwaf;
 mod keycloak;
 mod openid_peer;
 mod peers;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Place, Steps, Stop, cmd, keycloak, python};
+use crate::{Place, Steps, Stop, cmd, go, keycloak, python};
 
 /// Every benchmark, and what it measures.
 const BENCHES: &[(&str, Measures)] = &[
@@ -13,9 +13,10 @@ const BENCHES: &[(&str, Measures)] = &[
     ("oauth", Measures::Beside(KEYCLOAK)),
     ("proxy", Measures::Program),
     ("start", Measures::Program),
-    ("waf", Measures::Program),
+    ("waf", Measures::Beside(CORAZA)),
 ];
 
+const CORAZA: Peer = Peer { name: "Coraza", variable: "TUTELA_CORAZA", get: go::coraza };
 const KEYCLOAK: Peer = Peer { name: "Keycloak", variable: "TUTELA_KEYCLOAK", get: keycloak::home };
 const OPENBAO: Peer = Peer { name: "OpenBao", variable: "TUTELA_BAO", get: python::openbao };
 

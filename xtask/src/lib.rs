@@ -10,6 +10,7 @@ mod cmd;
 mod demo;
 pub mod e2e;
 pub mod fuzz;
+mod go;
 mod http;
 mod keycloak;
 mod node;

@@ -47,7 +47,7 @@ cargo xtask COMMAND
   test [-p CRATE]           format, clippy, tidy, all tests on both engines, Python SDK, test doubles, browser, fuzz targets
   test --fast [-p CRATE]    format, tidy and tests of what a change needs
   tidy                      the house rules that a tool can check
-  bench NAME... [--FLAG..]  crypto, ledger, proxy, start; flags go to the benchmark, for example --events 10000000
+  bench NAME... [--FLAG..]  crypto, ledger, proxy, waf and others; flags go to the benchmark, for example --events 10000000
   e2e [WORDS]               browser suite and live SDK tests against a demo; with words, only the cases they name
   fuzz [--seconds N] [TARGET]
   peers [NAME...]           comparisons with other programs

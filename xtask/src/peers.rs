@@ -1,11 +1,12 @@
 //! `peers`: comparisons with other programs on this machine, slower than what a commit has to pass.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
-use crate::{Place, Steps, Stop, bench, cmd, keycloak, node, python};
+use crate::{Place, Steps, Stop, bench, cmd, go, keycloak, node, python};
 
 /// Who is compared with, what has to be installed, and which benchmark does it.
 const PEERS: &[(&str, &[&str], &str)] = &[
+    ("coraza", &["go", "nginx", "wrk"], "waf"),
     ("keycloak", &["java", "mvn", "unzip"], "identity"),
     ("nginx", &["nginx", "wrk"], "proxy"),
     ("openbao", &["python3"], "crypto"),
@@ -63,11 +64,5 @@ fn federation(place: &Place, steps: &mut Steps) {
 
 /// crewjam's provider, built from its module.
 fn samlidp(place: &Place) -> Result<PathBuf, Stop> {
-    let from = place.file("xtask/federation/samlidp");
-    let built = place.cache.join(format!("samlidp-{}", cmd::fingerprint(&[&from.join("go.sum"), &from.join("main.go")])?));
-    if !built.exists() {
-        std::fs::create_dir_all(&place.cache).map_err(|e| format!("{}: {e}", place.cache.display()))?;
-        cmd::run(Command::new(cmd::need("go")?).args(["build", "-trimpath", "-o"]).arg(&built).arg(".").current_dir(&from))?;
-    }
-    Ok(built)
+    go::built(place, "xtask/federation/samlidp")
 }

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
+use super::detection::Cases;
 use crate::{
     flags::Flags,
     load::{HOST, Proxy, Round, backend},
@@ -19,17 +20,14 @@ const TARGET: &str = "/search?q=red+shoes&size=42&sort=price&page=2";
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
 
 /// nginx without rules, nginx with libmodsecurity, tutela: CPU of one request, and how much memory it takes.
-pub(super) fn measure(flags: &Flags, crs: &Path, report: &mut Report) -> Result<(), String> {
+pub(super) fn measure(flags: &Flags, crs: &Path, directives: &Path, cases: &Cases, report: &mut Report) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
     let crs = fs::canonicalize(crs).map_err(|e| e.to_string())?;
     let (setup, rules) = (crs.join("crs-setup.conf.example").display().to_string(), crs.join("rules").display().to_string());
     let backend = backend(dir.path())?;
     let bare = Proxy::nginx_before(dir.path(), "bare", "", backend.port, "")?;
-    let main = dir.path().join("main.conf");
-    let text = format!("SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess Off\nSecAuditEngine Off\nInclude {setup}\nInclude {rules}/*.conf\n");
-    fs::write(&main, text).map_err(|e| e.to_string())?;
     let guarded = if Path::new(MODULE).exists() {
-        let more = format!("modsecurity on; modsecurity_rules_file {};", main.display());
+        let more = format!("modsecurity on; modsecurity_rules_file {};", directives.display());
         Some(Proxy::nginx_before(dir.path(), "modsecurity", &format!("load_module {MODULE};"), backend.port, &more)?)
     } else {
         println!("skipped: nginx with libmodsecurity is not installed (libnginx-mod-http-modsecurity)");
@@ -59,6 +57,7 @@ pub(super) fn measure(flags: &Flags, crs: &Path, report: &mut Report) -> Result<
     report.figure("gateway_tutela_rss_mb", machine::rss_mb(tutela.pid())?);
     report.figure("gateway_ready_s", ready.as_secs_f64());
     if let Some(guarded) = &guarded {
+        cases.gateway(report, "libmodsecurity in nginx, Core Rule Set", guarded.port)?;
         let theirs = median(rounds.iter().filter_map(|(.., c)| c.as_ref().map(Round::cpu_us)).collect());
         report.figure("gateway_modsecurity_us", theirs);
         report.figure("gateway_modsecurity_rss_mb", machine::rss_mb(guarded.pid())?);

@@ -4,15 +4,15 @@
 pub(super) struct Request {
     pub name: &'static str,
     pub figure: Option<&'static str>,
-    pub method: &'static str,
-    pub target: &'static str,
-    pub headers: Vec<(&'static str, String)>,
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
     pub refused: bool,
 }
 
-fn request(name: &'static str, figure: Option<&'static str>, method: &'static str, target: &'static str, body: Option<(&str, Vec<u8>)>) -> Request {
-    let mut headers: Vec<(&'static str, String)> = [
+fn request(name: &'static str, figure: Option<&'static str>, method: &str, target: &str, body: Option<(&str, Vec<u8>)>) -> Request {
+    let mut headers: Vec<(String, Vec<u8>)> = [
         ("Host", "shop.example.com"),
         ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
         ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
@@ -22,15 +22,15 @@ fn request(name: &'static str, figure: Option<&'static str>, method: &'static st
         ("Referer", "https://shop.example.com/start"),
         ("Cookie", "session=4f9c2b7ad0e14c55; theme=dark"),
     ]
-    .map(|(name, value)| (name, value.to_owned()))
+    .map(|(name, value)| (name.to_owned(), value.into()))
     .to_vec();
     let mut bytes = Vec::new();
     if let Some((kind, body)) = body {
-        headers.push(("Content-Type", kind.to_owned()));
-        headers.push(("Content-Length", body.len().to_string()));
+        headers.push(("Content-Type".into(), kind.into()));
+        headers.push(("Content-Length".into(), body.len().to_string().into()));
         bytes = body;
     }
-    Request { name, figure, method, target, headers, body: bytes, refused: false }
+    Request { name, figure, method: method.into(), target: target.into(), headers, body: bytes, refused: false }
 }
 
 pub(super) fn rows() -> Vec<Request> {

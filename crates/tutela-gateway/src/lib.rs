@@ -19,6 +19,7 @@ mod identity;
 mod leash;
 mod limits;
 mod names;
+mod open;
 mod pages;
 mod path;
 mod patient;

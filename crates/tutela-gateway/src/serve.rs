@@ -3,17 +3,10 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
-    task::{Context, Poll},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -23,11 +16,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::OwnedSemaphorePermit,
-    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Body, Certificates, Config, Gateway, config::seconds, front::Strict, limits::household, patient::Patient};
+use crate::{Certificates, Config, Gateway, config::seconds, front::Strict, limits::household, open::Open, patient::Patient};
 
 /// How long open requests may take to finish when a listener stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -119,89 +111,30 @@ impl Gateway {
             .max_header_list_size(config.max_header_bytes)
             .max_concurrent_streams(MOST_STREAMS)
             .keep_alive_interval(Some(Duration::from_secs(30)));
-        let use_ = Arc::new(Use::default());
-        let (gateway, counted) = (self, Arc::clone(&use_));
+        let open = Arc::new(Open::default());
+        let (gateway, counted) = (self, Arc::clone(&open));
         let service = service_fn(move |request| {
-            let (gateway, connection, open) = (gateway.clone(), connection.clone(), counted.begin());
+            let (gateway, connection, open) = (gateway.clone(), connection.clone(), counted.begin(&request));
             async move {
                 let response = gateway.handle(request, &connection).await;
-                Ok::<_, std::convert::Infallible>(response.map(|body| Served { body, _open: open }))
+                Ok::<_, std::convert::Infallible>(response.map(|body| open.answer(body)))
             }
         });
         let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(served);
-        let unused = tokio::select! {
+        let useless = tokio::select! {
             // A connection that breaks is the peer's affair; what it asked for is on record.
             _ = served.as_mut() => return,
             () = stop.cancelled() => false,
-            () = use_.unused(seconds(config.idle_timeout)) => true,
+            () = open.useless(seconds(config.idle_timeout)) => true,
         };
         served.as_mut().graceful_shutdown();
-        if unused {
+        if useless {
             // Nothing is lost with it; whoever does not say goodbye is not waited for.
             let _ = tokio::time::timeout(GOODBYE, served).await;
         } else {
             let _ = served.await;
         }
-    }
-}
-
-/// Whether a connection is of use: requests that are open, and when the last one came.
-#[derive(Default)]
-struct Use {
-    open: AtomicU32,
-    requests: AtomicU32,
-}
-
-struct OpenRequest(Arc<Use>);
-
-impl Use {
-    fn begin(self: &Arc<Self>) -> OpenRequest {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        OpenRequest(Arc::clone(self))
-    }
-
-    /// Resolves once nothing was asked for so long, and all that was is answered to the end.
-    async fn unused(&self, idle: Duration) {
-        let mut seen = self.requests.load(Ordering::Relaxed);
-        loop {
-            tokio::time::sleep_until(Instant::now() + idle).await;
-            let requests = self.requests.load(Ordering::Relaxed);
-            if requests == seen && self.open.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-            seen = requests;
-        }
-    }
-}
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, whose request is open until it has ended.
-struct Served {
-    body: Body,
-    _open: OpenRequest,
-}
-
-impl HttpBody for Served {
-    type Data = Bytes;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +22,8 @@ use super::config::SharedLimitsConfig;
 
 /// How long a store that did not answer is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a connection to it may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// `{allowed, remaining, reset, retry_after}` in microseconds; the number is when the bucket is full.
 const GCRA: &str = r"
@@ -59,11 +61,11 @@ return {1, math.floor((most * window - weighed - window) / window), left + windo
 pub(crate) struct Shared {
     pub config: SharedLimitsConfig,
     client: Client,
-    manager: OnceCell<ConnectionManager>,
+    manager: Arc<OnceCell<ConnectionManager>>,
     gcra: Script,
     sliding: Script,
     /// Not before then, because it did not answer.
-    again: Mutex<Option<Instant>>,
+    again: Arc<Mutex<Option<Instant>>>,
     down: AtomicBool,
 }
 
@@ -89,12 +91,12 @@ impl Shared {
         };
         let client = client.map_err(|e| format!("`url`: {e}"))?;
         let (gcra, sliding) = (Script::new(GCRA), Script::new(SLIDING));
-        Ok(Self { config: config.clone(), client, manager: OnceCell::new(), gcra, sliding, again: Mutex::default(), down: AtomicBool::new(false) })
+        Ok(Self { config: config.clone(), client, manager: Arc::default(), gcra, sliding, again: Arc::default(), down: AtomicBool::new(false) })
     }
 
     /// Decides about a request of `who`; nothing where the store does not answer.
     pub(crate) async fn decide(&self, limit: &str, who: &str, rate: &Rate) -> Option<Decision> {
-        if self.again.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|again| Instant::now() < again) {
+        if resting(&self.again) {
             return None;
         }
         let patience = Duration::from_millis(u64::from(self.config.timeout_ms));
@@ -152,13 +154,27 @@ impl Shared {
         tokio::time::timeout(patience, forget).await.map_err(|_| "the store of `gateway.shared_limits` does not answer".to_owned())?.map_err(|e| e.to_string())
     }
 
+    /// Connects in a task of its own: it goes on when the request that it began for waits no longer.
     async fn manager(&self) -> redis::RedisResult<ConnectionManager> {
-        let connect = || {
-            let config = ConnectionManagerConfig::new().set_connection_timeout(Some(Duration::from_secs(5))).set_number_of_retries(1);
-            self.client.get_connection_manager_with_config(config)
+        if let Some(manager) = self.manager.get() {
+            return Ok(manager.clone());
+        }
+        let (client, cell, again) = (self.client.clone(), Arc::clone(&self.manager), Arc::clone(&self.again));
+        let connect = async move || {
+            // Of those who came together, one tries.
+            if resting(&again) {
+                return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
+            }
+            let config = ConnectionManagerConfig::new().set_connection_timeout(Some(CONNECT)).set_number_of_retries(1);
+            client.get_connection_manager_with_config(config).await
         };
-        self.manager.get_or_try_init(connect).await.cloned()
+        let connected = tokio::spawn(async move { cell.get_or_try_init(connect).await.cloned() });
+        connected.await.unwrap_or_else(|e| Err(std::io::Error::other(e).into()))
     }
+}
+
+fn resting(again: &Mutex<Option<Instant>>) -> bool {
+    again.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|again| Instant::now() < again)
 }
 
 /// Addresses and accounts do not stand in the store in clear.
@@ -229,6 +245,32 @@ mod tests {
             }
             assert!(allowed < 60, "{rate:?}: somebody was refused");
         }
+    }
+
+    /// The first connection takes longer than an answer may, as a TLS handshake over a long way does.
+    #[tokio::test]
+    async fn a_store_that_is_far_away_is_reached_all_the_same() {
+        let Some(server) = testkit::RedisServer::start() else { return testkit::skip("neither Redis nor Valkey is installed") };
+        let far = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", far.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = far.accept().await {
+                let mut store = tokio::net::TcpStream::connect(server.address).await.unwrap();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    tokio::io::copy_bidirectional(&mut client, &mut store).await
+                });
+            }
+        });
+        let shared = Shared::new(&SharedLimitsConfig { timeout_ms: 100, ..config(url) }).unwrap();
+        let rate = Rate { requests: 100, window: Span::minutes(1), burst: None, algorithm: Algorithm::Gcra };
+        assert!(shared.decide("test", "somebody", &rate).await.is_none(), "nobody waits longer than was said");
+        let reached = async {
+            while shared.decide("test", "somebody", &rate).await.is_none() {
+                tokio::task::yield_now().await
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reached).await.unwrap();
     }
 
     #[test]

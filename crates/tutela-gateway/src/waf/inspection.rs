@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tutela_core::{Env, RequestId, seam};
 use tutela_waf::{Report, Transaction, Verdict};
 
-use super::{WafMode, room::Share};
+use super::{WafMode, budget::CpuTime, room::Share};
 use crate::{Body, Error, config::seconds, handle::Way, held::Held, pages::answer};
 
 /// Bodies longer than this are judged beside the other work, so that nobody waits for them.
@@ -37,11 +37,9 @@ impl Inspection {
 
     /// Runs one phase within what is left of the budget.
     fn run(&mut self, phase: impl FnOnce(&mut Transaction, &mut dyn tutela_waf::Budget) -> Verdict) -> Verdict {
-        let (begun, left) = (self.env.cpu_time(), self.budget.saturating_sub(self.used));
-        let env = Arc::clone(&self.env);
-        let mut spent = move || env.cpu_time().saturating_sub(begun) > left;
-        let verdict = phase(&mut self.transaction, &mut spent);
-        self.used += self.env.cpu_time().saturating_sub(begun);
+        let mut budget = CpuTime::new(&self.env, self.budget.saturating_sub(self.used));
+        let verdict = phase(&mut self.transaction, &mut budget);
+        self.used += budget.used();
         verdict
     }
 
@@ -113,10 +111,8 @@ impl Inspection {
     pub(crate) fn finish(mut self) -> seam::Inspection {
         self.run(Transaction::check_response_body);
         let Self { transaction, mode, env, .. } = self;
-        let begun = env.cpu_time();
-        let mut spent = move || env.cpu_time().saturating_sub(begun) > LOGGING;
         let exclusions = transaction.exclusions();
-        seam::Inspection { exclusions, ..record(transaction.finish(&mut spent), mode) }
+        seam::Inspection { exclusions, ..record(transaction.finish(&mut CpuTime::new(&env, LOGGING)), mode) }
     }
 }
 

@@ -6,6 +6,7 @@
 //!   refused (403) <-------+-- in `block`; in `detect` it is recorded and goes on       +--> phases 3, 4, 5
 //! ```
 
+mod budget;
 mod config;
 mod exclusions;
 mod inspection;

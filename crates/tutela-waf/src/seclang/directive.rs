@@ -4,7 +4,7 @@ use super::{Action, Line, Target, read_actions, read_targets};
 use crate::{
     error::Error,
     regex::Regex,
-    settings::{OnLimit, Setting},
+    settings::{OnLimit, Setting, Statuses},
 };
 
 /// A directive.
@@ -198,7 +198,7 @@ fn read(name: &str, words: &[&str]) -> Result<Directive, String> {
             other => return Err(format!("`{name}` is `On`, `Off` or `RelevantOnly`, not `{other}`")),
         })),
         "secauditlogparts" => Directive::Setting(Setting::AuditLogParts(one()?.to_ascii_uppercase())),
-        "secauditlogrelevantstatus" => Directive::Setting(Setting::AuditRelevantStatus(fits(one()?)?)),
+        "secauditlogrelevantstatus" => Directive::Setting(Setting::AuditRelevantStatus(Statuses::of(one()?)?)),
         "seccookieformat" => match one()? {
             "0" | "1" => Directive::Nothing,
             other => return Err(format!("`{name}` is 0 or 1, not `{other}`")),

@@ -222,7 +222,7 @@ impl Transaction {
         let text = |id: ValueId| String::from_utf8_lossy(self.values.get(id)).into_owned();
         self.report.scores = scores.filter_map(|entry| Some((text(entry.name), text(entry.value).parse().ok()?))).filter(|(_, score)| *score != 0).collect();
         let settings = self.rules.settings();
-        let relevant = || settings.audit_status.as_ref().is_some_and(|regex| regex.is_match(self.known.single(Variable::ResponseStatus, &self.values)));
+        let relevant = || settings.audit_status.as_ref().is_some_and(|statuses| statuses.has(self.known.single(Variable::ResponseStatus, &self.values)));
         let wanted = settings.audit.unwrap_or_else(|| relevant() || self.report.findings.iter().any(|finding| finding.audit));
         self.report.audit = wanted.then(|| settings.audit_parts.clone());
         self.report

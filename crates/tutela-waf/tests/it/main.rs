@@ -6,3 +6,4 @@ mod engine; // what no set of rules may be led to
 mod gotestwaf; // attacks and harmless texts, through every encoder and place
 mod own; // our own rules and theirs
 mod rules; // what they share
+mod stock; // what operators of ModSecurity have already

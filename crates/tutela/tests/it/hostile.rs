@@ -374,4 +374,21 @@ async fn whoever_does_not_read_their_answer_is_let_go() {
     crate::server::until("they are open", async || open().await > 0).await;
     crate::server::until("they are let go", async || open().await == 0).await;
     drop(held);
+    // Over HTTP/2 a window that is never opened: the connection itself is well, and answers pings.
+    let mut stream = TcpStream::connect(("127.0.0.1", instance.port)).await.unwrap();
+    let host = format!("public.localhost:{}", instance.port);
+    let shut = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &shut, &frame(1, 0x05, 1, &get(&host))].concat()).await.unwrap();
+    crate::server::until("it is open", async || open().await > 0).await;
+    let (mut from, mut to) = stream.into_split();
+    let lives = tokio::spawn(async move {
+        let mut rest = Vec::new();
+        let _ = from.read_to_end(&mut rest).await;
+    });
+    crate::server::until("it is let go too", async || {
+        let _ = to.write_all(&frame(6, 0, 0, &[7; 8])).await;
+        open().await == 0
+    })
+    .await;
+    crate::server::until("so is the connection", async || lives.is_finished()).await;
 }
