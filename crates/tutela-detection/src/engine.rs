@@ -1,0 +1,273 @@
+//! Events in, alerts out.
+//!
+//! The engine keeps, for each rule and each key, what [`state`](crate::state) says; nothing of it is in clear: keys and
+//! values are hashes under a secret of the installation. Its state is a cache of the log: what has changed is handed out
+//! to be stored, and is given back at the next start, from where the events after it are taken in again. An event that
+//! was taken in before changes nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hasher as _,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use tutela_core::{Secret, Timestamp};
+
+use crate::{
+    event::Event,
+    overflow::Overflow,
+    rule::{Level, Op, Rule},
+    state::{Fired, Kept},
+};
+
+/// Most positions that an alert names.
+const MOST_EVIDENCE: usize = 100;
+
+/// What a rule has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Which text of it.
+    pub version: u64,
+    /// The hash of the key, for what is to be one for each key.
+    pub key: KeyHash,
+    /// Whom or what it is about, by the members of the key; personal.
+    pub about: Vec<(String, String)>,
+    /// How grave it is.
+    pub level: Level,
+    /// When the last of it happened.
+    pub time: Timestamp,
+    /// Where the event stands that made it an alert.
+    pub position: u64,
+    /// Where the events stand that it consists of, the last hundred.
+    pub evidence: Vec<u64>,
+    /// How many there were.
+    pub count: u32,
+    /// Whether the number is an estimate, because there were more keys than are remembered one by one.
+    pub estimated: bool,
+    /// In words and numbers; personal.
+    pub reasons: Vec<String>,
+}
+
+/// The hash of a key.
+pub type KeyHash = [u8; 16];
+
+/// A key of a rule, and what is remembered of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    kept: Kept,
+    /// Not before then another alert.
+    silent_until: i64,
+    /// When it was used last.
+    touched: i64,
+    /// When it began.
+    began: i64,
+    #[serde(skip)]
+    changed: bool,
+}
+
+/// Something to be stored: a rule, its version, a key, and what is remembered of it; nothing where it was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Its version.
+    pub version: u64,
+    /// The key.
+    pub key: KeyHash,
+    /// Its state.
+    pub state: Option<Vec<u8>>,
+}
+
+/// A rule with its keys.
+struct Running {
+    rule: Arc<Rule>,
+    name: Arc<str>,
+    entries: HashMap<KeyHash, Entry>,
+    bytes: usize,
+    overflow: Option<Overflow>,
+    forgotten: Vec<KeyHash>,
+}
+
+/// All rules.
+pub struct Engine {
+    rules: Vec<Running>,
+    /// Rules by the types of events that they look at, and those that look at any.
+    by_type: BTreeMap<String, Vec<usize>>,
+    every: Vec<usize>,
+    secret: (u64, u64),
+    /// Most bytes of one rule's keys.
+    most: usize,
+}
+
+impl Engine {
+    /// Begins with no memory. `secret` makes hashes of one installation worthless elsewhere; `most` bytes are kept of one rule.
+    pub fn new(rules: Vec<Arc<Rule>>, secret: &Secret<[u8; 16]>, most: usize) -> Self {
+        let [a, b] = [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|n| secret.open().get(at + n).copied().unwrap_or(0))));
+        let mut by_type: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut every = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            match rule.types() {
+                Some(types) => types.into_iter().for_each(|kind| by_type.entry(kind).or_default().push(number)),
+                None => every.push(number),
+            }
+        }
+        let running =
+            |rule: Arc<Rule>| Running { name: rule.name.as_str().into(), rule, entries: HashMap::new(), bytes: 0, overflow: None, forgotten: Vec::new() };
+        Self { rules: rules.into_iter().map(running).collect(), by_type, every, secret: (a, b), most }
+    }
+
+    /// Gives back what was stored. What belongs to another text of a rule is not taken.
+    pub fn restore(&mut self, rule: &str, version: u64, key: KeyHash, state: &[u8]) -> bool {
+        let Some(running) = self.rules.iter_mut().find(|running| &*running.name == rule && running.rule.version == version) else { return false };
+        let Ok(entry) = postcard::from_bytes::<Entry>(state) else { return false };
+        running.bytes += size(&entry.kept);
+        running.entries.insert(key, entry);
+        true
+    }
+
+    /// Takes in an event.
+    pub fn take(&mut self, event: &Event<'_>) -> Vec<Alert> {
+        let kind = event.body.get("type").and_then(Value::as_str);
+        let special = kind.and_then(|kind| self.by_type.get(kind)).map_or(&[][..], Vec::as_slice);
+        let mut alerts = Vec::new();
+        for number in special.iter().chain(&self.every) {
+            if let Some(running) = self.rules.get_mut(*number) {
+                alerts.extend(running.take(event, self.secret, self.most));
+            }
+        }
+        alerts
+    }
+
+    /// What has changed since it was asked last, to be stored.
+    pub fn changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for running in &mut self.rules {
+            let (name, version) = (&running.name, running.rule.version);
+            changes.extend(running.forgotten.drain(..).map(|key| Change { rule: Arc::clone(name), version, key, state: None }));
+            for (key, entry) in running.entries.iter_mut().filter(|(_, entry)| entry.changed) {
+                entry.changed = false;
+                let state = postcard::to_allocvec(entry).ok();
+                changes.push(Change { rule: Arc::clone(name), version, key: *key, state });
+            }
+        }
+        changes
+    }
+
+    /// Rules that no longer remember each key by itself, and how many keys they have forgotten.
+    pub fn overflowing(&self) -> Vec<(Arc<str>, u64)> {
+        self.rules.iter().filter_map(|running| Some((Arc::clone(&running.name), running.overflow.as_ref()?.forgotten()))).collect()
+    }
+
+    /// Keys that are remembered, and bytes that they take, about.
+    pub fn size(&self) -> (usize, usize) {
+        self.rules.iter().fold((0, 0), |(keys, bytes), running| (keys + running.entries.len(), bytes + running.bytes))
+    }
+}
+
+impl Running {
+    fn take(&mut self, event: &Event<'_>, secret: (u64, u64), most: usize) -> Option<Alert> {
+        let rule = Arc::clone(&self.rule);
+        if !rule.op.looks_at(event.body) {
+            return None;
+        }
+        let about = about(&rule, event.body)?;
+        let window = i64::try_from(rule.window.duration().as_micros()).unwrap_or(i64::MAX);
+        let now = event.time.micros();
+        let key = hash(secret, about.iter().map(|(_, value)| value.as_str()));
+        if !self.entries.contains_key(&key) && self.bytes + 128 > most {
+            self.make_room(most, now, window);
+        }
+        let entry = self.entries.entry(key).or_insert_with(|| {
+            let kept = Kept::new(&rule.op, now);
+            self.bytes += size(&kept);
+            Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: true }
+        });
+        let before = size(&entry.kept);
+        let text_hash = |text: &str| u64::from_le_bytes(std::array::from_fn(|n| hash(secret, [text].into_iter()).get(n).copied().unwrap_or(0)));
+        let fired = entry.kept.take(&rule.op, event, window, &text_hash);
+        entry.touched = entry.touched.max(now);
+        entry.changed = true;
+        self.bytes = self.bytes + size(&entry.kept) - before;
+        // A key that began after others were forgotten may have lost its own past.
+        let mut estimated = false;
+        let fired = match (&mut self.overflow, &rule.op) {
+            (Some(overflow), Op::Count(_, count)) => {
+                let about = overflow.count(&key, now, window);
+                estimated = fired.is_none() && overflow.since() <= entry.began && now - entry.began <= window && about >= *count;
+                if estimated { Some(Fired { count: about, evidence: vec![event.position], reasons: Vec::new() }) } else { fired }
+            }
+            (_, _) => fired,
+        }?;
+        if now < entry.silent_until {
+            return None;
+        }
+        let silence = i64::try_from(rule.silence().duration().as_micros()).unwrap_or(i64::MAX);
+        entry.silent_until = now.saturating_add(silence);
+        let evidence = fired.evidence.iter().rev().take(MOST_EVIDENCE).rev().copied().collect();
+        Some(Alert {
+            rule: Arc::clone(&self.name),
+            version: rule.version,
+            key,
+            about,
+            level: rule.level,
+            time: event.time,
+            position: event.position,
+            evidence,
+            count: fired.count,
+            estimated,
+            reasons: fired.reasons,
+        })
+    }
+
+    /// Forgets a fifth of the keys: first those whose windows are over, then those that are farthest from an alert.
+    fn make_room(&mut self, most: usize, now: i64, window: i64) {
+        let mut order: Vec<(bool, bool, i64, KeyHash)> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| {
+                let alive = now.saturating_sub(entry.touched) <= window || now < entry.silent_until;
+                (alive, entry.kept.nearness(&self.rule.op) >= 0.5, entry.touched, *key)
+            })
+            .collect();
+        order.sort_unstable();
+        for (alive, _, _, key) in order {
+            if self.bytes <= most / 5 * 4 {
+                break;
+            }
+            if let Some(entry) = self.entries.remove(&key) {
+                self.bytes = self.bytes.saturating_sub(size(&entry.kept));
+                self.forgotten.push(key);
+                if alive {
+                    let overflow = self.overflow.get_or_insert_with(|| Overflow::new(now));
+                    let number = if entry.began <= overflow.since() { entry.kept.number() } else { 0 };
+                    overflow.lost(&key, number);
+                }
+            }
+        }
+    }
+}
+
+/// Who or what an event is counted for; nothing where it does not say so.
+fn about(rule: &Rule, body: &Value) -> Option<Vec<(String, String)>> {
+    let fields = rule.op.key_of(body).unwrap_or(&rule.key);
+    fields.iter().zip(&rule.key).map(|(field, name)| Some((name.name().to_owned(), field.text(body)?))).collect()
+}
+
+/// Bytes that a key takes, about: its hash, its place in the table, its state.
+fn size(kept: &Kept) -> usize {
+    kept.bytes() + size_of::<Entry>() + 24
+}
+
+fn hash<'a>(secret: (u64, u64), texts: impl Iterator<Item = &'a str>) -> KeyHash {
+    let mut hasher = SipHasher24::new_with_keys(secret.0, secret.1);
+    for text in texts {
+        hasher.write(&(text.len() as u64).to_le_bytes());
+        hasher.write(text.as_bytes());
+    }
+    hasher.finish128().as_bytes()
+}
