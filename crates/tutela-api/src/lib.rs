@@ -7,6 +7,7 @@
 mod account;
 mod client;
 mod crypto;
+mod detection;
 mod event;
 mod event_type;
 mod federation;
@@ -23,6 +24,7 @@ mod sign_in;
 pub use account::*;
 pub use client::*;
 pub use crypto::*;
+pub use detection::*;
 pub use event::*;
 pub use event_type::*;
 pub use federation::*;

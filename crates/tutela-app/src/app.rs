@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -15,12 +16,12 @@ use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
+    AuditConfig, Ctx, DetectionConfig, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
     hasher::{self, Hasher},
-    jobs,
+    jobs, monitor,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
     outside::{OutsideProvider, OutsideProviders},
     port::{GatewayControl, KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
@@ -31,6 +32,7 @@ use crate::{
     sink,
     usecase::{
         backup::{self, BackupPlan},
+        block::{self, Blocks},
         epoch, event_type, exclusion, federation,
         handover::host_of,
         key, message, oauth,
@@ -67,6 +69,14 @@ pub struct Inner {
     pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
     /// What is excepted from rules of the firewall.
     pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
+    pub(crate) detection: DetectionConfig,
+    pub(crate) detection_rules: Arc<tutela_detection::Rules>,
+    /// What nobody blocks.
+    pub(crate) spared: Vec<IpNet>,
+    /// Makes what rules remember worthless elsewhere.
+    pub(crate) detection_secret: Secret<[u8; 16]>,
+    /// What the gateway refuses whole.
+    pub(crate) blocked: ArcSwap<Blocks>,
     pub(crate) breaches: Breaches,
     /// What marks attempts, codes and successors of refresh tokens as ours.
     pub(crate) sign_in_key: Secret<[u8; 32]>,
@@ -138,6 +148,10 @@ pub struct Parts {
     pub outside: Vec<OutsideProvider>,
     /// Tells clients that sessions ended; a restore tells nobody.
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
+    /// `[detection]`.
+    pub detection: DetectionConfig,
+    /// The rules that it names.
+    pub detection_rules: tutela_detection::Rules,
     /// `[audit]`.
     pub audit: AuditConfig,
     /// How long which events are kept.
@@ -192,6 +206,7 @@ impl App {
         signing_key::load(&opened.0).await?;
         event_type::load(&opened.0).await?;
         exclusion::load(&opened.0).await?;
+        block::load(&opened.0).await?;
         Ok(opened)
     }
 
@@ -208,6 +223,7 @@ impl App {
         };
         let field_hash = Secret::new(parts.root.derive(&[b"field hash"])?);
         let erasure_code = Secret::new(parts.root.derive(&[b"erasure journal"])?);
+        let detection_secret = half(parts.root.derive(&[b"detection"])?);
         let context_tag = parts.root.derive(&[b"context tag"])?;
         let (sink, requests) = sink::channel();
         let (uses, used) = uses::channel(context_tag);
@@ -239,6 +255,11 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
+            spared: parts.detection.spared().map_err(|e| Error::invalid("detection", e))?,
+            detection: parts.detection,
+            detection_rules: Arc::new(parts.detection_rules),
+            detection_secret,
+            blocked: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
             ring,
@@ -275,6 +296,7 @@ impl App {
         self.tasks.spawn(uses::run(self.clone(), queues.used));
         self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
+        self.tasks.spawn(monitor::run(self.clone(), Arc::clone(&self.detection_rules), self.stop.clone()));
         self.tasks.spawn(attempts::run(self.clone(), self.stop.clone()));
         for channel in message::CHANNELS {
             self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
@@ -435,4 +457,10 @@ impl App {
         event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
         self.seal(&event).await
     }
+}
+
+/// Sixteen of the bytes of a derived secret.
+fn half(secret: [u8; 32]) -> Secret<[u8; 16]> {
+    let [first, ..] = *secret.as_chunks::<16>().0 else { return Secret::new([0; 16]) };
+    Secret::new(first)
 }

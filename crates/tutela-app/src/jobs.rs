@@ -89,7 +89,9 @@ async fn sweep(app: &App) -> Result<(), Error> {
     const KEEP_DEVICES: Duration = Duration::from_hours(400 * 24);
     let now = app.env.now();
     let old = app.store.change_last().await?.saturating_sub(KEEP_CHANGES);
+    const KEEP_BLOCKS: Duration = Duration::from_hours(90 * 24);
     let changeset = Changeset::housekeeping(Housekeeping::Sweep)
+        .block_sweep(now - KEEP_BLOCKS)
         .session_sweep(now)
         .sign_in_sweep(now - sign_in::LIFE)
         .challenge_sweep(now)

@@ -1,6 +1,7 @@
 //! What can happen to the server, the ledger and its projections; one struct each, in the past tense.
 
-use tutela_core::{Event, ExclusionId, HoldId, Outcome, Resource, Severity, occurrences};
+use serde_json::Value;
+use tutela_core::{AlertId, BlockId, Event, ExclusionId, HoldId, Outcome, Resource, Severity, occurrences};
 
 fn because(event: &mut Event, reason: &str) {
     event.reason = Some(reason.to_owned());
@@ -22,6 +23,51 @@ occurrences! {
     AccessDenied { permission: &'static str }
     "access.denied" "Somebody asked for something that their roles or scopes do not allow." Low AUDIT API_DENIED "authorize" ["permission" = r#""keys:destroy""#]
     |this, event| { event.outcome = Outcome::Denied; event.set("permission", this.permission); }
+
+    /// A rule found something, and may not do what it would.
+    ActionRefused { alert: AlertId, rule: &'a str, act: &'a str, why: &'a str }
+    "action.refused" "A rule of detection would have acted and was not let: a guardrail stood in its way." Medium AUDIT ENTITY_READ "refuse"
+    ["rule" = r#""brute_force_detection""#, "action" = r#""block_ip""#]
+    |this, event| {
+        event.outcome = Outcome::Denied; event.resource = Some(Resource::of("alert", this.alert)); event.set("rule", this.rule); event.set("action", this.act);
+        because(event, this.why);
+    }
+
+    /// An address or network is refused from now on.
+    AddressBlocked { id: BlockId, network: String, until: String, rule: Option<&'a str>, alert: Option<AlertId>, why: &'a str }
+    "address.blocked" "An address or network is refused by the gateway from the next request on, until a time comes or somebody lifts it." High AUDIT ENTITY_DISABLE "block"
+    ["until" = r#""2026-11-22T10:30:00.000000Z""#, "rule" = r#""brute_force_detection""#, "alert" = r#""019ab3a4-7c00-7000-8000-000000000009""#; "network" = r#""192.0.2.7/32""#]
+    |this, event| {
+        event.resource = Some(Resource::of("block", this.id)); event.set("until", this.until); event.set_personal("network", this.network);
+        if let Some(rule) = this.rule { event.set("rule", rule); }
+        if let Some(alert) = this.alert { event.set("alert", alert.to_string()); }
+        because(event, this.why);
+    }
+
+    /// An address or network may come again.
+    AddressUnblocked { id: BlockId, network: String, why: &'a str }
+    "address.unblocked" "Somebody lifted a block: the address or network may come again." Medium AUDIT ENTITY_ENABLE "unblock" [; "network" = r#""192.0.2.7/32""#]
+    |this, event| { event.resource = Some(Resource::of("block", this.id)); event.set_personal("network", this.network); because(event, this.why); }
+
+    /// A rule of detection found something.
+    AlertRaised {
+        id: AlertId, rule: &'a str, level: &'a str, title: &'a str, mode: &'a str, count: u32, estimated: bool, evidence: Vec<String>, actions: Vec<String>,
+        credit: Option<String>, about: Value, reasons: Vec<String>,
+    }
+    "alert.raised" "A rule of detection found something; its evidence is named by position." High AUDIT ENTITY_CREATE "detect"
+    ["rule" = r#""brute_force_detection""#, "level" = r#""high""#, "title" = r#""Many failed sign-ins from one address""#, "mode" = r#""act""#, "count" = "6",
+     "estimated" = "false", "evidence" = r#"["4705", "4711"]"#, "actions" = r#"["block_ip"]"#, "credit" = r#""SigmaHQ (5f0657d2)""#;
+     "about" = r#"{"ip": "192.0.2.7"}"#, "reasons" = r#"["country `CH` is new: the 2nd in 90 days"]"#]
+    |this, event| {
+        event.severity = match this.level {
+            "critical" => Severity::Critical, "high" => Severity::High, "medium" => Severity::Medium, "low" => Severity::Low, _ => Severity::Informational,
+        };
+        event.resource = Some(Resource::of("alert", this.id)); event.set("rule", this.rule); event.set("level", this.level); event.set("title", this.title);
+        event.set("mode", this.mode); event.set("count", this.count); event.set("estimated", this.estimated); event.set("evidence", this.evidence);
+        event.set("actions", this.actions); event.set_personal("about", this.about);
+        if let Some(credit) = this.credit { event.set("credit", credit); }
+        if !this.reasons.is_empty() { event.set_personal("reasons", this.reasons); }
+    }
 
     /// The whole instance was backed up.
     BackupMade { rows: u64, bytes: u64, sha256: String, position: u64, failure: Option<&'a str> }

@@ -24,6 +24,8 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "crypto:encrypt", sentence: "Seal messages and records, make data keys and index tokens." },
     Permission { name: "crypto:export", sentence: "Get derived keys of keys that may leave." },
     Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
+    Permission { name: "detection:read", sentence: "Look at rules of detection, alerts and blocks." },
+    Permission { name: "detection:write", sentence: "Block addresses and lift blocks." },
     Permission { name: "event_types:write", sentence: "Declare event types." },
     Permission { name: "events:write", sentence: "Record events." },
     Permission { name: "gateway:read", sentence: "Look at routes, upstreams, limits and exclusions of the gateway." },

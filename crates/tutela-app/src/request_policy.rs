@@ -262,6 +262,10 @@ impl RequestPolicy for App {
         self.excluded.load_full()
     }
 
+    fn blocked(&self, address: std::net::IpAddr, now: Timestamp) -> Option<Timestamp> {
+        self.blocked.load().until(address, now)
+    }
+
     fn staleness(&self) -> Duration {
         STALENESS
     }
@@ -373,6 +377,12 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
             if change.topic == "exclusion" {
                 if let Err(e) = crate::usecase::exclusion::load(&app).await {
                     tracing::warn!(error = %e, "an exclusion from rules of the firewall could not be taken up yet");
+                }
+                continue;
+            }
+            if change.topic == "block" {
+                if let Err(e) = crate::usecase::block::load(&app).await {
+                    tracing::warn!(error = %e, "a block could not be taken up yet");
                 }
                 continue;
             }

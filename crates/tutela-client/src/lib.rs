@@ -5,6 +5,7 @@
 
 mod clients;
 mod crypto;
+mod detection;
 mod error;
 mod federation;
 mod gateway;

@@ -47,6 +47,10 @@ ids! {
     DeviceId,
     /// An event of the ledger.
     EventId,
+    /// What a rule of detection has found.
+    AlertId,
+    /// An address or network that is refused.
+    BlockId,
     /// A permission given to somebody beside their roles.
     GrantId,
     /// A rule of the firewall that is excepted on a route.

@@ -78,6 +78,9 @@ pub trait RequestPolicy: Send + Sync {
     /// A signed statement for the upstream of `route` who this is; at most 60 s of life.
     fn identity_token(&self, caller: &Caller, route: &str, now: Timestamp) -> Result<Arc<str>, Refusal>;
 
+    /// Until when an address is refused whole, whatever it asks for.
+    fn blocked(&self, address: IpAddr, now: Timestamp) -> Option<Timestamp>;
+
     /// What is excepted from rules of the firewall; the same list until it changes.
     fn exclusions(&self) -> Arc<Vec<RuleExclusion>>;
 }
@@ -343,6 +346,8 @@ pub struct LimitCount {
 pub enum Stage {
     /// The request line and headers as HTTP, the host and the path.
     Front,
+    /// Addresses that are refused whole.
+    Block,
     /// The firewall.
     Waf,
     /// Limits of how much.
@@ -360,6 +365,7 @@ impl Stage {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Front => "front",
+            Self::Block => "block",
             Self::Waf => "waf",
             Self::Limit => "limit",
             Self::Authentication => "authentication",

@@ -20,7 +20,7 @@ use crate::{
     identity::{self, Door, OWN_PREFIX, Seen},
     leash::Credential,
     limits::Counted,
-    pages::{answer, wants_page},
+    pages::{answer, blocked, wants_page},
     path,
     redirect::over_tls,
     routes::Route,
@@ -128,6 +128,10 @@ impl Gateway {
             trail.record.path = own_page_path(&trail.record.path);
         }
         trail.passed(Stage::Front);
+        if let Some(until) = inner.policy.blocked(way.client.address.ip(), way.now) {
+            trail.refused(Stage::Block);
+            return blocked(page, until.since(way.now));
+        }
         let waf = &way.current.waf;
         let mut inspection = waf.begin(waf.mode(place.route().and_then(|route| route.config.waf)), &name, way, &*inner.policy);
         let verdict = inspection.as_mut().map_or(Verdict::Pass, |inspection| inspection.head(&request));

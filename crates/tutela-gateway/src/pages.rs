@@ -1,5 +1,7 @@
 //! The few answers the gateway gives by itself on guarded hosts: plain, short, without scripts.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use tutela_identity::cookie::{Cookie, Cookies};
 
@@ -11,6 +13,14 @@ pub(crate) fn wants_page(headers: &http::HeaderMap) -> bool {
 }
 
 /// An error as a page or as a problem (RFC 9457), whichever the client reads.
+/// The address is refused whole, for so long; why is told to nobody who may have caused it.
+pub(crate) fn blocked(page: bool, left: Duration) -> Response<Body> {
+    let detail = "Too much that looked like an attack came from this address. It may come again later; whoever runs this service can let it in earlier.";
+    let mut response = answer(page, StatusCode::FORBIDDEN, "address-blocked", "This address is blocked", detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(left.as_secs().max(1)));
+    response
+}
+
 pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, detail: &str) -> Response<Body> {
     let (content_type, body) = if page {
         ("text/html; charset=utf-8", document(title, detail))

@@ -13,7 +13,7 @@ use tutela_core::ErrorKind;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{account, audit, client, crypto, crypto_stream, event, federation, gateway, grant, key, ledger, me, permission, role, session, sign_in},
+    api::{account, audit, client, crypto, crypto_stream, detection, event, federation, gateway, grant, key, ledger, me, permission, role, session, sign_in},
     caller::Caller,
     idempotency, oauth, page,
     problem::Failure,
@@ -133,6 +133,10 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/clients/{id}/key", may("clients:write"), admin, post(client::roll)),
         route(Method::PUT, "/v1/clients/{id}/oauth", may("clients:write"), admin, put(client::set_oauth)),
         route(Method::DELETE, "/v1/clients/{id}", may("clients:write"), admin, delete(client::revoke)),
+        route(Method::GET, "/v1/blocks", may("detection:read"), admin, get(detection::blocks)),
+        route(Method::POST, "/v1/blocks", may("detection:write"), admin, post(detection::block)),
+        route(Method::POST, "/v1/blocks/lift", may("detection:write"), admin, post(detection::lift)),
+        route(Method::GET, "/v1/rules", may("detection:read"), admin, get(detection::rules)),
         route(Method::GET, "/v1/gateway", may("gateway:read"), admin, get(gateway::status)),
         route(Method::GET, "/v1/gateway/exclusions", may("gateway:read"), admin, get(gateway::exclusions)),
         route(Method::POST, "/v1/gateway/exclusions", may("gateway:write"), admin, post(gateway::exclude)),
@@ -365,6 +369,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         federation::of_account,
         federation::own,
         federation::providers,
+        detection::blocks,
+        detection::block,
+        detection::lift,
+        detection::rules,
         gateway::status,
         gateway::limited,
         gateway::lift,

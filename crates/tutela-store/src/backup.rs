@@ -68,6 +68,9 @@ pub(crate) const TABLES: &[Table] = tables! {
     event_type by "name": name Text, declaration Json;
     retention by "days": days Int, classes Text, position Int;
     waf_exclusion by "id": id Id, route Text, rule_id Int, place Text, reason Text, made_by Text, made_at Time, until Time, event_id Id, ended_at Time;
+    block by "id": id Id, tag Bytes, sealed Text, rule Text, reason Text, made_by Text, made_at Time, until Time, ended_at Time;
+    detection_cursor by "one": one Int, position Int;
+    detection_state by "rule, key_hash": rule Text, key_hash Bytes, version Int, state Bytes;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
     sink by "name": name Text, position Int, state Text, error Text, since Time;
     sink_dead_letter by "sink, row_id": sink Text, row_id Int, reason Text, refused_at Time;
@@ -382,7 +385,8 @@ mod tests {
             include_str!("../migrations/0001_the_house.sql"),
             include_str!("../migrations/0002_signing_in.sql"),
             include_str!("../migrations/0003_federation.sql"),
-            include_str!("../migrations/0004_gateway.sql")
+            include_str!("../migrations/0004_gateway.sql"),
+            include_str!("../migrations/0005_detection.sql")
         );
         let mut tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).filter_map(|rest| rest.split(' ').next()).collect();
         tables.sort_unstable();

@@ -18,6 +18,8 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::field_policy::STATEMENTS,
         table::grant::STATEMENTS,
         table::group::STATEMENTS,
+        table::block::STATEMENTS,
+        table::detection::STATEMENTS,
         table::exclusion::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,

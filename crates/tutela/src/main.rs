@@ -4,6 +4,7 @@ mod command;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod detection;
 mod error;
 mod instance_restore;
 mod keys;

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tutela_app::{
-    App, Ctx, Guard, Parts, Storage, Urls,
+    App, Ctx, DetectionConfig, Guard, Parts, Storage, Urls,
     port::{GatewayControl, SearchCluster},
     setup,
 };
@@ -23,6 +23,7 @@ use tutela_store::{Open, Store};
 
 use crate::{
     config::Config,
+    detection,
     error::{Error, at},
     keys,
     listen::{bind, serve_socket, serve_tcp},
@@ -190,6 +191,8 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         sms: senders.sms,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
+        detection: detection_config(config),
+        detection_rules: detection::rules(&config.detection)?,
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,
@@ -200,6 +203,13 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         ledger_key,
         version: VERSION,
     })
+}
+
+/// As it is configured, and the proxies in front of us: whoever blocked one of them would block everybody behind it.
+fn detection_config(config: &Config) -> DetectionConfig {
+    let mut detection = config.detection.clone();
+    detection.never_block.extend(config.gateway.trusted_proxies.iter().cloned());
+    detection
 }
 
 /// What the configuration allows that it should not, said at every start.

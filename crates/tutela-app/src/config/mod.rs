@@ -1,5 +1,6 @@
 //! What the configuration says about people, limits and data; each part checks itself.
 
+mod detection;
 mod identity;
 mod limits;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use detection::DetectionConfig;
 pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use limits::LimitsConfig;
 

@@ -276,6 +276,10 @@ const OWN: &[Row] = &[
     row("sink.stalled", "wait", System("projection"), "sink", "failure"),
     row("upstream.failed", "rest", System("gateway"), "upstream", "failure"),
     row("upstream.recovered", "resume", System("gateway"), "upstream", "success"),
+    row("action.refused", "refuse", System("detection"), "alert", "denied"),
+    row("address.blocked", "block", System("detection"), "block", "success"),
+    row("address.unblocked", "unblock", Account, "block", "success"),
+    row("alert.raised", "detect", System("detection"), "alert", "success"),
     row("waf.exclusion_ended", "end", Account, "exclusion", "success"),
     row("waf.rule_excluded", "exclude", Account, "exclusion", "success"),
 ];

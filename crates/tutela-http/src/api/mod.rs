@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod crypto;
 pub(crate) mod crypto_stream;
+pub(crate) mod detection;
 pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod gateway;

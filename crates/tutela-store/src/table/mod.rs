@@ -3,9 +3,11 @@
 pub(crate) mod account;
 pub(crate) mod attempt;
 pub(crate) mod authenticator;
+pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod counter;
+pub(crate) mod detection;
 pub(crate) mod device;
 pub(crate) mod epoch;
 pub(crate) mod erasure_task;

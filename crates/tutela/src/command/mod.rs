@@ -11,6 +11,7 @@ mod breach_list;
 mod client;
 mod crypto;
 mod crypto_rewrap;
+mod detection;
 mod federation;
 mod gateway;
 mod import;
@@ -63,6 +64,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// The whole instance in one sealed file, while it runs
     Backup(backup::Backup),
+    /// Addresses and networks that the gateway refuses
+    #[command(subcommand)]
+    Block(detection::BlockCommand),
     /// The filter of breached passwords, asked offline
     #[command(subcommand)]
     BreachList(breach_list::BreachListCommand),
@@ -109,6 +113,9 @@ enum Command {
     /// Roles and what they allow
     #[command(subcommand)]
     Role(account::RoleCommand),
+    /// Rules of detection: list, test
+    #[command(subcommand)]
+    Rule(detection::RuleCommand),
     /// Run the server
     Serve,
     /// Live sessions
@@ -165,6 +172,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
+        Command::Block(command) => detection::block(command, load, output).await,
+        Command::Rule(command) => detection::rule(command, load, output).await,
         Command::Waf(command) => waf::run(command, load, output).await,
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AuditConfig, ComplianceConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
+use tutela_app::{AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
 use tutela_connect::ChannelsConfig;
 use tutela_core::Span;
 use tutela_gateway::{CertificateConfig, Certificates};
@@ -44,6 +44,8 @@ pub struct Config {
     pub channels: ChannelsConfig,
     /// What the ledger takes.
     pub audit: AuditConfig,
+    /// What the ledger is watched for.
+    pub detection: DetectionConfig,
     /// Backups of the whole instance.
     pub backup: BackupConfig,
     /// What laws and standards ask for.
@@ -123,6 +125,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             channels: ChannelsConfig::default(),
             audit: AuditConfig::default(),
+            detection: DetectionConfig::default(),
             backup: BackupConfig::default(),
             compliance: ComplianceConfig::default(),
             gateway: tutela_gateway::Config::default(),
@@ -163,6 +166,7 @@ impl Config {
             ("", self.channels.check()),
             ("", self.audit.check()),
             ("", self.compliance.check()),
+            ("detection", self.detection.check()),
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
             ("", self.check_issuers()),

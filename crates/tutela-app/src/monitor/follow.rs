@@ -1,0 +1,106 @@
+//! What follows an alert: the event that tells of it, and what the rule does.
+
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+use tutela_core::AlertId;
+use tutela_detection::{Action, Alert, Mode, Rule};
+use tutela_store::Changeset;
+
+use crate::{
+    App, Ctx, Error,
+    occurrence::{ActionRefused, AlertRaised},
+    usecase::block,
+};
+
+/// Most alerts of one commit.
+const DAY: Duration = Duration::from_hours(24);
+
+/// Everything that follows some alerts, in one changeset; nothing where there are none.
+pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Option<Changeset>, Error> {
+    let mut changeset: Option<Changeset> = None;
+    for alert in alerts {
+        let Some(rule) = app.detection_rules.get(&alert.rule) else { continue };
+        let id = AlertId::new(ctx.now, &mut { app.env() });
+        let raised = raised(id, rule, alert);
+        let record = app.record(ctx, raised).await?;
+        let mut set = match changeset.take() {
+            Some(set) => set.and(record),
+            None => Changeset::of(record),
+        };
+        metrics::counter!("tutela_alerts_total", "rule" => rule.name.clone(), "level" => rule.level.as_str()).increment(1);
+        if rule.mode == Mode::Act {
+            for action in &rule.actions {
+                set = act(app, ctx, set, rule, alert, id, *action).await?;
+            }
+        }
+        changeset = Some(set);
+    }
+    Ok(changeset)
+}
+
+fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
+    let about: Map<String, Value> = alert.about.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let evidence = alert.evidence.iter().map(|position| place(*position)).collect();
+    let actions = rule.actions.iter().map(|action| action.as_str().to_owned()).collect();
+    AlertRaised::new(
+        id,
+        &rule.name,
+        rule.level.as_str(),
+        &rule.title,
+        rule.mode.as_str(),
+        alert.count,
+        alert.estimated,
+        evidence,
+        actions,
+        rule.credit.as_ref().map(|credit| format!("{} ({})", credit.author, credit.source)),
+        Value::Object(about),
+        alert.reasons.clone(),
+    )
+}
+
+/// A place in the log as it is written: `7`, or `7.3` for a record of a batch.
+fn place(position: u64) -> String {
+    match position & 1_023 {
+        0 => (position >> 10).to_string(),
+        item => format!("{}.{item}", position >> 10),
+    }
+}
+
+async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, id: AlertId, action: Action) -> Result<Changeset, Error> {
+    let said = |name: &str| alert.about.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    match action {
+        // Whoever reads alerts is told by them.
+        Action::AlertAdmin => Ok(set),
+        Action::BlockIp => {
+            let Some(address) = said("ip").and_then(|ip| ip.parse::<IpAddr>().ok()) else {
+                return refused(app, ctx, set, rule, id, action, "the rule does not say which address").await;
+            };
+            let network = block::network_of(address);
+            if let Some(why) = block::spared(app, network) {
+                return refused(app, ctx, set, rule, id, action, why).await;
+            }
+            let for_how_long = length(app, ctx, network).await?;
+            block::block(app, ctx, set, network, for_how_long, block::Why::Rule(&rule.name, id)).await
+        }
+        Action::DisableClient | Action::LockAccount | Action::RevokeSession | Action::RevokeSessions | Action::StepUp => {
+            refused(app, ctx, set, rule, id, action, "this action is not carried out by rules yet").await
+        }
+    }
+}
+
+/// How long a network is blocked this time: four times as long the second time within a day, then a day at least.
+async fn length(app: &App, ctx: &Ctx, network: IpNet) -> Result<Duration, Error> {
+    let first = app.detection.block_for.duration();
+    let before = app.store.block_count(block::tag(app, network), ctx.now.minus(DAY)).await?;
+    Ok(match before {
+        0 => first,
+        1 => first * 4,
+        _ => (first * 4).max(DAY),
+    })
+}
+
+async fn refused(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: AlertId, action: Action, why: &str) -> Result<Changeset, Error> {
+    Ok(set.and(app.record(ctx, ActionRefused::new(alert, &rule.name, action.as_str(), why)).await?))
+}

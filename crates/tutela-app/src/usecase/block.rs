@@ -1,0 +1,228 @@
+//! Addresses and networks that the gateway refuses: made by rules or by hand, until a time comes or somebody lifts them.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use tutela_api as api;
+use tutela_core::{AlertId, BlockId, Timestamp};
+use tutela_store::{BlockRow, Changeset};
+
+use crate::{
+    App, Ctx, Error,
+    occurrence::{AddressBlocked, AddressUnblocked},
+    usecase::{account::reason, grant::approver, sign_in},
+};
+
+/// Most that are in force at a time; the newest count.
+const MOST: u32 = 100_000;
+/// What keeps a sealed network from being taken for something else.
+const PURPOSE: &[u8] = b"block";
+/// Widest networks that are blocked by hand.
+const WIDEST: [u8; 2] = [16, 32];
+
+/// What is refused, and until when: looked up once for each width of network that there is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Blocks {
+    networks: HashMap<IpNet, Timestamp>,
+    widths: BTreeSet<u8>,
+}
+
+impl Blocks {
+    fn of(networks: impl Iterator<Item = (IpNet, Timestamp)>) -> Self {
+        let mut blocks = Self::default();
+        for (network, until) in networks {
+            blocks.widths.insert(network.prefix_len());
+            let known = blocks.networks.entry(network).or_insert(until);
+            *known = until.max(*known);
+        }
+        blocks
+    }
+
+    /// Until when an address is refused.
+    pub(crate) fn until(&self, address: IpAddr, now: Timestamp) -> Option<Timestamp> {
+        let address = address.to_canonical();
+        let found = self.widths.iter().filter_map(|width| self.networks.get(&IpNet::new(address, *width).ok()?.trunc()).copied());
+        found.filter(|until| *until > now).max()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    network: String,
+}
+
+/// Why something is blocked.
+pub(crate) enum Why<'a> {
+    /// Somebody said so.
+    Reason(&'a str),
+    /// A rule has found something.
+    Rule(&'a str, AlertId),
+}
+
+/// Those in force and those that ended, the newest 1,000.
+pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::Block>, Error> {
+    app.permit(ctx, "detection:read").await?;
+    Ok(app.store.block_list().await?.into_iter().map(|row| shown(app, row)).collect())
+}
+
+/// Blocks an address or a network by hand.
+pub async fn make(app: &App, ctx: &Ctx, new: &api::NewBlock) -> Result<(), Error> {
+    sign_in::permit_fresh(app, ctx, "detection:write").await?;
+    let why = reason(&new.reason)?;
+    let network = parse(&new.network)?;
+    let minutes = new.minutes.unwrap_or(60);
+    if !(1..=43_200).contains(&minutes) {
+        return Err(Error::invalid("minutes", format!("`minutes` is {minutes}; it goes from 1 to 43200, which is 30 days")));
+    }
+    if let Some(spared) = spared(app, network) {
+        return Err(Error::invalid("network", spared));
+    }
+    if ctx.ip.as_ref().is_some_and(|ip| network.contains(&ip.open().to_canonical())) {
+        return Err(Error::invalid("network", "this is where you are: nobody locks themselves out"));
+    }
+    let (event, row) = blocked(app, ctx, network, Duration::from_secs(u64::from(minutes) * 60), &Why::Reason(&why)).await?;
+    app.commit(ctx, event, |set| set.block_insert(&row).announce("block", row.id)).await?;
+    load(app).await
+}
+
+/// Lifts a block, or all of an address.
+pub async fn lift(app: &App, ctx: &Ctx, lift: &api::LiftBlock) -> Result<(), Error> {
+    sign_in::permit_fresh(app, ctx, "detection:write").await?;
+    let why = reason(&lift.reason)?;
+    let live = app.store.block_list_live(ctx.now, MOST).await?;
+    let wanted: Vec<BlockRow> = match lift.block.parse::<BlockId>() {
+        Ok(id) => live.into_iter().filter(|row| row.id == id).collect(),
+        Err(_) => {
+            let tag = tag(app, parse(&lift.block)?);
+            live.into_iter().filter(|row| row.tag == tag).collect()
+        }
+    };
+    if wanted.is_empty() {
+        return Err(Error::NotFound("block"));
+    }
+    for row in wanted {
+        let network = opened(app, &row).unwrap_or_default();
+        app.commit(ctx, AddressUnblocked::new(row.id, network, &why), |set| set.block_end(row.id, ctx.now).announce("block", row.id)).await?;
+    }
+    load(app).await
+}
+
+/// Adds a block, and its event, to what is committed.
+pub(crate) async fn block(app: &App, ctx: &Ctx, set: Changeset, network: IpNet, length: Duration, why: Why<'_>) -> Result<Changeset, Error> {
+    let (event, row) = blocked(app, ctx, network, length, &why).await?;
+    Ok(set.and(app.record(ctx, event).await?).block_insert(&row).announce("block", row.id))
+}
+
+async fn blocked<'a>(app: &App, ctx: &Ctx, network: IpNet, length: Duration, why: &Why<'a>) -> Result<(AddressBlocked<'a>, BlockRow), Error> {
+    let (rule, alert, text) = match why {
+        Why::Reason(text) => (None, None, *text),
+        Why::Rule(rule, alert) => (Some(*rule), Some(*alert), "a rule of detection"),
+    };
+    let until = ctx.now + length;
+    let row = BlockRow {
+        id: BlockId::new(ctx.now, &mut { app.env() }),
+        tag: tag(app, network),
+        sealed: app.seal_as(PURPOSE, &Sealed { network: network.to_string() })?,
+        rule: rule.map(str::to_owned),
+        reason: text.to_owned(),
+        made_by: if rule.is_some() { "detection".to_owned() } else { approver(app, ctx).await? },
+        made_at: ctx.now,
+        until,
+        ended_at: None,
+    };
+    let event = AddressBlocked::new(row.id, network.to_string(), until.to_string(), rule, alert, text);
+    Ok((event, row))
+}
+
+/// What is in force, for the gateway.
+pub(crate) async fn load(app: &App) -> Result<(), Error> {
+    let rows = app.store.block_list_live(app.env.now(), MOST).await?;
+    let of = |row: &BlockRow| Some((opened(app, row)?.parse().ok()?, row.until));
+    app.blocked.store(Arc::new(Blocks::of(rows.iter().filter_map(of))));
+    Ok(())
+}
+
+/// Why a network must not be blocked.
+pub(crate) fn spared(app: &App, network: IpNet) -> Option<&'static str> {
+    let touches = |other: &IpNet| other.contains(&network) || network.contains(other);
+    app.spared.iter().any(touches).then_some("this address is among those that are never blocked (`detection.never_block`)")
+}
+
+/// IPv4 whole, IPv6 its /64: whoever has one address of it has all.
+pub(crate) fn network_of(address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let bits = if address.is_ipv4() { 32 } else { 64 };
+    IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |network| network.trunc())
+}
+
+/// A keyed hash, by which a network is found again.
+pub(crate) fn tag(app: &App, network: IpNet) -> [u8; 32] {
+    app.keyed_hash(b"block", network.to_string().as_bytes())
+}
+
+fn parse(text: &str) -> Result<IpNet, Error> {
+    let wrong = || Error::invalid("network", format!("`{text}` is no address or network, such as 192.0.2.7 or 2001:db8::/64"));
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => network_of(address),
+        Err(_) => text.parse::<IpNet>().map_err(|_| wrong())?.trunc(),
+    };
+    let widest = if network.addr().is_ipv4() { WIDEST[0] } else { WIDEST[1] };
+    if network.prefix_len() < widest {
+        return Err(Error::invalid("network", format!("`{network}` is too wide; the widest is a /{widest}")));
+    }
+    Ok(network)
+}
+
+fn opened(app: &App, row: &BlockRow) -> Option<String> {
+    app.open_as::<Sealed>(PURPOSE, &row.sealed).map(|sealed| sealed.network)
+}
+
+fn shown(app: &App, row: BlockRow) -> api::Block {
+    api::Block {
+        id: row.id.to_string(),
+        network: opened(app, &row).unwrap_or_else(|| "unreadable".into()),
+        rule: row.rule,
+        reason: row.reason,
+        made_by: row.made_by,
+        made_at: row.made_at.to_string(),
+        until: row.until.to_string(),
+        ended_at: row.ended_at.map(|at| at.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_refused_with_all_of_its_network_and_until_the_time_that_was_said() {
+        let at = Timestamp::from_secs;
+        let of = |text: &str, until| (text.parse::<IpNet>().unwrap(), at(until));
+        let blocks = Blocks::of([of("192.0.2.7/32", 100), of("198.51.100.0/24", 100), of("198.51.100.9/32", 200), of("2001:db8:1:2::/64", 100)].into_iter());
+        let until = |address: &str, now| blocks.until(address.parse().unwrap(), at(now)).map(Timestamp::secs);
+        assert_eq!(until("192.0.2.7", 50), Some(100));
+        assert_eq!(until("::ffff:192.0.2.7", 50), Some(100));
+        assert_eq!(until("192.0.2.7", 100), None);
+        assert_eq!(until("192.0.2.8", 50), None);
+        assert_eq!(until("198.51.100.1", 50), Some(100));
+        assert_eq!(until("198.51.100.9", 150), Some(200));
+        assert_eq!(until("2001:db8:1:2:3::4", 50), Some(100));
+        assert_eq!(until("2001:db8:1:3::4", 50), None);
+    }
+
+    #[test]
+    fn what_is_blocked_by_hand_is_an_address_or_a_network_that_is_not_too_wide() {
+        assert_eq!(parse("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
+        assert_eq!(parse("2001:db8::9").unwrap().to_string(), "2001:db8::/64");
+        assert_eq!(parse("192.0.2.77/24").unwrap().to_string(), "192.0.2.0/24");
+        for wrong in ["0.0.0.0/0", "10.0.0.0/8", "2000::/3", "nobody", ""] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Detection: rules, and addresses that are blocked.
+
+use reqwest::Method;
+use tutela_api::{Block, DetectionRule, LiftBlock, NewBlock};
+
+use crate::{Client, Error};
+
+impl Client {
+    /// The rules of detection that run.
+    pub async fn rules(&self) -> Result<Vec<DetectionRule>, Error> {
+        self.send(self.request(Method::GET, "/v1/rules")).await
+    }
+
+    /// Addresses and networks that the gateway refuses, newest first, what has ended too.
+    pub async fn blocks(&self) -> Result<Vec<Block>, Error> {
+        self.send(self.request(Method::GET, "/v1/blocks")).await
+    }
+
+    /// Blocks an address or network.
+    pub async fn block(&self, new: &NewBlock) -> Result<(), Error> {
+        self.done(self.request(Method::POST, "/v1/blocks").json(new)).await
+    }
+
+    /// Lifts a block.
+    pub async fn block_lift(&self, lift: &LiftBlock) -> Result<(), Error> {
+        self.done(self.request(Method::POST, "/v1/blocks/lift").json(lift)).await
+    }
+}

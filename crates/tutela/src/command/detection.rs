@@ -1,0 +1,107 @@
+//! `rule`: rules of detection, tried out without a server. `block`: addresses that the gateway refuses.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use tutela_api::{Block, DetectionRule, LiftBlock, NewBlock};
+use tutela_app::DetectionConfig;
+use tutela_client::Client;
+
+use super::Output;
+use crate::{config::Config, detection, error::Error};
+
+#[derive(Subcommand)]
+pub enum RuleCommand {
+    /// List the rules that run
+    List,
+    /// Run the tests that stand beside rules, and count those that pass; the configuration's rules where none are named
+    Test {
+        /// `own`, files, or folders of `.yml` files
+        rules: Vec<PathBuf>,
+        /// Files of metrics beside those that come with tutela
+        #[arg(long, value_name = "FILE")]
+        metrics: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum BlockCommand {
+    /// Block an address or network
+    Add {
+        /// `192.0.2.7`, `2001:db8::/64`
+        network: String,
+        /// For how many minutes, 1 to 43200
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lift a block
+    Lift {
+        /// Its id, or the address or network
+        block: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// List what is blocked, newest first, what has ended too
+    List,
+}
+
+pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    match command {
+        RuleCommand::List => {
+            let client = Client::socket(&load()?.socket())?;
+            output.list(&client.rules().await?, &["name", "level", "mode", "window", "key", "actions", "title"], |rule: &DetectionRule| {
+                let (key, actions) = (rule.key.join(" "), rule.actions.join(" "));
+                vec![rule.name.clone(), rule.level.clone(), rule.mode.clone(), rule.window.clone(), key, actions, rule.title.clone()]
+            });
+            Ok(())
+        }
+        RuleCommand::Test { rules, metrics } => {
+            let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+            let config =
+                if rules.is_empty() { load()?.detection } else { DetectionConfig { rules: text(rules), metrics: text(metrics), ..DetectionConfig::default() } };
+            test(&config)
+        }
+    }
+}
+
+fn test(config: &DetectionConfig) -> Result<(), Error> {
+    let rules = detection::rules(config)?;
+    let (mut passed, mut failed) = (0, 0);
+    for rule in rules.iter() {
+        for outcome in rule.run_tests() {
+            match outcome.failure {
+                None => passed += 1,
+                Some(why) => {
+                    failed += 1;
+                    println!("not ok {}: {}: {why}", outcome.rule, outcome.test);
+                }
+            }
+        }
+    }
+    let untested: Vec<&str> = rules.iter().filter(|rule| rule.tests.is_empty()).map(|rule| rule.name.as_str()).collect();
+    if !untested.is_empty() {
+        println!("{} without a test", untested.len());
+    }
+    println!("{} rules, {passed} passed, {failed} failed", rules.len());
+    if failed == 0 { Ok(()) } else { Err(Error::Failed(format!("{failed} tests of rules failed"))) }
+}
+
+pub async fn block(command: BlockCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    let client = Client::socket(&load()?.socket())?;
+    match command {
+        BlockCommand::Add { network, minutes, reason } => Ok(client.block(&NewBlock { network, minutes: Some(minutes), reason }).await?),
+        BlockCommand::Lift { block, reason } => Ok(client.block_lift(&LiftBlock { block, reason }).await?),
+        BlockCommand::List => {
+            output.list(&client.blocks().await?, &["id", "network", "rule", "until", "by", "reason"], |block: &Block| {
+                let until = block.ended_at.as_ref().map_or_else(|| block.until.clone(), |at| format!("lifted {at}"));
+                let rule = block.rule.clone().unwrap_or_default();
+                vec![block.id.clone(), block.network.clone(), rule, until, block.made_by.clone(), block.reason.clone()]
+            });
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Rules over the ledger, and what follows.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::server::{Instance, storages, until};
+
+const ROUTES: &str = "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+
+/// A wrong password from an address.
+async fn guess(instance: &Instance, from: &str, email: &str) -> u16 {
+    let url = format!("{}/sign-in", instance.own());
+    let body = format!("email={email}&password=wrong+wrong+wrong&to=");
+    let request = instance.browser().request(Method::POST, &url).header("content-type", "application/x-www-form-urlencoded");
+    request.header("origin", instance.own()).header("x-forwarded-for", from).body(body).send().await.unwrap().status().as_u16()
+}
+
+/// What the sign-in page answers to an address.
+async fn knock(instance: &Instance, from: &str) -> (u16, String) {
+    let url = format!("{}/sign-in", instance.own());
+    let request = instance.browser().request(Method::GET, &url).header("x-forwarded-for", from);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn events(instance: &Instance, query: &str) -> Vec<Value> {
+    let (status, page) = instance.operator(Method::GET, &format!("/v1/events?q={query}"), Value::Null).await;
+    assert_eq!(status, 200, "{page}");
+    page["items"].as_array().unwrap().iter().map(|item| item["event"].clone()).collect()
+}
+
+#[tokio::test]
+async fn six_wrong_passwords_block_an_address_and_nobody_else() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ROUTES).await;
+        instance.account("ada@example.com", &[]).await;
+        let attacker = "198.51.100.7";
+        for _ in 0..5 {
+            guess(&instance, attacker, "ada@example.com").await;
+        }
+        assert_eq!(knock(&instance, attacker).await.0, 200, "five are what a person may need");
+        // The sixth is refused by the lock of the account already, and counts all the same.
+        guess(&instance, attacker, "ada@example.com").await;
+        until("the address is blocked", async || knock(&instance, attacker).await.0 == 403).await;
+        let (_, page) = knock(&instance, attacker).await;
+        assert!(page.contains("This address is blocked") && !page.contains("brute"), "{page}");
+        assert_eq!(knock(&instance, "198.51.100.8").await.0, 200);
+        // Those behind it count no more: they never get as far as a password.
+        for _ in 0..10 {
+            assert_eq!(guess(&instance, attacker, "bob@example.com").await, 403);
+        }
+        let alerts = events(&instance, "type:alert.raised").await;
+        assert_eq!(alerts.len(), 1, "{alerts:?}");
+        let alert = &alerts[0];
+        assert_eq!(
+            (&alert["data"]["rule"], &alert["data"]["count"], &alert["data"]["level"], &alert["personal"]["about"]),
+            (&json!("brute_force_detection"), &json!(6), &json!("high"), &json!({"ip": attacker})),
+            "{alert}"
+        );
+        let evidence = alert["data"]["evidence"].as_array().unwrap();
+        assert_eq!(evidence.len(), 6, "{alert}");
+        let blocks = events(&instance, "type:address.blocked").await;
+        assert_eq!((blocks.len(), &blocks[0]["data"]["alert"]), (1, &alert["resource"]["id"]), "{blocks:?}");
+        // A restart forgets nothing and repeats nothing.
+        assert_eq!(instance.stop("-TERM").await, Some(0));
+        instance.run().await;
+        assert_eq!(knock(&instance, attacker).await.0, 403, "{storage}");
+        assert_eq!(events(&instance, "type:alert.raised").await.len(), 1);
+        // Whoever lifts it says why; from the next request on the address may come again.
+        let out = instance.cli(&["block", "list"]).await;
+        assert!(String::from_utf8_lossy(&out.stdout).contains("198.51.100.7/32"), "{out:?}");
+        assert!(!instance.cli(&["block", "lift", "198.51.100.9", "--reason", "x"]).await.status.success(), "there is none");
+        let out = instance.cli(&["block", "lift", attacker, "--reason", "our own tests"]).await;
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(knock(&instance, attacker).await.0, 200, "{storage}");
+        assert_eq!(events(&instance, "type:address.unblocked").await[0]["reason"], "our own tests");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_neither_loses_an_attack_nor_tells_of_it_twice() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ROUTES).await;
+        for round in 0..4 {
+            let attacker = format!("203.0.113.{round}");
+            for _ in 0..3 {
+                guess(&instance, &attacker, "nobody@example.com").await;
+            }
+            instance.stop("-KILL").await;
+            instance.run().await;
+            for _ in 0..3 {
+                guess(&instance, &attacker, "nobody@example.com").await;
+            }
+            // It may be down when the sixth is looked at.
+            if round % 2 == 1 {
+                instance.stop("-KILL").await;
+                instance.run().await;
+            }
+            until("the address is blocked", async || knock(&instance, &attacker).await.0 == 403).await;
+        }
+        let mut found: Vec<String> = events(&instance, "type:alert.raised").await.iter().map(|alert| alert["personal"]["about"]["ip"].to_string()).collect();
+        found.sort();
+        assert_eq!(found, (0..4).map(|round| format!("\"203.0.113.{round}\"")).collect::<Vec<_>>(), "{storage}");
+        assert_eq!(events(&instance, "type:address.blocked").await.len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn what_must_not_be_blocked_is_not_and_somebody_hears_of_it() {
+    let instance = Instance::start("sqlite", &format!("{ROUTES}[detection]\nnever_block = [\"198.51.100.0/24\"]\n")).await;
+    for _ in 0..8 {
+        guess(&instance, "198.51.100.7", "nobody@example.com").await;
+    }
+    until("the rule was refused", async || !events(&instance, "type:action.refused").await.is_empty()).await;
+    assert_eq!(knock(&instance, "198.51.100.7").await.0, 200);
+    let refused = &events(&instance, "type:action.refused").await[0];
+    assert_eq!((&refused["data"]["rule"], &refused["data"]["action"]), (&json!("brute_force_detection"), &json!("block_ip")), "{refused}");
+    for (bad, said) in [
+        (json!({"network": "0.0.0.0/0", "reason": "x"}), "too wide"),
+        (json!({"network": "198.51.100.9", "reason": "x"}), "never blocked"),
+        (json!({"network": "nobody", "reason": "x"}), "no address"),
+        (json!({"network": "203.0.113.9", "reason": ""}), "reason"),
+        (json!({"network": "203.0.113.9", "reason": "x", "minutes": 0}), "minutes"),
+    ] {
+        let (status, problem) = instance.operator(Method::POST, "/v1/blocks", bad).await;
+        assert!(status == 422 && problem.to_string().contains(said), "{said}: {problem}");
+    }
+    let out = instance.cli(&["block", "add", "203.0.113.0/24", "--minutes", "5", "--reason", "a network of theirs"]).await;
+    assert!(out.status.success(), "{out:?}");
+    assert_eq!(knock(&instance, "203.0.113.200").await.0, 403);
+    assert_eq!(knock(&instance, "203.0.114.1").await.0, 200);
+}
+
+#[tokio::test]
+async fn rules_are_listed_and_tested_and_a_file_of_ones_own_takes_the_place_of_ours() {
+    let instance = Instance::new("sqlite", "");
+    let out = instance.cli(&["rule", "test"]).await;
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success() && said.contains(", 0 failed"), "{said}");
+    let file = instance.data().parent().unwrap().join("mine.yml");
+    let rule = "name: brute_force_detection\ncondition: failed_login_attempts > 2\nwindow: 1h\naction: block_ip\nmode: act\ntests:\n  - {name: three, alerts: 1, events: [{type: sign_in.failed, ip: 192.0.2.7, times: 3}]}\n  - {name: wrong, alerts: 1, events: [{type: sign_in.failed, ip: 192.0.2.7}]}\n";
+    std::fs::write(&file, rule).unwrap();
+    let out = instance.cli(&["rule", "test", file.to_str().unwrap()]).await;
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stdout).contains("not ok brute_force_detection: wrong: 0 alerts in place of 1"), "{out:?}");
+    instance.rewrite(|text| format!("{text}\n[detection]\nrules = [\"own\", \"{}\"]\n", file.display()));
+    instance.run().await;
+    let (_, rules) = instance.operator(Method::GET, "/v1/rules", Value::Null).await;
+    let brute = rules.as_array().unwrap().iter().find(|rule| rule["name"] == "brute_force_detection").unwrap();
+    assert_eq!((&brute["window"], &brute["tests"]), (&json!("1h"), &json!(2)), "{brute}");
+    std::fs::write(&file, "name: x\ncondition: failed_logins > 2\nwindow: 1h\n").unwrap();
+    let out = instance.cli(&["rule", "test", file.to_str().unwrap()]).await;
+    assert!(String::from_utf8_lossy(&out.stderr).contains("there is no metric `failed_logins`"), "{out:?}");
+}
