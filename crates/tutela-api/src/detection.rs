@@ -46,6 +46,16 @@ pub struct Block {
     pub ended_at: Option<String>,
 }
 
+/// A test alert that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlertTest {
+    /// Its id.
+    pub id: String,
+    /// To whom: mail addresses, channels, services, addresses.
+    pub to: Vec<String>,
+}
+
 /// A block to be made by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

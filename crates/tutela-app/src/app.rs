@@ -24,7 +24,7 @@ use crate::{
     jobs, monitor,
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
     outside::{OutsideProvider, OutsideProviders},
-    port::{GatewayControl, KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
+    port::{AlertSenders, GatewayControl, KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
     projection::{self, Projection},
     record::Sealer,
     request_policy::Sessions,
@@ -56,7 +56,8 @@ pub struct Inner {
     pub(crate) cookies: Cookies,
     pub(crate) mail: Option<Arc<dyn MailSender>>,
     pub(crate) sms: Option<Arc<dyn SmsSender>>,
-    pub(crate) messages_due: [Notify; 2],
+    pub(crate) alert_senders: AlertSenders,
+    pub(crate) messages_due: [Notify; message::CHANNELS.len()],
     pub(crate) attempt_lanes: Lanes,
     pub(crate) passkeys: Option<Passkeys>,
     pub(crate) outside: OutsideProviders,
@@ -144,6 +145,8 @@ pub struct Parts {
     pub mail: Option<Arc<dyn MailSender>>,
     /// Sends text messages, where a carrier is configured.
     pub sms: Option<Arc<dyn SmsSender>>,
+    /// Tells people of alerts.
+    pub alert_senders: AlertSenders,
     /// Outside providers that people sign in with.
     pub outside: Vec<OutsideProvider>,
     /// Tells clients that sessions ended; a restore tells nobody.
@@ -246,7 +249,8 @@ impl App {
             limits: parts.limits,
             mail: parts.mail,
             sms: parts.sms,
-            messages_due: [Notify::new(), Notify::new()],
+            alert_senders: parts.alert_senders,
+            messages_due: std::array::from_fn(|_| Notify::new()),
             attempt_lanes: Lanes::default(),
             passkeys,
             outside: OutsideProviders::new(parts.outside),

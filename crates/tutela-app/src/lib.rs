@@ -33,7 +33,9 @@ mod uses;
 pub use app::{App, Parts, Urls};
 pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
-pub use config::{ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
+pub use config::{
+    AlertsConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig,
+};
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;

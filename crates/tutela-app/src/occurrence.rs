@@ -69,6 +69,11 @@ occurrences! {
         if !this.reasons.is_empty() { event.set_personal("reasons", this.reasons); }
     }
 
+    /// A test alert was sent.
+    AlertTested { id: AlertId, to: Vec<String> }
+    "alert.tested" "Somebody sent a test alert to everybody who is told of alerts." Low AUDIT ENTITY_READ "test" [; "to" = r##"["#security-alerts", "security-team"]"##]
+    |this, event| { event.resource = Some(Resource::of("alert", this.id)); event.set_personal("to", this.to); }
+
     /// The whole instance was backed up.
     BackupMade { rows: u64, bytes: u64, sha256: String, position: u64, failure: Option<&'a str> }
     "backup.made" "The whole instance was written to a backup that opens with its root key." Low COMPLIANCE LOG_ARCHIVE "back_up"

@@ -1,5 +1,7 @@
 //! Ports: what other people's systems do for us. `tutela-connect` implements them.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tutela_core::{Secret, seam::BoxFuture};
 use tutela_identity::federation::Call;
@@ -168,6 +170,46 @@ pub struct TextMessage {
     pub to: String,
     /// The text.
     pub body: Secret<String>,
+}
+
+/// Tells people of an alert.
+pub trait AlertSender: Send + Sync {
+    /// Hands an alert over; `to` is a channel, a service or an address, by the name that the configuration gives it.
+    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice) -> BoxFuture<'a, Result<(), SendError>>;
+}
+
+/// An alert, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Notice {
+    /// The same however often it is sent.
+    pub id: String,
+    /// `informational` to `critical`.
+    pub level: String,
+    /// What was found, in one line; may hold what attackers have written.
+    pub title: String,
+    /// About whom, how many, why, and where it stands in the ledger.
+    pub details: String,
+    /// The rule.
+    pub rule: String,
+    /// The same for alerts of one rule about one key.
+    pub dedup: String,
+    /// When (RFC 3339).
+    pub time: String,
+    /// This installation.
+    pub source: String,
+    /// Where more stands.
+    pub link: String,
+}
+
+/// Who tells people of alerts; nothing where it is not configured.
+#[derive(Clone, Default)]
+pub struct AlertSenders {
+    /// Slack.
+    pub slack: Option<Arc<dyn AlertSender>>,
+    /// PagerDuty.
+    pub pagerduty: Option<Arc<dyn AlertSender>>,
+    /// Addresses of the operator's.
+    pub webhook: Option<Arc<dyn AlertSender>>,
 }
 
 /// Why a message was not taken.

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 /// A mail, by what it tells.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mail<'a> {
+    /// A rule of detection found something.
+    Alert { title: &'a str, details: &'a str },
     /// A way to sign in was added or removed.
     Authenticator { what: &'a str },
     /// A code for signing in.
@@ -37,6 +39,7 @@ pub(crate) enum Mail<'a> {
 pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
     let not_you = "If that was not you, sign in, look at your account, and change your password.";
     let (subject, text) = match *what {
+        Mail::Alert { title, details } => (title.to_owned(), details.to_owned()),
         Mail::Authenticator { what } => ("A way to sign in was changed".into(), format!("{what}\n\n{not_you}")),
         Mail::Code { code } => (
             format!("{code} is your code"),
@@ -100,7 +103,8 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             ("Confirm your mail address".into(), format!("Open this link and confirm that this is your address:\n\n{url}\n\nIt works once, for a day."))
         }
     };
-    (subject, format!("{text}\n\n--\nSent by {host}, because an account there has this address.\n"))
+    let why = if matches!(what, Mail::Alert { .. }) { "its configuration names this address for alerts" } else { "an account there has this address" };
+    (subject, format!("{text}\n\n--\nSent by {host}, because {why}.\n"))
 }
 
 /// A code by text message. The last line ties it to the site, so that browsers fill it in there only (origin-bound one-time codes).

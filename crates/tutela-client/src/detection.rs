@@ -1,11 +1,16 @@
 //! Detection: rules, and addresses that are blocked.
 
 use reqwest::Method;
-use tutela_api::{Block, DetectionRule, LiftBlock, NewBlock};
+use tutela_api::{AlertTest, Block, DetectionRule, LiftBlock, NewBlock};
 
 use crate::{Client, Error};
 
 impl Client {
+    /// Sends a test alert to everybody who is told of alerts.
+    pub async fn alert_test(&self) -> Result<AlertTest, Error> {
+        self.send(self.request(Method::POST, "/v1/alerts/test")).await
+    }
+
     /// The rules of detection that run.
     pub async fn rules(&self) -> Result<Vec<DetectionRule>, Error> {
         self.send(self.request(Method::GET, "/v1/rules")).await

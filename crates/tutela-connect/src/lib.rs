@@ -12,6 +12,6 @@ mod provider;
 
 pub use cluster::{Cluster, ClusterSettings};
 pub use http::read_secret;
-pub use message::{ChannelsConfig, LogFile, Senders, SmtpConfig, SmtpTls, TwilioConfig, WebhookConfig};
+pub use message::{ChannelsConfig, LogFile, PagerDutyConfig, Senders, SlackConfig, SmtpConfig, SmtpTls, TwilioConfig, WebhookConfig};
 pub use outside::Outside;
 pub use provider::{AzureConfig, LocalConfig, VaultConfig, azure::AzureKeyVault, local::Local, vault::Vault};

@@ -135,7 +135,7 @@ pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
     let actions = extra.actions()?;
     Ok(Rule {
         version: fingerprint(map),
-        title: written.title.unwrap_or_else(|| name.replace('_', " ")),
+        title: written.title.unwrap_or_else(|| format!("Security Threat Detected: {name}")),
         description: written.description,
         level: written.level.as_deref().map_or(Ok(Level::High), level)?,
         credit: None,

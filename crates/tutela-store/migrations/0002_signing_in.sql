@@ -76,7 +76,7 @@ CREATE INDEX refresh_token_by_end ON refresh_token (expires_at);
 -- Mails and text messages on their way, sealed: they hold links and codes.
 CREATE TABLE message (
   id {id} NOT NULL PRIMARY KEY,
-  channel {text} NOT NULL CHECK (channel IN ('mail', 'sms')),
+  channel {text} NOT NULL CHECK (channel IN ('mail', 'sms', 'slack', 'pagerduty', 'webhook')),
   sealed {text} NOT NULL,
   run_at {time} NOT NULL,
   lease_until {time},

@@ -189,6 +189,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         limits: config.limits.clone(),
         mail: senders.mail,
         sms: senders.sms,
+        alert_senders: senders.alerts,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
         detection: detection_config(config),

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::Span;
+use tutela_detection::Level;
 
 /// `[detection]`: what the ledger is watched for, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,8 +18,33 @@ pub struct DetectionConfig {
     pub block_for: Span,
     /// Addresses and networks that nobody blocks. Proxies that are trusted are never blocked either.
     pub never_block: Vec<String>,
+    /// Who is told of alerts.
+    pub alerts: AlertsConfig,
     /// How much memory the keys of one rule may take, in MiB, 1 to 4096; beyond it the rule counts too many rather than too few, and says so.
     pub memory_mib: u32,
+}
+
+/// `[detection.alerts]`: who is told of alerts of rules whose mode is `alert` or `act`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsConfig {
+    /// Mail addresses; needs `[channels.smtp]`.
+    pub email: Vec<String>,
+    /// Channels of Slack, `#security-alerts`; needs `[channels.slack]`.
+    pub slack: Vec<String>,
+    /// Services of PagerDuty, each a section `[channels.pagerduty.NAME]`.
+    pub pagerduty: Vec<String>,
+    /// Addresses, each a section `[channels.webhook.NAME]`.
+    pub webhook: Vec<String>,
+    /// The least level that is told: `informational`, `low`, `medium`, `high` or `critical`.
+    #[schemars(with = "String")]
+    pub least: Level,
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        Self { email: Vec::new(), slack: Vec::new(), pagerduty: Vec::new(), webhook: Vec::new(), least: Level::Medium }
+    }
 }
 
 impl Default for DetectionConfig {
@@ -28,6 +54,7 @@ impl Default for DetectionConfig {
             metrics: Vec::new(),
             block_for: Span::hours(1),
             never_block: vec!["127.0.0.0/8".into(), "::1".into()],
+            alerts: AlertsConfig::default(),
             memory_mib: 64,
         }
     }

@@ -279,6 +279,7 @@ const OWN: &[Row] = &[
     row("action.refused", "refuse", System("detection"), "alert", "denied"),
     row("address.blocked", "block", System("detection"), "block", "success"),
     row("address.unblocked", "unblock", Account, "block", "success"),
+    row("alert.tested", "test", Account, "alert", "success"),
     row("alert.raised", "detect", System("detection"), "alert", "success"),
     row("waf.exclusion_ended", "end", Account, "exclusion", "success"),
     row("waf.rule_excluded", "exclude", Account, "exclusion", "success"),

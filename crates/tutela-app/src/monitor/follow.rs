@@ -8,23 +8,24 @@ use tutela_core::AlertId;
 use tutela_detection::{Action, Alert, Mode, Rule};
 use tutela_store::Changeset;
 
+use super::notify;
 use crate::{
     App, Ctx, Error,
     occurrence::{ActionRefused, AlertRaised},
     usecase::block,
 };
 
-/// Most alerts of one commit.
+/// Blocks of an address within so long make the next one longer.
 const DAY: Duration = Duration::from_hours(24);
 
 /// Everything that follows some alerts, in one changeset; nothing where there are none.
 pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Option<Changeset>, Error> {
     let mut changeset: Option<Changeset> = None;
+    let mut told = Vec::new();
     for alert in alerts {
         let Some(rule) = app.detection_rules.get(&alert.rule) else { continue };
         let id = AlertId::new(ctx.now, &mut { app.env() });
-        let raised = raised(id, rule, alert);
-        let record = app.record(ctx, raised).await?;
+        let record = app.record(ctx, raised(id, rule, alert)).await?;
         let mut set = match changeset.take() {
             Some(set) => set.and(record),
             None => Changeset::of(record),
@@ -35,14 +36,17 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
                 set = act(app, ctx, set, rule, alert, id, *action).await?;
             }
         }
+        if rule.mode != Mode::Shadow && rule.level >= app.detection.alerts.least {
+            told.push(notify::notice(app, id, rule, alert, evidence(alert)));
+        }
         changeset = Some(set);
     }
-    Ok(changeset)
+    // Only now: a storm is one message that counts, not a message each.
+    changeset.map(|set| notify::tell(app, ctx, set, &told)).transpose()
 }
 
 fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
     let about: Map<String, Value> = alert.about.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    let evidence = alert.evidence.iter().map(|position| place(*position)).collect();
     let actions = rule.actions.iter().map(|action| action.as_str().to_owned()).collect();
     AlertRaised::new(
         id,
@@ -52,12 +56,16 @@ fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
         rule.mode.as_str(),
         alert.count,
         alert.estimated,
-        evidence,
+        evidence(alert),
         actions,
         rule.credit.as_ref().map(|credit| format!("{} ({})", credit.author, credit.source)),
         Value::Object(about),
         alert.reasons.clone(),
     )
+}
+
+fn evidence(alert: &Alert) -> Vec<String> {
+    alert.evidence.iter().map(|position| place(*position)).collect()
 }
 
 /// A place in the log as it is written: `7`, or `7.3` for a record of a batch.

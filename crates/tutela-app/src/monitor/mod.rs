@@ -5,6 +5,7 @@
 //! take up what it has left.
 
 mod follow;
+pub(crate) mod notify;
 mod place;
 
 use std::{sync::Arc, time::Duration};

@@ -115,6 +115,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         limits: Default::default(),
         mail: None,
         sms: None,
+        alert_senders: Default::default(),
         outside: Vec::new(),
         clients_http: None,
         // At the cost that is in use: none is measured for a scratch instance.

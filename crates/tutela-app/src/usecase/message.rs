@@ -13,7 +13,7 @@ use tutela_store::{Changeset, MessageRow};
 use crate::{
     App, Ctx, Error,
     lanes::{Lanes, pause},
-    port::{Mail, SendError, TextMessage},
+    port::{Mail, Notice, SendError, TextMessage},
     text,
 };
 
@@ -28,13 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many messages of a channel are sent at once.
 const LANES: usize = 4;
 /// Every channel.
-pub(crate) const CHANNELS: [Channel; 2] = [Channel::Mail, Channel::Sms];
+pub(crate) const CHANNELS: [Channel; 5] = [Channel::Mail, Channel::Sms, Channel::Slack, Channel::PagerDuty, Channel::Webhook];
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
     Mail,
     Sms,
+    Slack,
+    PagerDuty,
+    Webhook,
 }
 
 impl Channel {
@@ -42,6 +45,9 @@ impl Channel {
         match self {
             Self::Mail => "mail",
             Self::Sms => "sms",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -69,6 +75,12 @@ pub(crate) fn mail(app: &App, ctx: &Ctx, to: &str, what: &text::Mail<'_>, until:
 /// A text message.
 pub(crate) fn sms(app: &App, ctx: &Ctx, to: &str, body: String, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
     prepare(app, ctx, Channel::Sms, Payload { to: to.to_owned(), subject: String::new(), body }, until)
+}
+
+/// An alert, to a channel of Slack, a service of PagerDuty or an address.
+pub(crate) fn alert(app: &App, ctx: &Ctx, channel: Channel, to: &str, notice: &Notice) -> Result<OnItsWay, Error> {
+    let body = serde_json::to_string(notice).map_err(|_| Error::Internal("an alert could not be written down"))?;
+    prepare(app, ctx, channel, Payload { to: to.to_owned(), subject: String::new(), body }, None)
 }
 
 fn prepare(app: &App, ctx: &Ctx, channel: Channel, mut payload: Payload, until: Option<Timestamp>) -> Result<OnItsWay, Error> {
@@ -112,7 +124,16 @@ async fn deliver(app: &App, row: &MessageRow) -> Result<(), SendError> {
     let off = || SendError::Unavailable("no sender is configured for this channel".into());
     let sent = match row.channel.as_str() {
         "mail" => app.mail.as_ref().ok_or_else(off)?.send(&Mail { id, to, subject, body }).await,
-        _ => app.sms.as_ref().ok_or_else(off)?.send(&TextMessage { id, to, body }).await,
+        "sms" => app.sms.as_ref().ok_or_else(off)?.send(&TextMessage { id, to, body }).await,
+        other => {
+            let notice: Notice = serde_json::from_str(body.open()).map_err(|_| SendError::Refused("it is malformed".into()))?;
+            let sender = match other {
+                "slack" => &app.alert_senders.slack,
+                "pagerduty" => &app.alert_senders.pagerduty,
+                _ => &app.alert_senders.webhook,
+            };
+            sender.as_ref().ok_or_else(off)?.send(&to, &notice).await
+        }
     };
     metrics::counter!("tutela_messages_total", "channel" => row.channel.clone(), "outcome" => if sent.is_ok() { "sent" } else { "failed" }).increment(1);
     sent

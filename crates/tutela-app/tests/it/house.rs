@@ -141,6 +141,7 @@ impl House {
             limits,
             mail: Some(Arc::<Post>::clone(&post)),
             sms: Some(Arc::<Post>::clone(&post)),
+            alert_senders: Default::default(),
             outside: Vec::new(),
             clients_http: None,
             detection: DetectionConfig::default(),

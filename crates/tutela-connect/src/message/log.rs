@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tutela_app::port::{Mail, MailSender, SendError, SmsSender, TextMessage};
+use tutela_app::port::{AlertSender, Mail, MailSender, Notice, SendError, SmsSender, TextMessage};
 use tutela_core::seam::BoxFuture;
 
 /// Writes messages to a file that only its owner reads.
@@ -30,6 +30,13 @@ impl LogFile {
 impl MailSender for LogFile {
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), SendError>> {
         let line = json!({"channel": "mail", "id": mail.id, "to": mail.to, "subject": mail.subject, "body": mail.body.open()});
+        Box::pin(async move { self.write(&line) })
+    }
+}
+
+impl AlertSender for LogFile {
+    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice) -> BoxFuture<'a, Result<(), SendError>> {
+        let line = json!({"channel": "alert", "id": notice.id, "to": to, "subject": notice.title, "body": notice.details});
         Box::pin(async move { self.write(&line) })
     }
 }

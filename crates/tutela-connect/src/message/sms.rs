@@ -119,14 +119,14 @@ impl SmsSender for Webhook {
 }
 
 /// What the receiver computes too.
-fn signature(secret: &str, seconds: i64, body: &str) -> String {
+pub(super) fn signature(secret: &str, seconds: i64, body: &str) -> String {
     use aws_lc_rs::hmac;
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{seconds}.{body}").as_bytes());
     let hex: String = mac.as_ref().iter().map(|b| format!("{b:02x}")).collect();
     format!("t={seconds},v1={hex}")
 }
 
-fn answered(answer: Result<Answer, ProviderError>) -> Result<Answer, SendError> {
+pub(super) fn answered(answer: Result<Answer, ProviderError>) -> Result<Answer, SendError> {
     answer.map_err(|e| match e {
         ProviderError::Unavailable(why) | ProviderError::Refused(why) | ProviderError::Gone(why) => SendError::Unavailable(why),
     })

@@ -1,11 +1,16 @@
 //! Detection: rules, and addresses that are blocked.
 
 use axum::{Json, extract::State, http::StatusCode};
-use tutela_api::{Block, DetectionRule, LiftBlock, NewBlock, Problem};
+use tutela_api::{AlertTest, Block, DetectionRule, LiftBlock, NewBlock, Problem};
 use tutela_app::{block as blocking, detection};
 
 use super::Body;
 use crate::{caller::Caller, problem::Answer, web::Web};
+
+#[utoipa::path(post, path = "/v1/alerts/test", responses((status = 200, body = AlertTest), (status = "default", body = Problem)))]
+pub(crate) async fn test_alert(State(web): State<Web>, caller: Caller) -> Answer<Json<AlertTest>> {
+    Ok(Json(detection::test_alert(&web.app, &caller.ctx).await?))
+}
 
 #[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = Vec<DetectionRule>), (status = "default", body = Problem)))]
 pub(crate) async fn rules(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<DetectionRule>>> {

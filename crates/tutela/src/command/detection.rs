@@ -1,4 +1,4 @@
-//! `rule`: rules of detection, tried out without a server. `block`: addresses that the gateway refuses.
+//! `rule`: rules of detection, tried out without a server. `alert`: whether alerts arrive. `block`: addresses that the gateway refuses.
 
 use std::path::PathBuf;
 
@@ -25,6 +25,12 @@ pub enum RuleCommand {
 }
 
 #[derive(Subcommand)]
+pub enum AlertCommand {
+    /// Send a test alert to everybody who is told of alerts
+    Test,
+}
+
+#[derive(Subcommand)]
 pub enum BlockCommand {
     /// Block an address or network
     Add {
@@ -47,6 +53,13 @@ pub enum BlockCommand {
     },
     /// List what is blocked, newest first, what has ended too
     List,
+}
+
+pub async fn alert(command: AlertCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    let AlertCommand::Test = command;
+    let sent = Client::socket(&load()?.socket())?.alert_test().await?;
+    output.list(&sent.to, &["sent to"], |to| vec![to.clone()]);
+    Ok(())
 }
 
 pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {

@@ -59,6 +59,9 @@ enum Command {
     /// Administration from the host itself
     #[command(subcommand)]
     Admin(account::AdminCommand),
+    /// Alerts of detection: whether they arrive
+    #[command(subcommand)]
+    Alert(detection::AlertCommand),
     /// The ledger: search, follow, export, import, verify
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -172,6 +175,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
+        Command::Alert(command) => detection::alert(command, load, output).await,
         Command::Block(command) => detection::block(command, load, output).await,
         Command::Rule(command) => detection::rule(command, load, output).await,
         Command::Waf(command) => waf::run(command, load, output).await,

@@ -153,6 +153,27 @@ impl Default for AdminConfig {
 }
 
 impl Config {
+    /// Whoever is to be told of alerts can be told: each name has its section. In development `channels.log` takes everything.
+    fn check_alerts(&self) -> Result<(), String> {
+        let (to, channels) = (&self.detection.alerts, &self.channels);
+        if channels.log.is_some() {
+            return Ok(());
+        }
+        if !to.email.is_empty() && channels.smtp.is_none() {
+            return Err("`email` needs a mail server, `[channels.smtp]`".into());
+        }
+        if !to.slack.is_empty() && channels.slack.is_none() {
+            return Err("`slack` needs a token, `[channels.slack]`".into());
+        }
+        if let Some(name) = to.pagerduty.iter().find(|name| !channels.pagerduty.contains_key(*name)) {
+            return Err(format!("`pagerduty` names `{name}`, and there is no section `[channels.pagerduty.{name}]` with its key"));
+        }
+        match to.webhook.iter().find(|name| !channels.webhook.contains_key(*name)) {
+            Some(name) => Err(format!("`webhook` names `{name}`, and there is no section `[channels.webhook.{name}]` with its address")),
+            None => Ok(()),
+        }
+    }
+
     /// Everything that is wrong beyond its shape, each with the key it is about.
     pub fn problems(&self) -> Vec<String> {
         let checks = [
@@ -167,6 +188,7 @@ impl Config {
             ("", self.audit.check()),
             ("", self.compliance.check()),
             ("detection", self.detection.check()),
+            ("detection.alerts", self.check_alerts()),
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
             ("", self.check_issuers()),
