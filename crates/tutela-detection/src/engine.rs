@@ -87,6 +87,8 @@ pub struct Change {
 struct Running {
     rule: Arc<Rule>,
     name: Arc<str>,
+    /// What it looks at is known before an event is opened.
+    clear: bool,
     entries: HashMap<KeyHash, Entry>,
     bytes: usize,
     overflow: Option<Overflow>,
@@ -116,8 +118,15 @@ impl Engine {
                 None => every.push(number),
             }
         }
-        let running =
-            |rule: Arc<Rule>| Running { name: rule.name.as_str().into(), rule, entries: HashMap::new(), bytes: 0, overflow: None, forgotten: Vec::new() };
+        let running = |rule: Arc<Rule>| Running {
+            name: rule.name.as_str().into(),
+            clear: rule.op.asks_only_what_is_clear(),
+            rule,
+            entries: HashMap::new(),
+            bytes: 0,
+            overflow: None,
+            forgotten: Vec::new(),
+        };
         Self { rules: rules.into_iter().map(running).collect(), by_type, every, secret: (a, b), most }
     }
 
@@ -128,6 +137,15 @@ impl Engine {
         running.bytes += size(&entry.kept);
         running.entries.insert(key, entry);
         true
+    }
+
+    /// Whether an event, whose sealed members were not opened yet, may concern a rule. Most requests concern none, and
+    /// opening them costs more than all rules.
+    pub fn may_take(&self, sealed: &Value) -> bool {
+        let kind = sealed.get("type").and_then(Value::as_str);
+        let special = kind.and_then(|kind| self.by_type.get(kind)).map_or(&[][..], Vec::as_slice);
+        let looking = special.iter().chain(&self.every).filter_map(|number| self.rules.get(*number));
+        looking.into_iter().any(|running| !running.clear || running.rule.op.looks_at(sealed))
     }
 
     /// Takes in an event.

@@ -57,6 +57,12 @@ impl Field {
         Ok(Self { name: name.to_owned(), path: path(long), other: (long != name).then(|| path(name)) })
     }
 
+    /// Whether its value stands in clear in the ledger: nothing about a person does.
+    pub(crate) fn is_clear(&self) -> bool {
+        let sealed = ["about", "actor", "metadata", "personal", "place", "source"];
+        self.path.first().is_some_and(|first| !sealed.contains(&first.as_str()))
+    }
+
     /// Its name, as it was given.
     pub fn name(&self) -> &str {
         &self.name

@@ -116,6 +116,23 @@ impl Pred {
         }
     }
 
+    /// Every member that it asks for; nothing where it asks for all of an event.
+    pub(crate) fn fields<'a>(&'a self, found: &mut Vec<&'a Field>) -> Option<()> {
+        match self {
+            Self::All(preds) | Self::Any(preds) => preds.iter().try_for_each(|pred| pred.fields(found)),
+            Self::Not(pred) => pred.fields(found),
+            Self::Has(field, _) | Self::Exists(field, _) | Self::Null(field) => {
+                found.push(field);
+                Some(())
+            }
+            Self::Same(a, b) => {
+                found.extend([a, b]);
+                Some(())
+            }
+            Self::Anywhere(_) => None,
+        }
+    }
+
     /// The values that a member must have one of, where the question says so at its top.
     pub(crate) fn only(&self, name: &str) -> Option<BTreeSet<String>> {
         match self {

@@ -274,6 +274,14 @@ impl Op {
         }
     }
 
+    /// Whether an event that was not opened yet tells all that decides whether this looks at it.
+    pub(crate) fn asks_only_what_is_clear(&self) -> bool {
+        self.preds().into_iter().all(|pred| {
+            let mut fields = Vec::new();
+            pred.fields(&mut fields).is_some() && fields.into_iter().all(Field::is_clear)
+        })
+    }
+
     fn preds(&self) -> Vec<&Pred> {
         match self {
             Self::Each(pred)

@@ -150,6 +150,8 @@ pub enum SessionEndReason {
     Admin,
     /// A way to sign in was added or removed.
     AuthenticatorsChanged,
+    /// A rule of detection ended it.
+    Detection,
     /// Its account's records are not what the ledger says.
     Differs,
     /// The session at the outside provider that it came from has ended.
@@ -180,6 +182,7 @@ impl SessionEndReason {
             Self::AccountDisabled => "account_disabled",
             Self::Admin => "ended_by_admin",
             Self::AuthenticatorsChanged => "authenticators_changed",
+            Self::Detection => "ended_by_detection",
             Self::Differs => "differs",
             Self::EndedOutside => "ended_outside",
             Self::EmailChanged => "email_changed",

@@ -4,15 +4,19 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
-use tutela_core::AlertId;
+use tutela_core::{AccountId, AlertId};
 use tutela_detection::{Action, Alert, Mode, Rule};
+use tutela_identity::SessionEndReason;
 use tutela_store::Changeset;
 
 use super::notify;
 use crate::{
     App, Ctx, Error,
     occurrence::{ActionRefused, AlertRaised},
-    usecase::block,
+    usecase::{
+        block,
+        session::{self, Ending},
+    },
 };
 
 /// Blocks of an address within so long make the next one longer.
@@ -92,7 +96,14 @@ async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, i
             let for_how_long = length(app, ctx, network).await?;
             block::block(app, ctx, set, network, for_how_long, block::Why::Rule(&rule.name, id)).await
         }
-        Action::DisableClient | Action::LockAccount | Action::RevokeSession | Action::RevokeSessions | Action::StepUp => {
+        Action::RevokeSessions => {
+            let Some(account) = said("account").and_then(|id| id.parse::<AccountId>().ok()) else {
+                return refused(app, ctx, set, rule, id, action, "the rule does not say whose sessions").await;
+            };
+            let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(None), SessionEndReason::Detection).await?;
+            Ok(ending(set))
+        }
+        Action::DisableClient | Action::LockAccount | Action::RevokeSession | Action::StepUp => {
             refused(app, ctx, set, rule, id, action, "this action is not carried out by rules yet").await
         }
     }

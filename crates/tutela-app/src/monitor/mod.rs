@@ -146,8 +146,11 @@ impl Monitor {
 
     async fn take(&mut self, app: &App, row: &LogRow, alerts: &mut Vec<Alert>) {
         self.events += 1;
+        if serde_json::from_slice(&row.body).is_ok_and(|sealed: Value| !self.engine.may_take(&sealed)) {
+            return;
+        }
         let body = match app.open_event(row).await {
-            Ok(body) => place::told(body),
+            Ok(body) => place::told(app, body).await,
             Err(e) => {
                 tracing::warn!(error = %e, position = %row.position, "an event could not be opened for the rules of detection");
                 return;

@@ -1,8 +1,10 @@
 //! The rules of a fresh installation.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use tutela_detection::{Action, Metrics, Mode, Rules};
+use serde_json::json;
+use tutela_core::Secret;
+use tutela_detection::{Action, Engine, Metrics, Mode, Rules};
 
 pub fn metrics() -> Metrics {
     let mut metrics = Metrics::default();
@@ -28,6 +30,20 @@ fn each_rule_finds_what_it_is_for_and_lets_its_like_be() {
         failed.extend(rule.run_tests().into_iter().filter(|outcome| outcome.failure.is_some()));
     }
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn ordinary_requests_are_not_opened_for_any_rule() {
+    let engine = Engine::new(rules().iter().map(Arc::clone).collect(), &Secret::new([1; 16]), 1 << 20);
+    for (event, wanted) in [
+        (json!({"type": "gateway.request", "request": {"status": 200}, "data": {"waf_outcome": "passed"}}), false),
+        (json!({"type": "gateway.request", "request": {"status": 404}, "data": {}}), true),
+        (json!({"type": "gateway.request", "request": {"status": 403}, "data": {"waf_outcome": "refused"}}), true),
+        (json!({"type": "sign_in.failed"}), true),
+        (json!({"type": "server.started"}), false),
+    ] {
+        assert_eq!(engine.may_take(&event), wanted, "{event}");
+    }
 }
 
 #[test]

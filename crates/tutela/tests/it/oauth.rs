@@ -410,6 +410,10 @@ async fn a_code_that_comes_twice_ends_what_it_gave() {
         assert_eq!(text(&photos.form("/oauth/token", &stolen).await.1, "error"), "invalid_grant");
         assert!(!photos.is_good(text(&tokens, "access_token")).await);
         assert_eq!(photos.events("refresh_token.replayed").await[0]["event"]["reason"], "other_client");
+        // Nobody knows what else was stolen: a rule of detection ends the person's other sessions.
+        crate::server::until("all sessions have ended", async || !is_in(&photos, &browser).await).await;
+        let ended = photos.events("session.ended").await;
+        assert!(ended.iter().any(|item| item["event"]["reason"] == "ended_by_detection"), "{ended:?}");
     }
 }
 
