@@ -5,6 +5,7 @@
 //! which builds what is measured.
 
 mod crypto;
+mod detection;
 mod flags;
 mod http;
 mod identity;
@@ -36,10 +37,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|identity|ledger|limit|oauth|proxy|start|waf [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|detection|identity|ledger|limit|oauth|proxy|start|waf [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
         "crypto" => crypto::run(&flags),
+        "detection" => detection::run(&flags),
         "identity" => identity::run(&flags),
         "ledger" => ledger::run(&flags),
         "oauth" => oauth::run(&flags),
@@ -47,6 +49,6 @@ fn run() -> Result<(), String> {
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
         "waf" => waf::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, identity, ledger, limit, oauth, proxy, start, waf")),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, detection, identity, ledger, limit, oauth, proxy, start, waf")),
     }
 }

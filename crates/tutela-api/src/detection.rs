@@ -56,6 +56,63 @@ pub struct AlertTest {
     pub to: Vec<String>,
 }
 
+/// Rules that are to be tried on what the ledger has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewBacktest {
+    /// Rules in either spelling, as YAML; those that run where absent.
+    pub rules: Option<String>,
+    /// How many days back, 1 to 365.
+    pub days: u32,
+}
+
+/// What rules would have found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Backtest {
+    /// Since when (RFC 3339).
+    pub since: String,
+    /// Events that were read.
+    pub events: u64,
+    /// Whether that was everything; at most five million are read.
+    pub complete: bool,
+    /// By rule, those that found nothing too.
+    pub rules: Vec<BacktestRule>,
+}
+
+/// What one rule would have found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BacktestRule {
+    /// The rule.
+    pub name: String,
+    /// How many alerts.
+    pub alerts: u64,
+    /// About how many keys.
+    pub keys: u64,
+    /// How many addresses it would have blocked, where that is what it does.
+    pub would_block: u64,
+    /// How many of the addresses that it found had a sign-in with two factors in the same time.
+    pub with_good_sign_ins: u64,
+    /// The keys with most alerts, up to fifty.
+    pub most: Vec<BacktestKey>,
+}
+
+/// Whom a rule would have told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BacktestKey {
+    /// By the members of the rule's key: `ip 192.0.2.7`.
+    pub about: String,
+    /// How often.
+    pub alerts: u64,
+    /// The first time.
+    pub first: String,
+    /// The last time.
+    pub last: String,
+}
+
 /// A block to be made by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,7 +1,7 @@
 //! Detection: rules, and addresses that are blocked.
 
 use reqwest::Method;
-use tutela_api::{AlertTest, Block, DetectionRule, LiftBlock, NewBlock};
+use tutela_api::{AlertTest, Backtest, Block, DetectionRule, LiftBlock, NewBacktest, NewBlock};
 
 use crate::{Client, Error};
 
@@ -14,6 +14,11 @@ impl Client {
     /// The rules of detection that run.
     pub async fn rules(&self) -> Result<Vec<DetectionRule>, Error> {
         self.send(self.request(Method::GET, "/v1/rules")).await
+    }
+
+    /// What rules would have found in the last days.
+    pub async fn rule_backtest(&self, wanted: &NewBacktest) -> Result<Backtest, Error> {
+        self.send(self.request(Method::POST, "/v1/rules/backtest").json(wanted)).await
     }
 
     /// Addresses and networks that the gateway refuses, newest first, what has ended too.

@@ -5,11 +5,7 @@
 //! to be stored, and is given back at the next start, from where the events after it are taken in again. An event that
 //! was taken in before changes nothing.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    hash::Hasher as _,
-    sync::Arc,
-};
+use std::{collections::HashMap, hash::Hasher as _, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +14,7 @@ use tutela_core::{Secret, Timestamp};
 
 use crate::{
     event::Event,
+    index::Index,
     overflow::Overflow,
     rule::{Level, Op, Rule},
     state::{Fired, Kept},
@@ -93,14 +90,14 @@ struct Running {
     bytes: usize,
     overflow: Option<Overflow>,
     forgotten: Vec<KeyHash>,
+    /// Keys that have changed since they were handed out.
+    dirty: Vec<KeyHash>,
 }
 
 /// All rules.
 pub struct Engine {
     rules: Vec<Running>,
-    /// Rules by the types of events that they look at, and those that look at any.
-    by_type: BTreeMap<String, Vec<usize>>,
-    every: Vec<usize>,
+    index: Index,
     secret: (u64, u64),
     /// Most bytes of one rule's keys.
     most: usize,
@@ -110,14 +107,7 @@ impl Engine {
     /// Begins with no memory. `secret` makes hashes of one installation worthless elsewhere; `most` bytes are kept of one rule.
     pub fn new(rules: Vec<Arc<Rule>>, secret: &Secret<[u8; 16]>, most: usize) -> Self {
         let [a, b] = [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|n| secret.open().get(at + n).copied().unwrap_or(0))));
-        let mut by_type: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut every = Vec::new();
-        for (number, rule) in rules.iter().enumerate() {
-            match rule.types() {
-                Some(types) => types.into_iter().for_each(|kind| by_type.entry(kind).or_default().push(number)),
-                None => every.push(number),
-            }
-        }
+        let index = Index::new(rules.iter().map(|rule| &rule.op));
         let running = |rule: Arc<Rule>| Running {
             name: rule.name.as_str().into(),
             clear: rule.op.asks_only_what_is_clear(),
@@ -126,8 +116,9 @@ impl Engine {
             bytes: 0,
             overflow: None,
             forgotten: Vec::new(),
+            dirty: Vec::new(),
         };
-        Self { rules: rules.into_iter().map(running).collect(), by_type, every, secret: (a, b), most }
+        Self { rules: rules.into_iter().map(running).collect(), index, secret: (a, b), most }
     }
 
     /// Gives back what was stored. What belongs to another text of a rule is not taken.
@@ -142,19 +133,15 @@ impl Engine {
     /// Whether an event, whose sealed members were not opened yet, may concern a rule. Most requests concern none, and
     /// opening them costs more than all rules.
     pub fn may_take(&self, sealed: &Value) -> bool {
-        let kind = sealed.get("type").and_then(Value::as_str);
-        let special = kind.and_then(|kind| self.by_type.get(kind)).map_or(&[][..], Vec::as_slice);
-        let looking = special.iter().chain(&self.every).filter_map(|number| self.rules.get(*number));
-        looking.into_iter().any(|running| !running.clear || running.rule.op.looks_at(sealed))
+        let mut looking = self.index.of(sealed).into_iter().filter_map(|number| self.rules.get(number));
+        looking.any(|running| !running.clear || running.rule.op.looks_at(sealed))
     }
 
     /// Takes in an event.
     pub fn take(&mut self, event: &Event<'_>) -> Vec<Alert> {
-        let kind = event.body.get("type").and_then(Value::as_str);
-        let special = kind.and_then(|kind| self.by_type.get(kind)).map_or(&[][..], Vec::as_slice);
         let mut alerts = Vec::new();
-        for number in special.iter().chain(&self.every) {
-            if let Some(running) = self.rules.get_mut(*number) {
+        for number in self.index.of(event.body) {
+            if let Some(running) = self.rules.get_mut(number) {
                 alerts.extend(running.take(event, self.secret, self.most));
             }
         }
@@ -167,10 +154,11 @@ impl Engine {
         for running in &mut self.rules {
             let (name, version) = (&running.name, running.rule.version);
             changes.extend(running.forgotten.drain(..).map(|key| Change { rule: Arc::clone(name), version, key, state: None }));
-            for (key, entry) in running.entries.iter_mut().filter(|(_, entry)| entry.changed) {
+            for key in running.dirty.drain(..) {
+                let Some(entry) = running.entries.get_mut(&key).filter(|entry| entry.changed) else { continue };
                 entry.changed = false;
                 let state = postcard::to_allocvec(entry).ok();
-                changes.push(Change { rule: Arc::clone(name), version, key: *key, state });
+                changes.push(Change { rule: Arc::clone(name), version, key, state });
             }
         }
         changes
@@ -203,13 +191,16 @@ impl Running {
         let entry = self.entries.entry(key).or_insert_with(|| {
             let kept = Kept::new(&rule.op, now);
             self.bytes += size(&kept);
-            Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: true }
+            Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: false }
         });
         let before = size(&entry.kept);
         let text_hash = |text: &str| u64::from_le_bytes(std::array::from_fn(|n| hash(secret, [text].into_iter()).get(n).copied().unwrap_or(0)));
         let fired = entry.kept.take(&rule.op, event, window, &text_hash);
         entry.touched = entry.touched.max(now);
-        entry.changed = true;
+        if !entry.changed {
+            entry.changed = true;
+            self.dirty.push(key);
+        }
         self.bytes = self.bytes + size(&entry.kept) - before;
         // A key that began after others were forgotten may have lost its own past.
         let mut estimated = false;

@@ -6,6 +6,7 @@
 
 mod engine;
 mod event;
+mod index;
 mod metric;
 mod overflow;
 mod own;
@@ -56,7 +57,10 @@ impl Error {
 
 /// Rules by their names.
 #[derive(Debug, Clone, Default)]
-pub struct Rules(BTreeMap<String, Arc<Rule>>);
+pub struct Rules {
+    rules: BTreeMap<String, Arc<Rule>>,
+    metrics: Metrics,
+}
 
 impl Rules {
     /// Reads the rules of all files, each a name and its text, in both spellings. Of two rules with one name the later
@@ -87,27 +91,32 @@ impl Rules {
         if rules.len() > MOST_RULES {
             return Err(Error::Rule { file: "rules".into(), why: format!("there are {} rules; at most {MOST_RULES} run", rules.len()) });
         }
-        Ok(Self(rules))
+        Ok(Self { rules, metrics: metrics.clone() })
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.0.values()
+        self.rules.values()
     }
 
     /// The rule of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Rule>> {
-        self.0.get(name)
+        self.rules.get(name)
+    }
+
+    /// The metrics that they were read with.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rules.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 }
 

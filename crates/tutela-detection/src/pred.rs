@@ -164,6 +164,11 @@ impl Match {
         }
     }
 
+    /// The texts, one of which it has to be, in lower case.
+    pub(crate) fn texts(&self) -> Option<&BTreeSet<String>> {
+        if let Self::OneOf(texts) = self { Some(texts) } else { None }
+    }
+
     fn fits_text(&self, text: &str) -> bool {
         match self {
             Self::OneOf(texts) => {

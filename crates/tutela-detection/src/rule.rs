@@ -218,11 +218,6 @@ impl Rule {
         self.suppress.unwrap_or(self.window)
     }
 
-    /// The event types that it looks at, where it names them.
-    pub(crate) fn types(&self) -> Option<std::collections::BTreeSet<String>> {
-        self.op.preds().into_iter().map(|pred| pred.only("type")).collect::<Option<Vec<_>>>().map(|sets| sets.into_iter().flatten().collect())
-    }
-
     /// What the commit of an offence can decide by itself: so many events of named types with one address.
     pub fn bounded(&self) -> Option<Bounded> {
         let Op::Count(pred, count) = &self.op else { return None };
@@ -282,7 +277,7 @@ impl Op {
         })
     }
 
-    fn preds(&self) -> Vec<&Pred> {
+    pub(crate) fn preds(&self) -> Vec<&Pred> {
         match self {
             Self::Each(pred)
             | Self::Count(pred, _)

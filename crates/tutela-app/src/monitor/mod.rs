@@ -4,6 +4,7 @@
 //! nothing. Where several nodes share a database all of them read, and the cursor lets one of them write; the others
 //! take up what it has left.
 
+pub(crate) mod backtest;
 mod follow;
 pub(crate) mod notify;
 mod place;

@@ -2,10 +2,16 @@
 
 use tutela_api as api;
 use tutela_core::AlertId;
-use tutela_detection::Rule;
+use tutela_detection::{Rule, Rules};
 use tutela_store::Changeset;
 
-use crate::{App, Ctx, Error, monitor::notify, occurrence::AlertTested, port::Notice, usecase::sign_in};
+use crate::{
+    App, Ctx, Error,
+    monitor::{backtest, notify},
+    occurrence::AlertTested,
+    port::Notice,
+    usecase::sign_in,
+};
 
 /// The rules that run, by name.
 pub async fn rules(app: &App, ctx: &Ctx) -> Result<Vec<api::DetectionRule>, Error> {
@@ -36,6 +42,19 @@ pub async fn test_alert(app: &App, ctx: &Ctx) -> Result<api::AlertTest, Error> {
     let record = app.record(ctx, AlertTested::new(id, to.clone())).await?;
     app.store.commit(notify::one(app, ctx, Changeset::of(record), &notice)?).await?;
     Ok(api::AlertTest { id: id.to_string(), to })
+}
+
+/// What rules would have found in the last days.
+pub async fn backtest(app: &App, ctx: &Ctx, wanted: &api::NewBacktest) -> Result<api::Backtest, Error> {
+    app.permit(ctx, "detection:read").await?;
+    // It names whom events are about.
+    app.permit(ctx, "ledger:read").await?;
+    if !(1..=365).contains(&wanted.days) {
+        return Err(Error::invalid("days", format!("`days` is {}; it goes from 1 to 365", wanted.days)));
+    }
+    let Some(text) = &wanted.rules else { return backtest::run(app, ctx, &app.detection_rules, wanted.days).await };
+    let rules = Rules::load(&[("rules".to_owned(), text.clone())], app.detection_rules.metrics()).map_err(|e| Error::invalid("rules", e.to_string()))?;
+    backtest::run(app, ctx, &rules, wanted.days).await
 }
 
 /// A rule, as it is shown.

@@ -1,7 +1,7 @@
 //! Detection: rules, and addresses that are blocked.
 
 use axum::{Json, extract::State, http::StatusCode};
-use tutela_api::{AlertTest, Block, DetectionRule, LiftBlock, NewBlock, Problem};
+use tutela_api::{AlertTest, Backtest, Block, DetectionRule, LiftBlock, NewBacktest, NewBlock, Problem};
 use tutela_app::{block as blocking, detection};
 
 use super::Body;
@@ -15,6 +15,11 @@ pub(crate) async fn test_alert(State(web): State<Web>, caller: Caller) -> Answer
 #[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = Vec<DetectionRule>), (status = "default", body = Problem)))]
 pub(crate) async fn rules(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<DetectionRule>>> {
     Ok(Json(detection::rules(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/rules/backtest", request_body = NewBacktest, responses((status = 200, body = Backtest), (status = "default", body = Problem)))]
+pub(crate) async fn backtest(State(web): State<Web>, caller: Caller, Body(wanted): Body<NewBacktest>) -> Answer<Json<Backtest>> {
+    Ok(Json(detection::backtest(&web.app, &caller.ctx, &wanted).await?))
 }
 
 #[utoipa::path(get, path = "/v1/blocks", responses((status = 200, body = Vec<Block>), (status = "default", body = Problem)))]

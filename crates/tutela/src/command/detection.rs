@@ -3,15 +3,27 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{Block, DetectionRule, LiftBlock, NewBlock};
+use tutela_api::{BacktestRule, Block, DetectionRule, LiftBlock, NewBacktest, NewBlock};
 use tutela_app::DetectionConfig;
 use tutela_client::Client;
 
 use super::Output;
-use crate::{config::Config, detection, error::Error};
+use crate::{
+    config::Config,
+    detection,
+    error::{Error, at},
+};
 
 #[derive(Subcommand)]
 pub enum RuleCommand {
+    /// Say what rules would have found in the ledger, with the engine that runs them
+    Backtest {
+        /// A file of rules; those that run where absent
+        rules: Option<PathBuf>,
+        /// How many days back, 1 to 365
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
     /// List the rules that run
     List,
     /// Run the tests that stand beside rules, and count those that pass; the configuration's rules where none are named
@@ -64,6 +76,19 @@ pub async fn alert(command: AlertCommand, load: impl Fn() -> Result<Config, Erro
 
 pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
     match command {
+        RuleCommand::Backtest { rules, days } => {
+            let text = rules.map(|path| std::fs::read_to_string(&path).map_err(|e| at(&path, &e))).transpose()?;
+            let found = Client::socket(&load()?.socket())?.rule_backtest(&NewBacktest { rules: text, days }).await?;
+            output.list(&found.rules, &["rule", "alerts", "keys", "would block", "of them good", "most"], |rule: &BacktestRule| {
+                let most = rule.most.first().map(|key| format!("{} ({})", key.about, key.alerts)).unwrap_or_default();
+                let numbers = [rule.alerts, rule.keys, rule.would_block, rule.with_good_sign_ins].map(|number| number.to_string());
+                [rule.name.clone()].into_iter().chain(numbers).chain([most]).collect()
+            });
+            if !found.complete {
+                eprintln!("not all of it: the first {} events since {} were read", found.events, found.since);
+            }
+            Ok(())
+        }
         RuleCommand::List => {
             let client = Client::socket(&load()?.socket())?;
             output.list(&client.rules().await?, &["name", "level", "mode", "window", "key", "actions", "title"], |rule: &DetectionRule| {

@@ -65,6 +65,21 @@ async fn six_wrong_passwords_block_an_address_and_nobody_else() {
         assert_eq!(evidence.len(), 6, "{alert}");
         let blocks = events(&instance, "type:address.blocked").await;
         assert_eq!((blocks.len(), &blocks[0]["data"]["alert"]), (1, &alert["resource"]["id"]), "{blocks:?}");
+        // What another rule would have found, by the same engine.
+        let mine = "name: mine\ncondition: failed_login_attempts > 3\nwindow: 1h\naction: block_ip\n";
+        let (status, found) = instance.operator(Method::POST, "/v1/rules/backtest", json!({"rules": mine, "days": 1})).await;
+        let rule = &found["rules"][0];
+        assert_eq!(
+            (status, &rule["alerts"], &rule["would_block"], &rule["most"][0]["about"]),
+            (200, &json!(1), &json!(1), &json!(format!("ip {attacker}"))),
+            "{found}"
+        );
+        for (bad, said) in
+            [(json!({"days": 0}), "days"), (json!({"days": 1, "rules": "name: x\ncondition: nothing > 1\nwindow: 1h\n"}), "there is no metric `nothing`")]
+        {
+            let (status, problem) = instance.operator(Method::POST, "/v1/rules/backtest", bad).await;
+            assert!(status == 422 && problem.to_string().contains(said), "{problem}");
+        }
         // A restart forgets nothing and repeats nothing.
         assert_eq!(instance.stop("-TERM").await, Some(0));
         instance.run().await;
