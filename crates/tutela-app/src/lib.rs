@@ -17,6 +17,7 @@ mod hasher;
 mod jobs;
 mod lanes;
 mod monitor;
+mod network;
 mod occurrence;
 mod outside;
 pub mod port;

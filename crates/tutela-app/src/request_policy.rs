@@ -20,6 +20,7 @@ use crate::{
     App, Ctx, Error,
     federation::{self, Foreign},
     handover, oauth, session,
+    usecase::{block, event_type, exclusion, signing_key},
 };
 
 /// How old an answer may be at the most.
@@ -356,33 +357,17 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 app.ring.forget(tutela_core::KeyId(id)).await;
                 continue;
             }
-            if change.topic == "epoch" {
-                if let Err(e) = app.ring.take_up_newest().await {
-                    tracing::warn!(error = %e, "the epoch that another node began could not be taken up yet");
-                }
-                continue;
-            }
-            if change.topic == "signing_key" {
-                if let Err(e) = crate::usecase::signing_key::load(&app).await {
-                    tracing::error!(error = %e, "a key that tokens are signed with could not be taken up yet");
-                }
-                continue;
-            }
-            if change.topic == "event_type" {
-                if let Err(e) = crate::usecase::event_type::load(&app).await {
-                    tracing::warn!(error = %e, "a declared event type could not be taken up yet");
-                }
-                continue;
-            }
-            if change.topic == "exclusion" {
-                if let Err(e) = crate::usecase::exclusion::load(&app).await {
-                    tracing::warn!(error = %e, "an exclusion from rules of the firewall could not be taken up yet");
-                }
-                continue;
-            }
-            if change.topic == "block" {
-                if let Err(e) = crate::usecase::block::load(&app).await {
-                    tracing::warn!(error = %e, "a block could not be taken up yet");
+            let taken_up = match change.topic.as_str() {
+                "block" => Some(block::load(&app).await),
+                "epoch" => Some(app.ring.take_up_newest().await.map(drop).map_err(Error::from)),
+                "event_type" => Some(event_type::load(&app).await),
+                "exclusion" => Some(exclusion::load(&app).await),
+                "signing_key" => Some(signing_key::load(&app).await),
+                _ => None,
+            };
+            if let Some(done) = taken_up {
+                if let Err(e) = done {
+                    tracing::error!(error = %e, topic = change.topic, "what was changed could not be taken up yet");
                 }
                 continue;
             }

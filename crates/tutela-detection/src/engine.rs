@@ -194,7 +194,7 @@ impl Running {
             Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: false }
         });
         let before = size(&entry.kept);
-        let text_hash = |text: &str| u64::from_le_bytes(std::array::from_fn(|n| hash(secret, [text].into_iter()).get(n).copied().unwrap_or(0)));
+        let text_hash = |text: &str| (u128::from_le_bytes(hash(secret, [text].into_iter())) & u128::from(u64::MAX)) as u64;
         let fired = entry.kept.take(&rule.op, event, window, &text_hash);
         entry.touched = entry.touched.max(now);
         if !entry.changed {

@@ -64,9 +64,10 @@ impl Index {
 }
 
 /// Members that must have one of some values.
-type Asked = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Asked = BTreeMap<String, BTreeSet<String>>;
 
-fn asked(pred: &Pred) -> Asked {
+/// The members that a question asks for exactly, and the values, one of which they must have.
+pub(crate) fn asked(pred: &Pred) -> Asked {
     match pred {
         Pred::Has(field, matching) => matching.texts().map(|texts| (field.name().to_owned(), texts.clone())).into_iter().collect(),
         Pred::All(all) => {

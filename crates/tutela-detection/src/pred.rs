@@ -132,16 +132,6 @@ impl Pred {
             Self::Anywhere(_) => None,
         }
     }
-
-    /// The values that a member must have one of, where the question says so at its top.
-    pub(crate) fn only(&self, name: &str) -> Option<BTreeSet<String>> {
-        match self {
-            Self::Has(field, Match::OneOf(values)) if field.name() == name => Some(values.clone()),
-            Self::All(all) => all.iter().find_map(|pred| pred.only(name)),
-            Self::Any(any) => any.iter().map(|pred| pred.only(name)).collect::<Option<Vec<_>>>().map(|sets| sets.into_iter().flatten().collect()),
-            _ => None,
-        }
-    }
 }
 
 fn anywhere(value: &Value, matching: &Match) -> bool {

@@ -6,6 +6,7 @@ use tutela_core::Span;
 
 use crate::{
     event::Field,
+    index,
     pred::{Comparison, Pred},
 };
 
@@ -227,7 +228,7 @@ impl Rule {
             _ => false,
         };
         let fits = whole && key.name() == "ip" && self.mode == Mode::Act && self.actions.contains(&Action::BlockIp) && *count <= 100;
-        let types = pred.only("type")?.into_iter().collect();
+        let types = index::asked(pred).remove("type")?.into_iter().collect();
         fits.then(|| Bounded { rule: self.name.clone(), version: self.version, types, count: *count, window: self.window, silence: self.silence() })
     }
 }
@@ -250,14 +251,18 @@ pub struct Bounded {
 }
 
 impl Op {
-    /// Whether an event is one of those that this looks at. Cheap where the answer is no.
+    /// Whether an event is one of those that this looks at.
     pub(crate) fn looks_at(&self, body: &Value) -> bool {
         match self {
-            // These ask once, when they take the event in.
-            Self::Each(_) | Self::Count(..) | Self::Distinct(..) | Self::First(..) | Self::Travel(_) | Self::RareHour(..) | Self::Spike(..) => {
-                self.preds().iter().all(|pred| pred.fits(body))
-            }
-            Self::All(_) | Self::Sequence(_) | Self::Risk(..) => self.preds().iter().any(|pred| pred.fits(body)),
+            Self::Each(pred)
+            | Self::Count(pred, _)
+            | Self::Distinct(pred, ..)
+            | Self::First(pred, ..)
+            | Self::Travel(pred)
+            | Self::RareHour(pred, _)
+            | Self::Spike(pred, _) => pred.fits(body),
+            Self::All(steps) | Self::Sequence(steps) => steps.iter().any(|step| step.pred.fits(body)),
+            Self::Risk(signals, _) => signals.iter().any(|signal| signal.op.looks_at(body)),
         }
     }
 

@@ -128,50 +128,25 @@ impl Kept {
         }
     }
 
-    /// Takes in an event; `hash` gives a value a number that tells nothing of it.
+    /// Takes in an event that the operator [looks at](Op::looks_at); `hash` gives a value a number that tells nothing of it.
     pub(crate) fn take(&mut self, op: &Op, event: &Event<'_>, window: i64, hash: &dyn Fn(&str) -> u64) -> Option<Fired> {
         let seen = Seen { time: event.time.micros(), position: event.position };
         match (self, op) {
-            (_, Op::Each(pred)) => pred.fits(event.body).then(|| Fired { count: 1, evidence: vec![seen.position], reasons: Vec::new() }),
-            (Self::Ring(ring), Op::Count(pred, count)) => {
-                let found = pred.fits(event.body).then(|| ring.add(seen, *count as usize, window)).flatten()?;
+            (_, Op::Each(_)) => Some(Fired { count: 1, evidence: vec![seen.position], reasons: Vec::new() }),
+            (Self::Ring(ring), Op::Count(_, count)) => {
+                let found = ring.add(seen, *count as usize, window)?;
                 Some(Fired { count: found.len() as u32, evidence: positions(&found), reasons: Vec::new() })
             }
-            (Self::Values(values), Op::Distinct(pred, field, count)) => {
-                let value = pred.fits(event.body).then(|| field.text(event.body)).flatten()?;
-                let found = values.add(hash(&value), seen, *count as usize, window)?;
+            (Self::Values(values), Op::Distinct(_, field, count)) => {
+                let found = values.add(hash(&field.text(event.body)?), seen, *count as usize, window)?;
                 Some(Fired { count: found.len() as u32, evidence: positions(&found), reasons: Vec::new() })
             }
             (Self::Steps(kept), Op::All(steps)) => all(kept, steps, event, seen, window, false),
             (Self::Steps(kept), Op::Sequence(steps)) => all(kept, steps, event, seen, window, true),
-            (Self::First(known), Op::First(pred, fields, history)) => {
-                if pred.fits(event.body) {
-                    known.take(fields, *history, event, seen, hash)
-                } else {
-                    None
-                }
-            }
-            (Self::Place(last), Op::Travel(pred)) => {
-                if pred.fits(event.body) {
-                    travelled(last, event, seen)
-                } else {
-                    None
-                }
-            }
-            (Self::Hours { hours, first }, Op::RareHour(pred, history)) => {
-                if pred.fits(event.body) {
-                    rare(hours, *first, *history, event, seen)
-                } else {
-                    None
-                }
-            }
-            (Self::Buckets { first, counts }, Op::Spike(pred, least)) => {
-                if pred.fits(event.body) {
-                    spike(*first, counts, *least, seen, window)
-                } else {
-                    None
-                }
-            }
+            (Self::First(known), Op::First(_, fields, history)) => known.take(fields, *history, event, seen, hash),
+            (Self::Place(last), Op::Travel(_)) => travelled(last, event, seen),
+            (Self::Hours { hours, first }, Op::RareHour(_, history)) => rare(hours, *first, *history, event, seen),
+            (Self::Buckets { first, counts }, Op::Spike(_, least)) => spike(*first, counts, *least, seen, window),
             (Self::Risk { signals: kept, hits }, Op::Risk(signals, threshold)) => risk(kept, hits, signals, *threshold, event, seen, window, hash),
             _ => None,
         }
@@ -347,7 +322,9 @@ fn risk(
 ) -> Option<Fired> {
     let mut changed = false;
     for (number, (kept, signal)) in kept.iter_mut().zip(signals).enumerate() {
-        if let Some(fired) = kept.take(&signal.op, event, window, hash) {
+        if signal.op.looks_at(event.body)
+            && let Some(fired) = kept.take(&signal.op, event, window, hash)
+        {
             let reason = fired.reasons.first().cloned().unwrap_or_else(|| signal.name.clone());
             hits.retain(|hit| hit.signal != number || hit.seen == seen);
             hits.push(Hit { seen, signal: number, reason });

@@ -12,7 +12,7 @@ use tutela_detection::Level;
 pub struct DetectionConfig {
     /// Rules in their order: `own` are those that come with tutela; files (`/etc/tutela/detection/*.yml`) hold rules in the short form or in Sigma's. Of two rules with one name the later one counts.
     pub rules: Vec<String>,
-    /// Files of metrics beside those that come with tutela. Relative to the configuration file.
+    /// Files of metrics beside those that come with tutela.
     pub metrics: Vec<String>,
     /// For how long a rule blocks an address the first time; the second time within a day four times as long, from then on a day at least.
     pub block_for: Span,

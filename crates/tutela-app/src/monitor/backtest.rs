@@ -9,11 +9,11 @@ use std::{
 use serde_json::Value;
 use tutela_api as api;
 use tutela_core::Timestamp;
-use tutela_detection::{Action, Alert, Engine, Event, Rules};
+use tutela_detection::{Action, Alert, Engine, Rules};
 use tutela_store::LogRow;
 
-use super::place;
-use crate::{App, Ctx, Error};
+use super::read::{self, Read};
+use crate::{App, Ctx, Error, usecase::search};
 
 /// Entries that are read together.
 const STEP: u64 = 256;
@@ -43,8 +43,7 @@ struct Found {
 /// Takes in everything of the last days, and says what the rules would have told.
 pub(crate) async fn run(app: &App, ctx: &Ctx, rules: &Rules, days: u32) -> Result<api::Backtest, Error> {
     let since = ctx.now.minus(Duration::from_secs(u64::from(days) * 86_400));
-    let engine = Engine::new(rules.iter().map(Arc::clone).collect(), &app.detection_secret, app.detection.memory_mib as usize * (1 << 20));
-    let mut test = Backtest { engine, since, events: 0, alerts: BTreeMap::new(), good: BTreeSet::new() };
+    let mut test = Backtest { engine: read::engine(app, rules), since, events: 0, alerts: BTreeMap::new(), good: BTreeSet::new() };
     let bounds = app.store.log_time_bounds(since, ctx.now + Duration::from_secs(1)).await?;
     let (size, _) = app.store.log_head().await?;
     let mut at = match bounds {
@@ -55,14 +54,8 @@ pub(crate) async fn run(app: &App, ctx: &Ctx, rules: &Rules, days: u32) -> Resul
         // Whoever asked may have been signed out meanwhile.
         app.still_there(ctx).await?;
         let to = size.min(at + STEP);
-        for row in app.store.log_range(at, to).await? {
-            let items = app.store.log_items(row.position.entry).await?;
-            if items.is_empty() {
-                test.take(app, &row).await;
-            }
-            for (item, body) in items.into_iter().enumerate() {
-                test.take(app, &row.item(item as u16, body)).await;
-            }
+        for row in search::rows(app, at, to).await? {
+            test.take(app, &row).await;
         }
         at = to;
     }
@@ -77,14 +70,14 @@ impl Backtest {
         if !strong && !self.engine.may_take(&sealed) {
             return;
         }
-        let Ok(body) = app.open_event(row).await else { return };
-        let body = place::told(app, body).await;
-        let Some(time) = body["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok()).filter(|time| *time >= self.since) else { return };
-        if let Some(address) = body["source"]["ip"].as_str().filter(|_| strong) {
+        let Ok(Some(read)) = Read::open(app, row).await else { return };
+        if read.time < self.since {
+            return;
+        }
+        if let Some(address) = read.body["source"]["ip"].as_str().filter(|_| strong) {
             self.good.insert(address.to_owned());
         }
-        let position = row.position.entry << 10 | u64::from(row.position.item.unwrap_or(0));
-        for alert in self.engine.take(&Event { body: &body, time, position }) {
+        for alert in self.engine.take(&read.event()) {
             self.note(&alert);
         }
     }

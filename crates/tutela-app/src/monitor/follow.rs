@@ -9,9 +9,10 @@ use tutela_detection::{Action, Alert, Mode, Rule};
 use tutela_identity::SessionEndReason;
 use tutela_store::Changeset;
 
-use super::notify;
+use super::{notify, read::position};
 use crate::{
     App, Ctx, Error,
+    network::household,
     occurrence::{ActionRefused, AlertRaised},
     usecase::{
         block,
@@ -69,15 +70,7 @@ fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
 }
 
 fn evidence(alert: &Alert) -> Vec<String> {
-    alert.evidence.iter().map(|position| place(*position)).collect()
-}
-
-/// A place in the log as it is written: `7`, or `7.3` for a record of a batch.
-fn place(position: u64) -> String {
-    match position & 1_023 {
-        0 => (position >> 10).to_string(),
-        item => format!("{}.{item}", position >> 10),
-    }
+    alert.evidence.iter().map(|number| position(*number).to_string()).collect()
 }
 
 async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, id: AlertId, action: Action) -> Result<Changeset, Error> {
@@ -89,7 +82,7 @@ async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, i
             let Some(address) = said("ip").and_then(|ip| ip.parse::<IpAddr>().ok()) else {
                 return refused(app, ctx, set, rule, id, action, "the rule does not say which address").await;
             };
-            let network = block::network_of(address);
+            let network = household(address);
             if let Some(why) = block::spared(app, network) {
                 return refused(app, ctx, set, rule, id, action, why).await;
             }

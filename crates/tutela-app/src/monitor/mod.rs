@@ -7,17 +7,18 @@
 pub(crate) mod backtest;
 mod follow;
 pub(crate) mod notify;
-mod place;
+mod read;
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{Principal, Timestamp};
-use tutela_detection::{Alert, Change, Engine, Event, Rules};
+use tutela_detection::{Alert, Change, Engine, Rules};
 use tutela_store::{Changeset, DetectionState, Housekeeping, LogRow};
 
-use crate::{App, Ctx, Error};
+use self::read::Read;
+use crate::{App, Ctx, Error, usecase::search};
 
 /// Entries of one round. A batch entry has up to 1,024 records.
 const STEP: u64 = 256;
@@ -97,8 +98,7 @@ impl Monitor {
                 app.store.detection_cursor().await?.unwrap_or(size)
             }
         };
-        let most = app.detection.memory_mib as usize * (1 << 20);
-        let mut engine = Engine::new(rules.iter().map(Arc::clone).collect(), &app.detection_secret, most);
+        let mut engine = read::engine(app, rules);
         let mut after: Option<DetectionState> = None;
         let mut old = Vec::new();
         loop {
@@ -128,14 +128,8 @@ impl Monitor {
         let first = app.store.log_first().await?.max(self.position);
         let to = size.min(first + STEP);
         let mut alerts = Vec::new();
-        for row in app.store.log_range(first, to).await? {
-            let items = app.store.log_items(row.position.entry).await?;
-            if items.is_empty() {
-                self.take(app, &row, &mut alerts).await;
-            }
-            for (item, body) in items.into_iter().enumerate() {
-                self.take(app, &row.item(item as u16, body), &mut alerts).await;
-            }
+        for row in search::rows(app, first, to).await? {
+            self.take(app, &row, &mut alerts).await;
         }
         self.position = to;
         let due = app.env.now().since(self.written_at) >= PAUSE && self.events > 0;
@@ -150,17 +144,10 @@ impl Monitor {
         if serde_json::from_slice(&row.body).is_ok_and(|sealed: Value| !self.engine.may_take(&sealed)) {
             return;
         }
-        let body = match app.open_event(row).await {
-            Ok(body) => place::told(app, body).await,
-            Err(e) => {
-                tracing::warn!(error = %e, position = %row.position, "an event could not be opened for the rules of detection");
-                return;
-            }
-        };
-        let time = body.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
-        let Some(time) = time else { return };
-        let position = row.position.entry << 10 | u64::from(row.position.item.unwrap_or(0));
-        alerts.extend(self.engine.take(&Event { body: &body, time, position }));
+        match Read::open(app, row).await {
+            Ok(read) => alerts.extend(read.iter().flat_map(|read| self.engine.take(&read.event()))),
+            Err(e) => tracing::warn!(error = %e, position = %row.position, "an event could not be opened for the rules of detection"),
+        }
     }
 
     /// Writes what the rules remember, what they have found, what follows, and how far they have come: all or nothing.
@@ -181,9 +168,6 @@ impl Monitor {
             };
         }
         app.store.commit(changeset.detection_cursor_advance(self.written, self.position)).await?;
-        if !alerts.is_empty() {
-            crate::usecase::block::load(app).await?;
-        }
         for (rule, forgotten) in self.engine.overflowing() {
             metrics::gauge!("tutela_detection_forgotten_keys", "rule" => rule.to_string()).set(forgotten as f64);
         }

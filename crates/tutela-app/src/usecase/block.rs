@@ -15,6 +15,7 @@ use tutela_store::{BlockRow, Changeset};
 
 use crate::{
     App, Ctx, Error,
+    network::household,
     occurrence::{AddressBlocked, AddressUnblocked},
     usecase::{account::reason, grant::approver, sign_in},
 };
@@ -154,13 +155,6 @@ pub(crate) fn spared(app: &App, network: IpNet) -> Option<&'static str> {
     app.spared.iter().any(touches).then_some("this address is among those that are never blocked (`detection.never_block`)")
 }
 
-/// IPv4 whole, IPv6 its /64: whoever has one address of it has all.
-pub(crate) fn network_of(address: IpAddr) -> IpNet {
-    let address = address.to_canonical();
-    let bits = if address.is_ipv4() { 32 } else { 64 };
-    IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |network| network.trunc())
-}
-
 /// A keyed hash, by which a network is found again.
 pub(crate) fn tag(app: &App, network: IpNet) -> [u8; 32] {
     app.keyed_hash(b"block", network.to_string().as_bytes())
@@ -169,7 +163,7 @@ pub(crate) fn tag(app: &App, network: IpNet) -> [u8; 32] {
 fn parse(text: &str) -> Result<IpNet, Error> {
     let wrong = || Error::invalid("network", format!("`{text}` is no address or network, such as 192.0.2.7 or 2001:db8::/64"));
     let network = match text.parse::<IpAddr>() {
-        Ok(address) => network_of(address),
+        Ok(address) => household(address),
         Err(_) => text.parse::<IpNet>().map_err(|_| wrong())?.trunc(),
     };
     let widest = if network.addr().is_ipv4() { WIDEST[0] } else { WIDEST[1] };

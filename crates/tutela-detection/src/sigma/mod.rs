@@ -12,7 +12,7 @@ use tutela_core::Span;
 pub(crate) use self::selection::selection;
 use self::{condition::condition, correlation::Correlation};
 use crate::{
-    Error,
+    Error, index,
     pred::{Match, Pred},
     rule::{Action, Credit, Level, Mode, Op, Rule},
     short::{self, Extra},
@@ -106,7 +106,7 @@ fn detection(map: &Mapping) -> Result<Pred, String> {
     let source = map.get("logsource").and_then(Value::as_mapping);
     let is = |name: &str, value: &str| source.and_then(|source| source.get(name)).and_then(Value::as_str) == Some(value);
     let own = crate::event::Field::new("type")?;
-    Ok(if is("product", "tutela") && pred.only("type").is_none() { Pred::All(vec![Pred::Exists(own, true), pred]) } else { pred })
+    Ok(if is("product", "tutela") && !index::asked(&pred).contains_key("type") { Pred::All(vec![Pred::Exists(own, true), pred]) } else { pred })
 }
 
 fn rule(map: &Mapping, op: Op, correlation: Option<&Correlation>) -> Result<Rule, String> {

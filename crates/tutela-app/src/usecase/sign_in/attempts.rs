@@ -22,7 +22,7 @@ use tutela_identity::{AuthenticatorKind, Email};
 use tutela_limits::{Lockout, Refused};
 use tutela_store::{AttemptRow, Changeset};
 
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, network::household};
 
 /// How many may fail in a row before only an unlock helps (SP 800-63B-4 §3.2.2).
 const MOST_IN_A_ROW: u32 = 100;
@@ -78,10 +78,10 @@ impl Scope {
     /// A keyed hash, so that the table tells nobody who tried what.
     pub(crate) fn key(&self, app: &App) -> [u8; 32] {
         let text = match self {
-            Self::Address(ip) => format!("address/{}", prefix(*ip)),
+            Self::Address(ip) => format!("address/{}", household(*ip)),
             Self::Code(account, kind) => format!("code/{account}/{}", kind.as_str()),
             Self::KnownDevice(account, device) => format!("device/{account}/{device}"),
-            Self::MessagesFrom(ip) => format!("messages-from/{}", prefix(*ip)),
+            Self::MessagesFrom(ip) => format!("messages-from/{}", household(*ip)),
             Self::MessagesTo(None, target) => format!("messages-to/{target}"),
             Self::MessagesTo(Some(account), target) => format!("messages-to/{account}/{target}"),
             Self::UnknownDevices(login) => format!("login/{login}"),
@@ -269,24 +269,13 @@ impl Reserved {
     }
 }
 
-/// IPv4 whole, IPv6 its /64: whoever has one address of it has all.
-fn prefix(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn whoever_has_a_network_of_their_own_is_counted_as_one() {
-        let of = |text: &str| prefix(text.parse().unwrap());
+        let of = |text: &str| household(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2:ffff::"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
