@@ -1,9 +1,8 @@
 //! What every use case has at hand.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,8 +19,10 @@ use crate::{
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
+    guard::Guard,
     hasher::{self, Hasher},
-    jobs, monitor,
+    jobs,
+    monitor::{self, settings::Detection},
     occurrence::{AccessDenied, ServerStarted, ServerStopped},
     outside::{OutsideProvider, OutsideProviders},
     port::{AlertSenders, GatewayControl, KeyProvider, MailSender, OutsideHttp, SearchCluster, SmsSender},
@@ -70,12 +71,7 @@ pub struct Inner {
     pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
     /// What is excepted from rules of the firewall.
     pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
-    pub(crate) detection: DetectionConfig,
-    pub(crate) detection_rules: Arc<tutela_detection::Rules>,
-    /// What nobody blocks.
-    pub(crate) spared: Vec<IpNet>,
-    /// Makes what rules remember worthless elsewhere.
-    pub(crate) detection_secret: Secret<[u8; 16]>,
+    pub(crate) detection: Detection,
     /// What the gateway refuses whole.
     pub(crate) blocked: ArcSwap<Blocks>,
     pub(crate) breaches: Breaches,
@@ -155,6 +151,8 @@ pub struct Parts {
     pub detection: DetectionConfig,
     /// The rules that it names.
     pub detection_rules: tutela_detection::Rules,
+    /// The guard that the store was opened with.
+    pub guard: Guard,
     /// `[audit]`.
     pub audit: AuditConfig,
     /// How long which events are kept.
@@ -182,11 +180,18 @@ impl std::ops::Deref for App {
     }
 }
 
+impl From<Arc<Inner>> for App {
+    fn from(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+}
+
 impl App {
     /// Starts the application: keys, background work, and the record that it is ready.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
-        let version = parts.version;
+        let (version, guard) = (parts.version, parts.guard.clone());
         let (app, queues) = Self::open(parts).await?;
+        guard.arm(&app);
         let ctx = Ctx::new(&*app.env, Principal::System("server"));
         epoch::ensure(&app, &ctx).await?;
         key::ensure_default(&app, &ctx).await?;
@@ -226,7 +231,7 @@ impl App {
         };
         let field_hash = Secret::new(parts.root.derive(&[b"field hash"])?);
         let erasure_code = Secret::new(parts.root.derive(&[b"erasure journal"])?);
-        let detection_secret = half(parts.root.derive(&[b"detection"])?);
+        let detection_secret = Secret::new(parts.root.derive(&[b"detection"])?);
         let context_tag = parts.root.derive(&[b"context tag"])?;
         let (sink, requests) = sink::channel();
         let (uses, used) = uses::channel(context_tag);
@@ -259,10 +264,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
-            spared: parts.detection.spared().map_err(|e| Error::invalid("detection", e))?,
-            detection: parts.detection,
-            detection_rules: Arc::new(parts.detection_rules),
-            detection_secret,
+            detection: Detection::new(parts.detection, parts.detection_rules, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),
@@ -300,13 +302,18 @@ impl App {
         self.tasks.spawn(uses::run(self.clone(), queues.used));
         self.tasks.spawn(projection::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(jobs::run(self.clone(), self.stop.clone()));
-        self.tasks.spawn(monitor::run(self.clone(), Arc::clone(&self.detection_rules), self.stop.clone()));
+        self.tasks.spawn(monitor::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(attempts::run(self.clone(), self.stop.clone()));
         for channel in message::CHANNELS {
             self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
         }
         self.tasks.spawn(oauth::told::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
+    }
+
+    /// A way to it that does not keep it alive.
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
     }
 
     /// Says which gateway this process has; it asks the application, so it is there later.
@@ -461,10 +468,4 @@ impl App {
         event.request = Some(Request { id: Some(ctx.request), ..Request::default() });
         self.seal(&event).await
     }
-}
-
-/// Sixteen of the bytes of a derived secret.
-fn half(secret: [u8; 32]) -> Secret<[u8; 16]> {
-    let [first, ..] = *secret.as_chunks::<16>().0 else { return Secret::new([0; 16]) };
-    Secret::new(first)
 }

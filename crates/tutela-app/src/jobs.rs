@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tutela_core::{JobId, Principal};
+use tutela_detection::LONGEST_AT_ONCE;
 use tutela_identity::sign_in;
 use tutela_store::{Changeset, Housekeeping};
 
@@ -92,6 +93,7 @@ async fn sweep(app: &App) -> Result<(), Error> {
     const KEEP_BLOCKS: Duration = Duration::from_hours(90 * 24);
     let changeset = Changeset::housekeeping(Housekeeping::Sweep)
         .block_sweep(now - KEEP_BLOCKS)
+        .strike_sweep(now - LONGEST_AT_ONCE.duration())
         .session_sweep(now)
         .sign_in_sweep(now - sign_in::LIFE)
         .challenge_sweep(now)

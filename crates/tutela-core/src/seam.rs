@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Actor, AuthStrength, Grants, Pii, RequestId, SessionId, Timestamp};
+use crate::{AccountId, Actor, AuthStrength, BlockId, Grants, Pii, RequestId, SessionId, Timestamp};
 
 /// A boxed future, so that the seams can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -51,6 +51,31 @@ pub enum Effect {
         /// Where its value is kept.
         into: String,
     },
+    /// Counts an offence of an address, and blocks the address where that makes too many.
+    Strike(Strike),
+}
+
+/// An offence that a rule counts in its own commit, and the block that follows where it is one too many.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Strike {
+    /// The rule's name.
+    pub rule: String,
+    /// A keyed hash of the address's network.
+    pub tag: [u8; 32],
+    /// When it happened.
+    pub at: Timestamp,
+    /// How many are too many …
+    pub count: u32,
+    /// … since then.
+    pub since: Timestamp,
+    /// The id of the block that may follow.
+    pub block: BlockId,
+    /// The network, sealed.
+    pub sealed: String,
+    /// Until when it is blocked: the first time, the second time and every further time …
+    pub until: [Timestamp; 3],
+    /// … since then.
+    pub again_since: Timestamp,
 }
 
 // === RequestPolicy: what the gateway asks before a request may pass ===

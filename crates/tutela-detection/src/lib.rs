@@ -28,7 +28,7 @@ pub use event::{Event, Field};
 pub use metric::Metrics;
 pub use own::{OWN_METRICS, OWN_RULES};
 pub use pred::Comparison;
-pub use rule::{Action, Bounded, Credit, History, Level, Mode, Rule};
+pub use rule::{Action, Bounded, Credit, History, LONGEST_AT_ONCE, Level, Mode, Rule};
 pub use test::{Happening, Outcome, Test};
 
 /// Most rules of an installation, and most bytes of one file of them.

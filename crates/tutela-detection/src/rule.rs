@@ -14,6 +14,8 @@ use crate::{
 pub(crate) const MOST_COUNTED: u32 = 10_000;
 /// Longest window.
 pub(crate) const LONGEST_WINDOW: Span = Span::days(30);
+/// Longest window of a rule that is decided in the commit of an offence.
+pub const LONGEST_AT_ONCE: Span = Span::days(1);
 
 /// One rule.
 #[derive(Debug, Clone)]
@@ -227,9 +229,10 @@ impl Rule {
             Pred::Has(field, _) => field.name() == "type",
             _ => false,
         };
-        let fits = whole && key.name() == "ip" && self.mode == Mode::Act && self.actions.contains(&Action::BlockIp) && *count <= 100;
+        let acts = self.mode == Mode::Act && self.actions.contains(&Action::BlockIp);
+        let fits = whole && key.name() == "ip" && acts && *count <= 100 && self.window <= LONGEST_AT_ONCE;
         let types = index::asked(pred).remove("type")?.into_iter().collect();
-        fits.then(|| Bounded { rule: self.name.clone(), version: self.version, types, count: *count, window: self.window, silence: self.silence() })
+        fits.then(|| Bounded { rule: self.name.clone(), types, count: *count, window: self.window })
     }
 }
 
@@ -238,16 +241,12 @@ impl Rule {
 pub struct Bounded {
     /// Its name.
     pub rule: String,
-    /// Its version.
-    pub version: u64,
     /// Types of events that count.
     pub types: Vec<String>,
     /// How many are too many.
     pub count: u32,
     /// In which time.
     pub window: Span,
-    /// How long an address stays blocked by it at least.
-    pub silence: Span,
 }
 
 impl Op {

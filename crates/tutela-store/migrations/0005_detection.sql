@@ -26,7 +26,22 @@ CREATE TABLE block (
   made_by {text} NOT NULL,
   made_at {time} NOT NULL,
   until {time} NOT NULL,
-  ended_at {time}
+  ended_at {time},
+  -- When the ledger was told; a block that was made in the commit of an offence is there before.
+  told_at {time}
 ) {strict};
 CREATE INDEX block_by_end ON block (ended_at, until);
 CREATE INDEX block_by_tag ON block (tag, made_at);
+CREATE INDEX block_untold ON block (made_at) WHERE told_at IS NULL;
+
+-- The newest offences of a network against a rule that blocks in the commit of the offence.
+CREATE TABLE strike (
+  rule {text} NOT NULL,
+  -- As in `block`.
+  tag {bytes} NOT NULL,
+  -- Microseconds, sixteen digits each, the oldest first.
+  times {text} NOT NULL,
+  last_at {time} NOT NULL,
+  PRIMARY KEY (rule, tag)
+) {strict};
+CREATE INDEX strike_by_age ON strike (last_at);

@@ -68,7 +68,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     event_type by "name": name Text, declaration Json;
     retention by "days": days Int, classes Text, position Int;
     waf_exclusion by "id": id Id, route Text, rule_id Int, place Text, reason Text, made_by Text, made_at Time, until Time, event_id Id, ended_at Time;
-    block by "id": id Id, tag Bytes, sealed Text, rule Text, reason Text, made_by Text, made_at Time, until Time, ended_at Time;
+    block by "id": id Id, tag Bytes, sealed Text, rule Text, reason Text, made_by Text, made_at Time, until Time, ended_at Time, told_at Time;
     detection_cursor by "one": one Int, position Int;
     detection_state by "rule, key_hash": rule Text, key_hash Bytes, version Int, state Bytes;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
@@ -377,6 +377,7 @@ mod tests {
         "sign_in_code",
         "signing_key",
         "spent_challenge",
+        "strike",
     ];
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use tutela_core::seam::Facts;
 use tutela_ledger::Entry;
 
-use crate::{Position, sql::Sql, table::change::CHANGE_INSERT, value::Value};
+use crate::{Error, Position, sql::Sql, table::change::CHANGE_INSERT, value::Value};
 
 /// Statements with their preconditions, and at least one event: no event, no changeset, no commit.
 #[derive(Clone)]
@@ -132,8 +132,21 @@ pub(crate) struct Op {
 pub enum Expect {
     /// Any number.
     Any,
+    /// None, else the commit is a conflict with this text.
+    None(&'static str),
     /// Exactly one, else the commit is a conflict with this text.
     One(&'static str),
+}
+
+impl Expect {
+    /// Whether so many rows are as many as there had to be.
+    pub(crate) fn check(self, touched: u64) -> Result<(), Error> {
+        match self {
+            Self::None(otherwise) if touched != 0 => Err(Error::Conflict(otherwise)),
+            Self::One(otherwise) if touched != 1 => Err(Error::Conflict(otherwise)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Changeset {

@@ -12,6 +12,7 @@ mod backup;
 mod changeset;
 mod config;
 mod db;
+mod effect;
 mod engine;
 mod error;
 mod migrate;
@@ -33,7 +34,7 @@ pub use table::{
     account::{AccountStanding, AccountWays, PasswordRow, SealedPassword},
     attempt::AttemptRow,
     authenticator::AuthenticatorRow,
-    block::BlockRow,
+    block::{BLOCKED, BlockRow},
     change::Change,
     client::ClientRow,
     detection::DetectionState,

@@ -45,6 +45,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::sign_in::STATEMENTS,
         table::signing_key::STATEMENTS,
         table::sink::STATEMENTS,
+        table::strike::STATEMENTS,
         table::subject_key::STATEMENTS,
         crate::migrate::STATEMENTS,
     ]

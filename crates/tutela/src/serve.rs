@@ -158,7 +158,7 @@ impl Running {
 
 /// Opens the store, which applies pending migrations, and closes it again.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
-    let (store, _) = open_store(config, &keys::read_root(config).await?, &(Arc::new(SystemEnv) as Arc<dyn Env>), false).await?;
+    let (store, _) = open_store(config, &keys::read_root(config).await?, &Guard::default(), &(Arc::new(SystemEnv) as Arc<dyn Env>), false).await?;
     store.close().await;
     Ok(())
 }
@@ -174,7 +174,8 @@ pub async fn parts(config: &Config, root: RootKey, env: Arc<dyn Env>) -> Result<
 
 /// As [`parts`], of a database whose restore is to be finished.
 pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restoring: bool) -> Result<Parts, Error> {
-    let (store, ledger_key) = open_store(config, &root, &env, restoring).await?;
+    let guard = Guard::default();
+    let (store, ledger_key) = open_store(config, &root, &guard, &env, restoring).await?;
     let rules = tutela_app::Rules::new(config.audit.retention.clone(), config.compliance.data_retention.clone());
     let urls = Urls { public: config.server.public_url.clone(), admin: config.admin.admin_url.clone() };
     let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
@@ -194,6 +195,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
         detection: detection_config(config),
         detection_rules: detection::rules(&config.detection)?,
+        guard,
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,
@@ -257,7 +259,7 @@ fn harden() {
     }
 }
 
-async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>, restoring: bool) -> Result<(Store, VerifyingKey), Error> {
+async fn open_store(config: &Config, root: &RootKey, guard: &Guard, env: &Arc<dyn Env>, restoring: bool) -> Result<(Store, VerifyingKey), Error> {
     let seed = root.derive(&[LEDGER_LABEL]).map_err(tutela_app::Error::from)?;
     let key_fingerprint = root.fingerprint().map_err(tutela_app::Error::from)?;
     let signer = move |origin: &str| Signer::new(origin, &seed).map_err(tutela_store::Error::from);
@@ -268,7 +270,7 @@ async fn open_store(config: &Config, root: &RootKey, env: &Arc<dyn Env>, restori
         signer: Box::new(signer),
         host: tutela_app::handover::host_of(&config.server.public_url).to_owned(),
         key_fingerprint,
-        guard: Arc::new(Guard),
+        guard: Arc::new(guard.clone()),
         node,
         restoring,
         env: Arc::clone(env),

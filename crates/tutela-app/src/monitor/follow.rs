@@ -1,8 +1,7 @@
 //! What follows an alert: the event that tells of it, and what the rule does.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
-use ipnet::IpNet;
 use serde_json::{Map, Value};
 use tutela_core::{AccountId, AlertId};
 use tutela_detection::{Action, Alert, Mode, Rule};
@@ -20,15 +19,12 @@ use crate::{
     },
 };
 
-/// Blocks of an address within so long make the next one longer.
-const DAY: Duration = Duration::from_hours(24);
-
 /// Everything that follows some alerts, in one changeset; nothing where there are none.
 pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Option<Changeset>, Error> {
     let mut changeset: Option<Changeset> = None;
     let mut told = Vec::new();
     for alert in alerts {
-        let Some(rule) = app.detection_rules.get(&alert.rule) else { continue };
+        let Some(rule) = app.detection.rules.get(&alert.rule) else { continue };
         let id = AlertId::new(ctx.now, &mut { app.env() });
         let record = app.record(ctx, raised(id, rule, alert)).await?;
         let mut set = match changeset.take() {
@@ -41,7 +37,7 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
                 set = act(app, ctx, set, rule, alert, id, *action).await?;
             }
         }
-        if rule.mode != Mode::Shadow && rule.level >= app.detection.alerts.least {
+        if rule.mode != Mode::Shadow && rule.level >= app.detection.config.alerts.least {
             told.push(notify::notice(app, id, rule, alert, evidence(alert)));
         }
         changeset = Some(set);
@@ -86,8 +82,7 @@ async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, i
             if let Some(why) = block::spared(app, network) {
                 return refused(app, ctx, set, rule, id, action, why).await;
             }
-            let for_how_long = length(app, ctx, network).await?;
-            block::block(app, ctx, set, network, for_how_long, block::Why::Rule(&rule.name, id)).await
+            block::follow(app, ctx, set, network, &rule.name, id).await
         }
         Action::RevokeSessions => {
             let Some(account) = said("account").and_then(|id| id.parse::<AccountId>().ok()) else {
@@ -100,17 +95,6 @@ async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, i
             refused(app, ctx, set, rule, id, action, "this action is not carried out by rules yet").await
         }
     }
-}
-
-/// How long a network is blocked this time: four times as long the second time within a day, then a day at least.
-async fn length(app: &App, ctx: &Ctx, network: IpNet) -> Result<Duration, Error> {
-    let first = app.detection.block_for.duration();
-    let before = app.store.block_count(block::tag(app, network), ctx.now.minus(DAY)).await?;
-    Ok(match before {
-        0 => first,
-        1 => first * 4,
-        _ => (first * 4).max(DAY),
-    })
 }
 
 async fn refused(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: AlertId, action: Action, why: &str) -> Result<Changeset, Error> {

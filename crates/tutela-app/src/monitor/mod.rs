@@ -8,17 +8,21 @@ pub(crate) mod backtest;
 mod follow;
 pub(crate) mod notify;
 mod read;
+pub(crate) mod settings;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{Principal, Timestamp};
-use tutela_detection::{Alert, Change, Engine, Rules};
+use tutela_detection::{Alert, Change, Engine};
 use tutela_store::{Changeset, DetectionState, Housekeeping, LogRow};
 
 use self::read::Read;
-use crate::{App, Ctx, Error, usecase::search};
+use crate::{
+    App, Ctx, Error,
+    usecase::{block, search},
+};
 
 /// Entries of one round. A batch entry has up to 1,024 records.
 const STEP: u64 = 256;
@@ -42,7 +46,7 @@ struct Monitor {
 }
 
 /// Watches until told to stop.
-pub(crate) async fn run(app: App, rules: Arc<Rules>, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     let mut size = app.store.watch_size();
     let mut pause = Duration::from_secs(1);
     let mut monitor: Option<Monitor> = None;
@@ -50,7 +54,7 @@ pub(crate) async fn run(app: App, rules: Arc<Rules>, stop: CancellationToken) {
         let turn = async {
             let mut running = match monitor.take() {
                 Some(running) => running,
-                None => Monitor::begin(&app, &rules).await?,
+                None => Monitor::begin(&app).await?,
             };
             let more = running.turn(&app).await?;
             Ok::<_, Error>((running, more))
@@ -89,7 +93,7 @@ pub(crate) async fn run(app: App, rules: Arc<Rules>, stop: CancellationToken) {
 
 impl Monitor {
     /// Takes up what was written last; at the very first start the log begins to be watched from here on.
-    async fn begin(app: &App, rules: &Rules) -> Result<Self, Error> {
+    async fn begin(app: &App) -> Result<Self, Error> {
         let position = match app.store.detection_cursor().await? {
             Some(position) => position,
             None => {
@@ -98,7 +102,7 @@ impl Monitor {
                 app.store.detection_cursor().await?.unwrap_or(size)
             }
         };
-        let mut engine = read::engine(app, rules);
+        let mut engine = read::engine(app, &app.detection.rules);
         let mut after: Option<DetectionState> = None;
         let mut old = Vec::new();
         loop {
@@ -135,6 +139,9 @@ impl Monitor {
         let due = app.env.now().since(self.written_at) >= PAUSE && self.events > 0;
         if !alerts.is_empty() || due || self.events >= EVENTS {
             self.write(app, alerts).await?;
+        }
+        if self.position == size {
+            block::tell(app, &Ctx::new(app.env(), Principal::System("detection"))).await?;
         }
         Ok(self.position < size)
     }

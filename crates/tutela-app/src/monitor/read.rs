@@ -29,7 +29,7 @@ impl Read {
 
 /// An engine for some rules, as the configuration has it.
 pub(super) fn engine(app: &App, rules: &Rules) -> Engine {
-    Engine::new(rules.iter().cloned().collect(), &app.detection_secret, app.detection.memory_mib as usize * (1 << 20))
+    Engine::new(rules.iter().cloned().collect(), &app.detection.secret, app.detection.config.memory_mib as usize * (1 << 20))
 }
 
 /// A place in the log as a number that grows: a record of a batch stands behind its entry.

@@ -10,11 +10,13 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tutela_api as api;
-use tutela_core::{AlertId, BlockId, Timestamp};
+use tutela_core::{AlertId, BlockId, Timestamp, seam::Strike};
+use tutela_detection::Bounded;
 use tutela_store::{BlockRow, Changeset};
 
 use crate::{
     App, Ctx, Error,
+    monitor::settings::AGAIN,
     network::household,
     occurrence::{AddressBlocked, AddressUnblocked},
     usecase::{account::reason, grant::approver, sign_in},
@@ -24,6 +26,8 @@ use crate::{
 const MOST: u32 = 100_000;
 /// What keeps a sealed network from being taken for something else.
 const PURPOSE: &[u8] = b"block";
+/// How long an alert has to tell of a block that is there before it.
+const TOLD_BY_ALERT: Duration = Duration::from_secs(10);
 /// Widest networks that are blocked by hand.
 const WIDEST: [u8; 2] = [16, 32];
 
@@ -109,15 +113,89 @@ pub async fn lift(app: &App, ctx: &Ctx, lift: &api::LiftBlock) -> Result<(), Err
     }
     for row in wanted {
         let network = opened(app, &row).unwrap_or_default();
-        app.commit(ctx, AddressUnblocked::new(row.id, network, &why), |set| set.block_end(row.id, ctx.now).announce("block", row.id)).await?;
+        // What it was blocked for counts no more, or the next offence would be the sixth again.
+        let end = |set: Changeset| set.block_end(row.id, ctx.now).strike_forget(row.tag).announce("block", row.id);
+        app.commit(ctx, AddressUnblocked::new(row.id, network, &why), end).await?;
     }
     load(app).await
 }
 
-/// Adds a block, and its event, to what is committed.
-pub(crate) async fn block(app: &App, ctx: &Ctx, set: Changeset, network: IpNet, length: Duration, why: Why<'_>) -> Result<Changeset, Error> {
-    let (event, row) = blocked(app, ctx, network, length, &why).await?;
+/// Blocks a network that a rule has found, in what is committed. Where that was done in the commit of the offence
+/// already, the ledger is told of it.
+pub(crate) async fn follow(app: &App, ctx: &Ctx, set: Changeset, network: IpNet, rule: &str, alert: AlertId) -> Result<Changeset, Error> {
+    let tag = tag(app, network);
+    let live = app.store.block_list_live_of(tag, ctx.now).await?;
+    if let Some(row) = live.iter().find(|row| row.told_at.is_none() && row.rule.as_deref() == Some(rule)) {
+        return told(app, ctx, set, row, Some(alert)).await;
+    }
+    let before = app.store.block_count(tag, ctx.now.minus(AGAIN)).await?;
+    let [first, second, further] = app.detection.lengths();
+    let length = match before {
+        0 => first,
+        1 => second,
+        _ => further,
+    };
+    let (event, row) = blocked(app, ctx, network, length, &Why::Rule(rule, alert)).await?;
     Ok(set.and(app.record(ctx, event).await?).block_insert(&row).announce("block", row.id))
+}
+
+/// Blocks that were made in the commit of an offence, and that no alert has told of: the rule may have been silent,
+/// because it had told of the same address before.
+pub(crate) async fn tell(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    for row in app.store.block_list_untold(ctx.now.minus(TOLD_BY_ALERT)).await? {
+        let first = app.record(ctx, recorded(app, &row, None)).await?;
+        match app.store.commit(Changeset::of(first).block_tell(row.id, ctx.now)).await {
+            Ok(()) | Err(tutela_store::Error::Conflict(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn told(app: &App, ctx: &Ctx, set: Changeset, row: &BlockRow, alert: Option<AlertId>) -> Result<Changeset, Error> {
+    Ok(set.and(app.record(ctx, recorded(app, row, alert)).await?).block_tell(row.id, ctx.now))
+}
+
+fn recorded<'a>(app: &App, row: &'a BlockRow, alert: Option<AlertId>) -> AddressBlocked<'a> {
+    let network = opened(app, row).unwrap_or_else(|| "unreadable".into());
+    AddressBlocked::new(row.id, network, row.until.to_string(), row.rule.as_deref(), alert, &row.reason)
+}
+
+/// What the commit of an offence does; nothing where the address must not be blocked.
+pub(crate) fn strike(app: &App, rule: &Bounded, address: IpAddr, at: Timestamp) -> Option<Strike> {
+    let network = household(address);
+    if spared(app, network).is_some() {
+        return None;
+    }
+    Some(Strike {
+        rule: rule.rule.clone(),
+        tag: tag(app, network),
+        at,
+        count: rule.count,
+        since: at.minus(rule.window.duration()),
+        block: BlockId::new(at, &mut { app.env() }),
+        sealed: app.seal_as(PURPOSE, &Sealed { network: network.to_string() }).ok()?,
+        until: app.detection.lengths().map(|length| at + length),
+        again_since: at.minus(AGAIN),
+    })
+}
+
+/// Takes up what the commit of an offence may have done, before the offender is answered: whatever they ask for next
+/// is refused. Other nodes hear of it within a second.
+pub(crate) async fn take_up(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let Some(address) = ctx.ip.as_ref().map(|ip| *ip.open()).filter(|_| app.detection.blocks_at_once()) else { return Ok(()) };
+    if app.blocked.load().until(address, ctx.now).is_none() && !app.store.block_list_live_of(tag(app, household(address)), ctx.now).await?.is_empty() {
+        load(app).await?;
+    }
+    Ok(())
+}
+
+/// Has a commit fail where the address that asks for it was blocked meanwhile.
+pub(crate) fn unless_blocked(app: &App, ctx: &Ctx, set: Changeset) -> Changeset {
+    match ctx.ip.as_ref() {
+        Some(ip) => set.unless_blocked(tag(app, household(*ip.open())), ctx.now),
+        None => set,
+    }
 }
 
 async fn blocked<'a>(app: &App, ctx: &Ctx, network: IpNet, length: Duration, why: &Why<'a>) -> Result<(AddressBlocked<'a>, BlockRow), Error> {
@@ -136,6 +214,7 @@ async fn blocked<'a>(app: &App, ctx: &Ctx, network: IpNet, length: Duration, why
         made_at: ctx.now,
         until,
         ended_at: None,
+        told_at: None,
     };
     let event = AddressBlocked::new(row.id, network.to_string(), until.to_string(), rule, alert, text);
     Ok((event, row))
@@ -152,7 +231,7 @@ pub(crate) async fn load(app: &App) -> Result<(), Error> {
 /// Why a network must not be blocked.
 pub(crate) fn spared(app: &App, network: IpNet) -> Option<&'static str> {
     let touches = |other: &IpNet| other.contains(&network) || network.contains(other);
-    app.spared.iter().any(touches).then_some("this address is among those that are never blocked (`detection.never_block`)")
+    app.detection.spared.iter().any(touches).then_some("this address is among those that are never blocked (`detection.never_block`)")
 }
 
 /// A keyed hash, by which a network is found again.

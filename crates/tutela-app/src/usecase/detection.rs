@@ -16,13 +16,13 @@ use crate::{
 /// The rules that run, by name.
 pub async fn rules(app: &App, ctx: &Ctx) -> Result<Vec<api::DetectionRule>, Error> {
     app.permit(ctx, "detection:read").await?;
-    Ok(app.detection_rules.iter().map(|rule| shown(rule)).collect())
+    Ok(app.detection.rules.iter().map(|rule| shown(rule)).collect())
 }
 
 /// Sends a test alert to everybody who is told of alerts; who that is.
 pub async fn test_alert(app: &App, ctx: &Ctx) -> Result<api::AlertTest, Error> {
     sign_in::permit_fresh(app, ctx, "detection:write").await?;
-    let to = &app.detection.alerts;
+    let to = &app.detection.config.alerts;
     let to: Vec<String> = [&to.email, &to.slack, &to.pagerduty, &to.webhook].into_iter().flatten().cloned().collect();
     if to.is_empty() {
         return Err(Error::Conflict("nobody is told of alerts: name somebody in `[detection.alerts]`".into()));
@@ -52,8 +52,8 @@ pub async fn backtest(app: &App, ctx: &Ctx, wanted: &api::NewBacktest) -> Result
     if !(1..=365).contains(&wanted.days) {
         return Err(Error::invalid("days", format!("`days` is {}; it goes from 1 to 365", wanted.days)));
     }
-    let Some(text) = &wanted.rules else { return backtest::run(app, ctx, &app.detection_rules, wanted.days).await };
-    let rules = Rules::load(&[("rules".to_owned(), text.clone())], app.detection_rules.metrics()).map_err(|e| Error::invalid("rules", e.to_string()))?;
+    let Some(text) = &wanted.rules else { return backtest::run(app, ctx, &app.detection.rules, wanted.days).await };
+    let rules = Rules::load(&[("rules".to_owned(), text.clone())], app.detection.rules.metrics()).map_err(|e| Error::invalid("rules", e.to_string()))?;
     backtest::run(app, ctx, &rules, wanted.days).await
 }
 

@@ -122,7 +122,7 @@ impl House {
         let post = Arc::new(Post::default());
         let signer = |origin: &str| Signer::new(origin, &root_key().derive(&[b"ledger signing"]).unwrap()).unwrap();
         let env: Arc<dyn Env> = Arc::<testkit::TestEnv>::clone(&world.env);
-        let store = world.open_signed(Arc::new(tutela_app::Guard), Box::new(move |origin| Ok(signer(origin)))).await.unwrap();
+        let store = world.open_signed(Arc::new(tutela_app::Guard::default()), Box::new(move |origin| Ok(signer(origin)))).await.unwrap();
         let ledger_key = signer(&store.instance().origin).key().clone();
         let kms = KmsSettings {
             provider: "memory".into(),
@@ -146,6 +146,7 @@ impl House {
             clients_http: None,
             detection: DetectionConfig::default(),
             detection_rules: tutela_detection::Rules::default(),
+            guard: tutela_app::Guard::default(),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

@@ -25,14 +25,14 @@ use super::{
     sequencer,
 };
 use crate::{
-    Changeset, Config, Error, Expect, MigrationState, On, Record,
+    Changeset, Config, Error, MigrationState, On, Record,
     append::BLOCK_BITS,
     changeset::Op,
     db::Signals,
+    effect::effect_ops,
     migrate::{self, BOOTSTRAP, Dialect, MIGRATION_INSERT, MIGRATION_LIST},
     sql::Sql,
     table::{
-        counter::effect_ops,
         outbox,
         search::{self, Match},
     },
@@ -116,12 +116,7 @@ impl Postgres {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         for op in changeset.ops.iter().chain(effects).filter(|op| op.sql.on != On::Sqlite) {
-            let touched = execute_tx(&tx, op.sql, &op.params).await?;
-            if let Expect::One(otherwise) = op.expect
-                && touched != 1
-            {
-                return Err(Error::Conflict(otherwise));
-            }
+            op.expect.check(execute_tx(&tx, op.sql, &op.params).await?)?;
         }
         build_index(&tx, &changeset.build).await?;
         change_index(&tx, &changeset.index).await?;

@@ -10,14 +10,12 @@ use tutela_ledger::Signer;
 
 use super::sqlite::{execute, query};
 use crate::{
-    Changeset, Error, Expect, IndexChange, On, Record,
+    Changeset, Error, IndexChange, On, Record,
     append::{Append, row_id},
     changeset::Op,
     db::Signals,
-    table::{
-        counter::effect_ops,
-        ledger::{self, Head},
-    },
+    effect::effect_ops,
+    table::ledger::{self, Head},
     value::{Value, values},
 };
 
@@ -133,12 +131,7 @@ fn in_savepoint(tx: &Transaction<'_>, changeset: &Changeset, effects: &[Op]) -> 
 
 pub(crate) fn run_ops(conn: &Connection, ops: &[Op]) -> Result<(), Error> {
     for op in ops.iter().filter(|op| op.sql.on != On::Postgres) {
-        let touched = execute(conn, op.sql, &op.params)?;
-        if let Expect::One(otherwise) = op.expect
-            && touched != 1
-        {
-            return Err(Error::Conflict(otherwise));
-        }
+        op.expect.check(execute(conn, op.sql, &op.params)? as u64)?;
     }
     Ok(())
 }

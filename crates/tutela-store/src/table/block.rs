@@ -9,16 +9,25 @@ use crate::{
 };
 
 statements! {
+    BLOCK_BLOCKED (Bytes, Time) = "UPDATE block SET tag = tag WHERE tag = $1 AND ended_at IS NULL AND until > $2";
     BLOCK_END (Id, Time) = "UPDATE block SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
-    BLOCK_GET (Id) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at FROM block WHERE id = $1";
+    BLOCK_GET (Id) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at, told_at FROM block WHERE id = $1";
     BLOCK_INSERT (Id, Bytes, Text, Text, Text, Text, Time, Time) =
-        "INSERT INTO block (id, tag, sealed, rule, reason, made_by, made_at, until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    BLOCK_LIST () = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at FROM block ORDER BY id DESC LIMIT 1000";
-    BLOCK_LIVE (Time, Int) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at FROM block
+        "INSERT INTO block (id, tag, sealed, rule, reason, made_by, made_at, until, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7)";
+    BLOCK_LIST () = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at, told_at FROM block ORDER BY id DESC LIMIT 1000";
+    BLOCK_LIVE (Time, Int) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at, told_at FROM block
         WHERE ended_at IS NULL AND until > $1 ORDER BY id DESC LIMIT $2";
+    BLOCK_LIVE_OF (Bytes, Time) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at, told_at FROM block
+        WHERE tag = $1 AND ended_at IS NULL AND until > $2 ORDER BY id";
     BLOCK_RECENT (Bytes, Time) = "SELECT count(*) FROM block WHERE tag = $1 AND made_at > $2";
+    BLOCK_TELL (Id, Time) = "UPDATE block SET told_at = $2 WHERE id = $1 AND told_at IS NULL";
+    BLOCK_UNTOLD (Time) = "SELECT id, tag, sealed, rule, reason, made_by, made_at, until, ended_at, told_at FROM block
+        WHERE told_at IS NULL AND made_at < $1 ORDER BY made_at LIMIT 1000";
     BLOCK_SWEEP (Time) = "DELETE FROM block WHERE until < $1";
 }
+
+/// The conflict of whoever was blocked meanwhile.
+pub const BLOCKED: &str = "this address was blocked meanwhile";
 
 /// A block.
 #[derive(Debug, Clone)]
@@ -41,6 +50,8 @@ pub struct BlockRow {
     pub until: Timestamp,
     /// When somebody lifted it.
     pub ended_at: Option<Timestamp>,
+    /// When the ledger was told of it.
+    pub told_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -59,6 +70,16 @@ impl Store {
         self.all(&BLOCK_LIVE, params![now, i64::from(limit)]).await?.iter().map(block).collect()
     }
 
+    /// Those of a network that are in force, the oldest first.
+    pub async fn block_list_live_of(&self, tag: [u8; 32], now: Timestamp) -> Result<Vec<BlockRow>, Error> {
+        self.all(&BLOCK_LIVE_OF, params![tag.to_vec(), now]).await?.iter().map(block).collect()
+    }
+
+    /// Those that were made before a time, and that the ledger was not told of yet.
+    pub async fn block_list_untold(&self, before: Timestamp) -> Result<Vec<BlockRow>, Error> {
+        self.all(&BLOCK_UNTOLD, params![before]).await?.iter().map(block).collect()
+    }
+
     /// How many there were of a network since a time.
     pub async fn block_count(&self, tag: [u8; 32], since: Timestamp) -> Result<u64, Error> {
         self.opt(&BLOCK_RECENT, params![tag.to_vec(), since]).await?.map_or(Ok(0), |row| row.get(0))
@@ -70,6 +91,16 @@ impl Changeset {
     pub fn block_insert(self, row: &BlockRow) -> Self {
         let values = params![row.id.0, row.tag.to_vec(), &row.sealed, row.rule.as_deref(), &row.reason, &row.made_by, row.made_at, row.until];
         self.run(&BLOCK_INSERT, values, Expect::Any)
+    }
+
+    /// Says that the ledger is told of a block.
+    pub fn block_tell(self, id: BlockId, now: Timestamp) -> Self {
+        self.run(&BLOCK_TELL, params![id.0, now], Expect::One("another node has told of this block meanwhile"))
+    }
+
+    /// Only where a network is not blocked.
+    pub fn unless_blocked(self, tag: [u8; 32], now: Timestamp) -> Self {
+        self.run(&BLOCK_BLOCKED, params![tag.to_vec(), now], Expect::None(BLOCKED))
     }
 
     /// Lifts a block.
@@ -95,5 +126,6 @@ fn block(row: &Row) -> Result<BlockRow, Error> {
         made_at: row.get(6)?,
         until: row.get(7)?,
         ended_at: row.get(8)?,
+        told_at: row.get(9)?,
     })
 }

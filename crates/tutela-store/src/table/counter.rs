@@ -1,8 +1,11 @@
 //! Counters of the commit guard: rows, changed in the commit of the event that moved them.
 
-use tutela_core::seam::{CommitGuard, Effect};
-
-use crate::{Error, Expect, Record, Store, changeset::Op, sql::statements, value::params};
+use crate::{
+    Error, Expect, Store,
+    changeset::Op,
+    sql::{Sql, statements},
+    value::{Value, params},
+};
 
 statements! {
     COUNTER_ADD (Text, Int) = "INSERT INTO counter (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = counter.value + excluded.value";
@@ -20,20 +23,16 @@ impl Store {
     }
 }
 
-/// What the guard wants done for `records`, as statements in the order of their keys, so that
-/// two transactions never wait for each other.
-pub(crate) fn effect_ops(guard: &dyn CommitGuard, records: &[Record]) -> Vec<Op> {
-    let mut effects: Vec<Effect> = records.iter().flat_map(|record| guard.effects(&record.facts)).collect();
-    effects.sort();
-    effects.iter().flat_map(ops).collect()
+/// Adds to a counter.
+pub(crate) fn add(key: &str, by: i64) -> Vec<Op> {
+    vec![op(&COUNTER_ADD, params![key, by])]
 }
 
-fn ops(effect: &Effect) -> Vec<Op> {
-    let op = |sql, params| Op { sql, params, expect: Expect::Any };
-    match effect {
-        Effect::CounterAdd { key, by } => vec![op(&COUNTER_ADD, params![key, *by])],
-        Effect::CounterMove { key, into } => {
-            vec![op(&COUNTER_KEEP, params![key, into]), op(&COUNTER_KEEP_ZERO, params![key, into]), op(&COUNTER_RESET, params![key])]
-        }
-    }
+/// Keeps a counter's value under another name, and begins it anew.
+pub(crate) fn keep(key: &str, into: &str) -> Vec<Op> {
+    vec![op(&COUNTER_KEEP, params![key, into]), op(&COUNTER_KEEP_ZERO, params![key, into]), op(&COUNTER_RESET, params![key])]
+}
+
+fn op(sql: &'static Sql, params: Vec<Value>) -> Op {
+    Op { sql, params, expect: Expect::Any }
 }

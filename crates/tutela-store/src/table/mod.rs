@@ -40,4 +40,5 @@ pub(crate) mod setting;
 pub(crate) mod sign_in;
 pub(crate) mod signing_key;
 pub(crate) mod sink;
+pub(crate) mod strike;
 pub(crate) mod subject_key;

@@ -11,3 +11,4 @@ mod ledger;
 mod open;
 /// Search by tokens, newest first.
 mod search;
+mod strike;

@@ -13,10 +13,13 @@ const ROUTES: &str = "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
 
 /// A wrong password from an address.
 async fn guess(instance: &Instance, from: &str, email: &str) -> u16 {
+    post_sign_in(instance, from, &format!("email={email}&password=wrong+wrong+wrong&to=")).await
+}
+
+async fn post_sign_in(instance: &Instance, from: &str, body: &str) -> u16 {
     let url = format!("{}/sign-in", instance.own());
-    let body = format!("email={email}&password=wrong+wrong+wrong&to=");
     let request = instance.browser().request(Method::POST, &url).header("content-type", "application/x-www-form-urlencoded");
-    request.header("origin", instance.own()).header("x-forwarded-for", from).body(body).send().await.unwrap().status().as_u16()
+    request.header("origin", instance.own()).header("x-forwarded-for", from).body(body.to_owned()).send().await.unwrap().status().as_u16()
 }
 
 /// What the sign-in page answers to an address.
@@ -43,9 +46,11 @@ async fn six_wrong_passwords_block_an_address_and_nobody_else() {
             guess(&instance, attacker, "ada@example.com").await;
         }
         assert_eq!(knock(&instance, attacker).await.0, 200, "five are what a person may need");
-        // The sixth is refused by the lock of the account already, and counts all the same.
+        // The sixth is refused by the lock of the account already, and counts all the same. When it is answered the
+        // address is blocked: whoever asks next is refused, however many ask.
         guess(&instance, attacker, "ada@example.com").await;
-        until("the address is blocked", async || knock(&instance, attacker).await.0 == 403).await;
+        let seventh = (0..64).map(|_| guess(&instance, attacker, "ada@example.com"));
+        assert_eq!(futures_util::future::join_all(seventh).await, [403; 64], "{storage}");
         let (_, page) = knock(&instance, attacker).await;
         assert!(page.contains("This address is blocked") && !page.contains("brute"), "{page}");
         assert_eq!(knock(&instance, "198.51.100.8").await.0, 200);
@@ -53,6 +58,7 @@ async fn six_wrong_passwords_block_an_address_and_nobody_else() {
         for _ in 0..10 {
             assert_eq!(guess(&instance, attacker, "bob@example.com").await, 403);
         }
+        until("an alert tells of it", async || !events(&instance, "type:address.blocked").await.is_empty()).await;
         let alerts = events(&instance, "type:alert.raised").await;
         assert_eq!(alerts.len(), 1, "{alerts:?}");
         let alert = &alerts[0];
@@ -97,6 +103,30 @@ async fn six_wrong_passwords_block_an_address_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_right_password_that_is_looked_at_while_its_address_is_blocked_comes_too_late() {
+    let instance = Instance::start("sqlite", ROUTES).await;
+    instance.account("ada@example.com", &[]).await;
+    let attacker = "198.51.100.7";
+    for _ in 0..5 {
+        guess(&instance, attacker, "nobody@example.com").await;
+    }
+    // All of them pass the gateway while nothing is blocked yet, and wait for their turn at the password.
+    let right = (0..8).map(|_| async {
+        let body = format!("email=ada@example.com&password={}&to=", crate::server::PASSWORD.replace(' ', "+"));
+        post_sign_in(&instance, attacker, &body).await
+    });
+    let (_, answers) = tokio::join!(guess(&instance, attacker, "nobody@example.com"), futures_util::future::join_all(right));
+    let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:session.started,sign_in.failed&limit=100", Value::Null).await;
+    let found: Vec<(&str, &Value)> = page["items"].as_array().unwrap().iter().map(|item| (item["event"]["type"].as_str().unwrap(), &item["event"]["reason"])).collect();
+    // The newest first.
+    let sixth = found.iter().position(|(kind, reason)| *kind == "sign_in.failed" && *reason != "address_blocked").unwrap();
+    assert!(found[..sixth].iter().all(|(kind, _)| *kind == "sign_in.failed"), "{found:?}");
+    let began = found.iter().filter(|(kind, _)| *kind == "session.started").count();
+    let refused = answers.iter().filter(|status| ![200, 303].contains(*status)).count();
+    assert_eq!(began + refused, 8, "{answers:?} {found:?}");
+}
+
+#[tokio::test]
 async fn a_process_that_is_killed_neither_loses_an_attack_nor_tells_of_it_twice() {
     for storage in storages().await {
         let instance = Instance::start(&storage, ROUTES).await;
@@ -115,12 +145,12 @@ async fn a_process_that_is_killed_neither_loses_an_attack_nor_tells_of_it_twice(
                 instance.stop("-KILL").await;
                 instance.run().await;
             }
-            until("the address is blocked", async || knock(&instance, &attacker).await.0 == 403).await;
+            assert_eq!(knock(&instance, &attacker).await.0, 403, "{storage}");
         }
+        until("all are told of", async || events(&instance, "type:address.blocked").await.len() == 4).await;
         let mut found: Vec<String> = events(&instance, "type:alert.raised").await.iter().map(|alert| alert["personal"]["about"]["ip"].to_string()).collect();
         found.sort();
         assert_eq!(found, (0..4).map(|round| format!("\"203.0.113.{round}\"")).collect::<Vec<_>>(), "{storage}");
-        assert_eq!(events(&instance, "type:address.blocked").await.len(), 4);
     }
 }
 

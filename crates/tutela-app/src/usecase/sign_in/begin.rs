@@ -9,13 +9,13 @@ use tutela_identity::{
     federation::{Arrival, Handle},
     sign_in::{SignIn, Step, Wanted},
 };
-use tutela_store::{Changeset, OutsideSessionRow, Record, SignInRow};
+use tutela_store::{BLOCKED, Changeset, OutsideSessionRow, Record, SignInRow};
 
-use super::{Next, Pending, Person, Progress, SignedIn, Visitor, masked_mail, masked_phone};
+use super::{Next, Pending, Person, Progress, REFUSED, SignedIn, Visitor, failed, masked_mail, masked_phone};
 use crate::{
     App, Ctx, Error, text,
     usecase::{
-        federation,
+        block, federation,
         link::{self, Purpose},
         message,
         sign_in::attempts::Reserved,
@@ -364,7 +364,16 @@ impl<'a> Flow<'a> {
             Some(reserved) => reserved.clear(self.app, changeset),
             None => changeset,
         };
-        self.app.store.commit(last(changeset)).await?;
+        let changeset = block::unless_blocked(self.app, self.ctx, last(changeset));
+        match self.app.store.commit(changeset).await {
+            // Whoever was blocked while their proof was looked at has come too late, and is told no more than anybody else.
+            Err(tutela_store::Error::Conflict(BLOCKED)) => {
+                let account = self.account();
+                failed(self.app, self.ctx, Some(account), account.email.as_str(), "address_blocked", &[]).await?;
+                return Err(Error::Unauthenticated(REFUSED));
+            }
+            done => done?,
+        }
         // What was right is no guess, whether or not more is asked for.
         if let Some(reserved) = self.reserved.take() {
             reserved.give_back(self.app);

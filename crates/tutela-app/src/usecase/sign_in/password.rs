@@ -20,6 +20,7 @@ use super::{
 use crate::{
     App, Ctx, Error, text,
     usecase::{
+        block,
         link::{self, Purpose},
         message, profile,
         session::{self, Ending},
@@ -129,7 +130,7 @@ pub(crate) async fn failed(
     }
     app.store.commit(changeset).await?;
     metrics::counter!("tutela_sign_ins_total", "outcome" => "failure").increment(1);
-    Ok(())
+    block::take_up(app, ctx).await
 }
 
 async fn proven(
