@@ -12,16 +12,49 @@ pub struct DetectionRule {
     pub description: String,
     /// `informational`, `low`, `medium`, `high` or `critical`.
     pub level: String,
-    /// `shadow`, `alert` or `act`.
+    /// `shadow`, `alert`, `act` or `off`.
     pub mode: String,
     /// What follows an alert where the mode is `act`.
     pub actions: Vec<String>,
     /// In which time, for example `5m`.
     pub window: String,
+    /// What has to happen, in the short form; none of a rule in Sigma's.
+    pub condition: Option<String>,
     /// Members of events that say who or what is counted.
     pub key: Vec<String>,
     /// How many tests stand beside it.
     pub tests: u32,
+    /// All of it, as YAML.
+    pub text: String,
+    /// Who has written it, or set how far it goes, while the server runs; none where it is as the configuration has it.
+    pub changed: Option<RuleChange>,
+}
+
+/// Who changed a rule, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RuleChange {
+    /// Who.
+    pub by: String,
+    /// When (RFC 3339).
+    pub at: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the rule itself was written; only its mode otherwise.
+    pub text: bool,
+}
+
+/// A rule that is written, or set to go further or less far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRule {
+    /// One rule in either spelling, as YAML, up to 64 KiB; its tests must pass. As before where absent.
+    pub text: Option<String>,
+    /// `shadow`, `alert`, `act` or `off`; as before where absent.
+    pub mode: Option<String>,
+    /// Why, for the ledger.
+    pub reason: String,
 }
 
 /// An address or network that the gateway refuses.
@@ -61,8 +94,10 @@ pub struct AlertTest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewBacktest {
-    /// Rules in either spelling, as YAML; those that run where absent.
+    /// Rules in either spelling, as YAML; those that run where neither this nor `rule` is there.
     pub rules: Option<String>,
+    /// The name of a rule.
+    pub rule: Option<String>,
     /// How many days back, 1 to 365.
     pub days: u32,
 }

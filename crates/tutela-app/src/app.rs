@@ -15,7 +15,7 @@ use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, DetectionConfig, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
+    AlertsConfig, AuditConfig, Ctx, DetectionConfig, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
@@ -36,7 +36,7 @@ use crate::{
         block::{self, Blocks},
         epoch, event_type, exclusion, federation,
         handover::host_of,
-        key, message, oauth,
+        key, message, oauth, rule,
         sign_in::attempts::{self, Lanes},
         signing_key,
     },
@@ -149,6 +149,8 @@ pub struct Parts {
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
     /// `[detection]`.
     pub detection: DetectionConfig,
+    /// `[alerts]`.
+    pub alerts: AlertsConfig,
     /// The rules that it names.
     pub detection_rules: tutela_detection::Rules,
     /// The guard that the store was opened with.
@@ -215,6 +217,7 @@ impl App {
         event_type::load(&opened.0).await?;
         exclusion::load(&opened.0).await?;
         block::load(&opened.0).await?;
+        rule::load(&opened.0).await?;
         Ok(opened)
     }
 
@@ -264,7 +267,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
-            detection: Detection::new(parts.detection, parts.detection_rules, detection_secret)?,
+            detection: Detection::new(parts.detection, parts.alerts, parts.detection_rules, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),

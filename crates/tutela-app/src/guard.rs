@@ -26,8 +26,8 @@ impl Guard {
     fn strikes(&self, facts: &Facts) -> Vec<Effect> {
         let (Some(inner), Some(address), Some(at)) = (self.0.get().and_then(Weak::upgrade), facts.ip, facts.time) else { return Vec::new() };
         let app = App::from(inner);
-        let rules = app.detection.at_once(&facts.kind);
-        rules.iter().filter_map(|rule| block::strike(&app, rule, address, at).map(Effect::Strike)).collect()
+        let running = app.detection.running();
+        running.at_once(&facts.kind).iter().filter_map(|rule| block::strike(&app, rule, address, at).map(Effect::Strike)).collect()
     }
 }
 

@@ -195,6 +195,20 @@ occurrences! {
     "sink.stalled" "A search cluster has not taken events for a minute; nothing is lost, the ledger keeps them until it does." High AUDIT LOG_OTHER "wait" ["behind" = "120"]
     |this, event| { event.outcome = Outcome::Failure; event.resource = Some(Resource::of("sink", this.sink)); event.set("behind", this.behind); because(event, this.why); }
 
+    /// A rule of detection was written, or goes further or less far than before.
+    RuleChanged { name: &'a str, mode: &'a str, text: Option<&'a str>, why: &'a str }
+    "rule.changed" "A rule of detection was written, or somebody set how far it goes." High AUDIT ENTITY_UPDATE "change"
+    ["mode" = r#""act""#, "text" = r#""name: coupon_guessing""#]
+    |this, event| {
+        event.resource = Some(Resource::of("rule", this.name)); event.set("mode", this.mode); because(event, this.why);
+        if let Some(text) = this.text { event.set("text", text); }
+    }
+
+    /// What was written over a rule of detection was taken back.
+    RuleReset { name: &'a str, why: &'a str }
+    "rule.reset" "What somebody had written over a rule of detection was taken back: it is as the configuration has it, or gone." High AUDIT ENTITY_DELETE "reset" []
+    |this, event| { event.resource = Some(Resource::of("rule", this.name)); because(event, this.why); }
+
     /// A server of an upstream is not well.
     UpstreamFailed { upstream: &'a str, server: &'a str, why: &'a str }
     "upstream.failed" "A server of an application does not answer, or says itself that it is not well; it gets no requests for now." High AUDIT LOG_OTHER "rest" ["server" = r#""http://10.0.0.1:3000""#]

@@ -25,7 +25,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "crypto:export", sentence: "Get derived keys of keys that may leave." },
     Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
     Permission { name: "detection:read", sentence: "Look at rules of detection, alerts and blocks." },
-    Permission { name: "detection:write", sentence: "Block addresses and lift blocks." },
+    Permission { name: "detection:write", sentence: "Write rules of detection and let them act, block addresses and lift blocks." },
     Permission { name: "event_types:write", sentence: "Declare event types." },
     Permission { name: "events:write", sentence: "Record events." },
     Permission { name: "gateway:read", sentence: "Look at routes, upstreams, limits and exclusions of the gateway." },

@@ -20,7 +20,7 @@ use crate::{
     App, Ctx, Error,
     federation::{self, Foreign},
     handover, oauth, session,
-    usecase::{block, event_type, exclusion, signing_key},
+    usecase::{block, event_type, exclusion, rule, signing_key},
 };
 
 /// How old an answer may be at the most.
@@ -361,6 +361,7 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 "block" => Some(block::load(&app).await),
                 "epoch" => Some(app.ring.take_up_newest().await.map(drop).map_err(Error::from)),
                 "event_type" => Some(event_type::load(&app).await),
+                "rule" => Some(rule::load(&app).await),
                 "exclusion" => Some(exclusion::load(&app).await),
                 "signing_key" => Some(signing_key::load(&app).await),
                 _ => None,

@@ -1,9 +1,9 @@
 //! Detection: rules, and addresses that are blocked.
 
 use reqwest::Method;
-use tutela_api::{AlertTest, Backtest, Block, DetectionRule, LiftBlock, NewBacktest, NewBlock};
+use tutela_api::{AlertTest, Backtest, Block, ChangeRule, DetectionRule, LiftBlock, NewBacktest, NewBlock};
 
-use crate::{Client, Error};
+use crate::{Client, Error, with_query};
 
 impl Client {
     /// Sends a test alert to everybody who is told of alerts.
@@ -14,6 +14,21 @@ impl Client {
     /// The rules of detection that run.
     pub async fn rules(&self) -> Result<Vec<DetectionRule>, Error> {
         self.send(self.request(Method::GET, "/v1/rules")).await
+    }
+
+    /// One rule.
+    pub async fn rule(&self, name: &str) -> Result<DetectionRule, Error> {
+        self.send(self.request(Method::GET, &format!("/v1/rules/{name}"))).await
+    }
+
+    /// Writes a rule, or sets how far one goes.
+    pub async fn rule_set(&self, name: &str, change: &ChangeRule) -> Result<DetectionRule, Error> {
+        self.send(self.request(Method::PUT, &format!("/v1/rules/{name}")).json(change)).await
+    }
+
+    /// Takes back what was written over a rule.
+    pub async fn rule_reset(&self, name: &str, reason: &str) -> Result<(), Error> {
+        self.done(self.request(Method::DELETE, &with_query(&format!("/v1/rules/{name}"), &[("reason", reason.to_owned())]))).await
     }
 
     /// What rules would have found in the last days.

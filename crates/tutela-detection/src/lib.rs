@@ -66,7 +66,12 @@ impl Rules {
     /// Reads the rules of all files, each a name and its text, in both spellings. Of two rules with one name the later
     /// one counts, so that an operator's own takes the place of ours.
     pub fn load(files: &[(String, String)], metrics: &Metrics) -> Result<Self, Error> {
-        let mut rules = BTreeMap::new();
+        Self { rules: BTreeMap::new(), metrics: metrics.clone() }.with(files)
+    }
+
+    /// These and others. One that takes the place of another and does not say how far it goes, goes as far as that did.
+    pub fn with(&self, files: &[(String, String)]) -> Result<Self, Error> {
+        let Self { mut rules, metrics } = self.clone();
         let mut sigma = Vec::new();
         for (file, text) in files {
             let wrong = |why: String| Error::Rule { file: file.clone(), why };
@@ -79,7 +84,10 @@ impl Rules {
                     if sigma::is_sigma(&map) {
                         sigma.push((file.clone(), map));
                     } else {
-                        let rule = short::rule(&map, metrics).map_err(wrong)?;
+                        let mut rule = short::rule(&map, &metrics).map_err(wrong)?;
+                        if let (Some(before), false) = (rules.get(&rule.name), map.contains_key("mode")) {
+                            rule.mode = Arc::as_ref(before).mode;
+                        }
                         rules.insert(rule.name.clone(), Arc::new(rule));
                     }
                 }
@@ -91,7 +99,21 @@ impl Rules {
         if rules.len() > MOST_RULES {
             return Err(Error::Rule { file: "rules".into(), why: format!("there are {} rules; at most {MOST_RULES} run", rules.len()) });
         }
-        Ok(Self { rules, metrics: metrics.clone() })
+        Ok(Self { rules, metrics })
+    }
+
+    /// Has a rule go as far as that; not run at all where nothing is given.
+    pub fn set_mode(&mut self, name: &str, mode: Option<Mode>) {
+        match (self.rules.get_mut(name), mode) {
+            (Some(rule), Some(mode)) => Arc::make_mut(rule).mode = mode,
+            (_, None) => drop(self.rules.remove(name)),
+            (None, Some(_)) => {}
+        }
+    }
+
+    /// One rule alone.
+    pub fn of(rule: &Arc<Rule>) -> Self {
+        Self { rules: BTreeMap::from([(rule.name.clone(), Arc::clone(rule))]), metrics: Metrics::default() }
     }
 
     /// All of them, by name.

@@ -46,6 +46,10 @@ pub struct Rule {
     pub mode: Mode,
     /// What it is tested with.
     pub tests: Vec<crate::test::Test>,
+    /// The condition, as the short form writes it.
+    pub condition: Option<String>,
+    /// All of it, as YAML.
+    pub text: String,
 }
 
 /// What has to happen for an alert.
@@ -205,6 +209,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// From its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Shadow, Self::Alert, Self::Act].into_iter().find(|mode| mode.as_str() == word)
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -146,6 +146,8 @@ pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
         mode: extra.mode.unwrap_or(if actions.iter().all(|action| *action == Action::AlertAdmin) { Mode::Alert } else { Mode::Shadow }),
         actions,
         tests: extra.tests,
+        condition: Some(written.condition),
+        text: text(map),
         name,
     })
 }
@@ -156,6 +158,11 @@ pub(crate) fn level(word: &str) -> Result<Level, String> {
         .into_iter()
         .find(|level| level.as_str() == word)
         .ok_or_else(|| format!("`level` is `{word}`; it is informational, low, medium, high or critical"))
+}
+
+/// A rule as text.
+pub(crate) fn text(map: &Mapping) -> String {
+    serde_yaml_ng::to_string(map).unwrap_or_default()
 }
 
 /// What tells one text of a rule from another: all that decides what it finds.

@@ -45,3 +45,15 @@ CREATE TABLE strike (
   PRIMARY KEY (rule, tag)
 ) {strict};
 CREATE INDEX strike_by_age ON strike (last_at);
+
+-- Rules that somebody has written, or whose mode somebody has set, while the server runs.
+CREATE TABLE detection_rule (
+  name {text} NOT NULL PRIMARY KEY,
+  -- As YAML; none where it is a rule of the configuration that only goes further, or less far.
+  body {text},
+  -- Shadow, alert, act or off; none where the rule says it.
+  mode {text},
+  reason {text} NOT NULL,
+  made_by {text} NOT NULL,
+  made_at {time} NOT NULL
+) {strict};

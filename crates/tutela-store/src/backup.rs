@@ -70,6 +70,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     waf_exclusion by "id": id Id, route Text, rule_id Int, place Text, reason Text, made_by Text, made_at Time, until Time, event_id Id, ended_at Time;
     block by "id": id Id, tag Bytes, sealed Text, rule Text, reason Text, made_by Text, made_at Time, until Time, ended_at Time, told_at Time;
     detection_cursor by "one": one Int, position Int;
+    detection_rule by "name": name Text, body Text, mode Text, reason Text, made_by Text, made_at Time;
     detection_state by "rule, key_hash": rule Text, key_hash Bytes, version Int, state Bytes;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
     sink by "name": name Text, position Int, state Text, error Text, since Time;

@@ -38,6 +38,7 @@ pub use table::{
     change::Change,
     client::ClientRow,
     detection::DetectionState,
+    detection_rule::DetectionRuleRow,
     epoch::EpochRow,
     exclusion::ExclusionRow,
     field_policy::FieldPolicyRow,

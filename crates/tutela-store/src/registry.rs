@@ -20,6 +20,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::group::STATEMENTS,
         table::block::STATEMENTS,
         table::detection::STATEMENTS,
+        table::detection_rule::STATEMENTS,
         table::exclusion::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,

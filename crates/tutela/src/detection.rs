@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tutela_app::DetectionConfig;
+use tutela_app::{DetectionConfig, RuleSource};
 use tutela_detection::{Metrics, OWN_METRICS, OWN_RULES, Rules};
 
 use crate::error::{Error, at};
@@ -10,16 +10,33 @@ use crate::error::{Error, at};
 /// The rules that `[detection]` names.
 pub fn rules(config: &DetectionConfig) -> Result<Rules, Error> {
     let mut files = Vec::new();
-    for named in &config.rules {
-        if named == "own" {
-            files.extend(OWN_RULES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
-            continue;
-        }
-        for path in matching(Path::new(named))? {
-            files.push((path.display().to_string(), read(&path)?));
+    if config.own_rules {
+        files.extend(OWN_RULES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+    }
+    for source in &config.rules {
+        match source {
+            RuleSource::File(named) => {
+                for path in matching(Path::new(named))? {
+                    files.push((path.display().to_string(), read(&path)?));
+                }
+            }
+            RuleSource::Rule(map) => {
+                let name = map.get("name").and_then(serde_json::Value::as_str).unwrap_or("without a name");
+                files.push((format!("the rule {name}"), serde_json::to_string(map).unwrap_or_default()));
+            }
         }
     }
     Rules::load(&files, &metrics(config)?).map_err(|e| Error::Usage(format!("detection.rules: {e}")))
+}
+
+/// The name of the one rule that a text holds.
+pub fn only_rule(config: &DetectionConfig, text: &str) -> Result<String, Error> {
+    let rules = Rules::load(&[("the file".into(), text.to_owned())], &metrics(config)?).map_err(|e| Error::Usage(e.to_string()))?;
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    match names.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        many => Err(Error::Usage(format!("the file holds one rule; there are {}", many.len()))),
+    }
 }
 
 fn metrics(config: &DetectionConfig) -> Result<Metrics, Error> {

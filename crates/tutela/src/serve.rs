@@ -194,6 +194,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
         detection: detection_config(config),
+        alerts: config.alerts.clone(),
         detection_rules: detection::rules(&config.detection)?,
         guard,
         audit: config.audit.clone(),

@@ -10,31 +10,60 @@ use tutela_detection::Level;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectionConfig {
-    /// Rules in their order: `own` are those that come with tutela; files (`/etc/tutela/detection/*.yml`) hold rules in the short form or in Sigma's. Of two rules with one name the later one counts.
-    pub rules: Vec<String>,
+    /// Whether the rules run that come with tutela.
+    pub own_rules: bool,
+    /// Rules of yours: tables `[[detection.rules]]` in the short form (`name`, `condition`, `window`, `action` …), and files (`/etc/tutela/detection/*.yml`) of rules in the short form or in Sigma's. Of two rules with one name the later one counts, so that a rule of yours takes the place of ours.
+    #[schemars(with = "Vec<String>")]
+    pub rules: Vec<RuleSource>,
     /// Files of metrics beside those that come with tutela.
     pub metrics: Vec<String>,
     /// For how long a rule blocks an address the first time; the second time within a day four times as long, from then on a day at least.
     pub block_for: Span,
     /// Addresses and networks that nobody blocks. Proxies that are trusted are never blocked either.
     pub never_block: Vec<String>,
-    /// Who is told of alerts.
-    pub alerts: AlertsConfig,
     /// How much memory the keys of one rule may take, in MiB, 1 to 4096; beyond it the rule counts too many rather than too few, and says so.
     pub memory_mib: u32,
 }
 
-/// `[detection.alerts]`: who is told of alerts of rules whose mode is `alert` or `act`.
+/// A rule in the configuration itself, or a file of rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RuleSource {
+    /// A file, or `FOLDER/*.yml`.
+    File(String),
+    /// A rule in the short form.
+    Rule(serde_json::Map<String, serde_json::Value>),
+}
+
+/// A name, or a list of names.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a name or a list of names")]
+    enum Written {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::One(one) => vec![one],
+        Written::More(more) => more,
+    })
+}
+
+/// `[alerts]`: who is told of alerts of rules whose mode is `alert` or `act`; a name, or a list of names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertsConfig {
     /// Mail addresses; needs `[channels.smtp]`.
+    #[serde(deserialize_with = "one_or_more")]
     pub email: Vec<String>,
     /// Channels of Slack, `#security-alerts`; needs `[channels.slack]`.
+    #[serde(deserialize_with = "one_or_more")]
     pub slack: Vec<String>,
     /// Services of PagerDuty, each a section `[channels.pagerduty.NAME]`.
+    #[serde(deserialize_with = "one_or_more")]
     pub pagerduty: Vec<String>,
     /// Addresses, each a section `[channels.webhook.NAME]`.
+    #[serde(deserialize_with = "one_or_more")]
     pub webhook: Vec<String>,
     /// The least level that is told: `informational`, `low`, `medium`, `high` or `critical`.
     #[schemars(with = "String")]
@@ -50,11 +79,11 @@ impl Default for AlertsConfig {
 impl Default for DetectionConfig {
     fn default() -> Self {
         Self {
-            rules: vec!["own".into()],
+            own_rules: true,
+            rules: Vec::new(),
             metrics: Vec::new(),
             block_for: Span::hours(1),
             never_block: vec!["127.0.0.0/8".into(), "::1".into()],
-            alerts: AlertsConfig::default(),
             memory_mib: 64,
         }
     }

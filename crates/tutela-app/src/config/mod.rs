@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use detection::{AlertsConfig, DetectionConfig};
+pub use detection::{AlertsConfig, DetectionConfig, RuleSource};
 pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use limits::LimitsConfig;
 

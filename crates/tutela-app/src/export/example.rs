@@ -281,6 +281,10 @@ const OWN: &[Row] = &[
     row("address.unblocked", "unblock", Account, "block", "success"),
     row("alert.tested", "test", Account, "alert", "success"),
     row("alert.raised", "detect", System("detection"), "alert", "success"),
+    row("rule.changed", "change", Account, "rule", "success"),
+    row("rule.reset", "reset", Account, "rule", "success"),
+    row("rule.changed", "change", Account, "rule", "success"),
+    row("rule.reset", "reset", Account, "rule", "success"),
     row("waf.exclusion_ended", "end", Account, "exclusion", "success"),
     row("waf.rule_excluded", "exclude", Account, "exclusion", "success"),
 ];

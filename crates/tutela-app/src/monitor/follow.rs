@@ -23,8 +23,9 @@ use crate::{
 pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Option<Changeset>, Error> {
     let mut changeset: Option<Changeset> = None;
     let mut told = Vec::new();
+    let running = app.detection.running();
     for alert in alerts {
-        let Some(rule) = app.detection.rules.get(&alert.rule) else { continue };
+        let Some(rule) = running.rules.get(&alert.rule) else { continue };
         let id = AlertId::new(ctx.now, &mut { app.env() });
         let record = app.record(ctx, raised(id, rule, alert)).await?;
         let mut set = match changeset.take() {
@@ -37,7 +38,7 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
                 set = act(app, ctx, set, rule, alert, id, *action).await?;
             }
         }
-        if rule.mode != Mode::Shadow && rule.level >= app.detection.config.alerts.least {
+        if rule.mode != Mode::Shadow && rule.level >= app.detection.alerts.least {
             told.push(notify::notice(app, id, rule, alert, evidence(alert)));
         }
         changeset = Some(set);

@@ -10,7 +10,7 @@ pub(crate) mod notify;
 mod read;
 pub(crate) mod settings;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use tutela_core::{Principal, Timestamp};
 use tutela_detection::{Alert, Change, Engine};
 use tutela_store::{Changeset, DetectionState, Housekeeping, LogRow};
 
-use self::read::Read;
+use self::{read::Read, settings::Running};
 use crate::{
     App, Ctx, Error,
     usecase::{block, search},
@@ -37,6 +37,8 @@ const STAND_BY: Duration = Duration::from_secs(5);
 /// Where the monitor stands.
 struct Monitor {
     engine: Engine,
+    /// The rules that it runs.
+    running: Arc<Running>,
     /// Everything before it was taken in.
     position: u64,
     /// Up to where it is written.
@@ -53,7 +55,12 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     loop {
         let turn = async {
             let mut running = match monitor.take() {
-                Some(running) => running,
+                Some(running) if Arc::ptr_eq(&running.running, &app.detection.running()) => running,
+                Some(mut changed) => {
+                    // Somebody has changed a rule: what the others remember goes on.
+                    changed.write(&app, Vec::new()).await?;
+                    Monitor::begin(&app).await?
+                }
                 None => Monitor::begin(&app).await?,
             };
             let more = running.turn(&app).await?;
@@ -102,7 +109,8 @@ impl Monitor {
                 app.store.detection_cursor().await?.unwrap_or(size)
             }
         };
-        let mut engine = read::engine(app, &app.detection.rules);
+        let running = app.detection.running();
+        let mut engine = read::engine(app, &running.rules);
         let mut after: Option<DetectionState> = None;
         let mut old = Vec::new();
         loop {
@@ -122,7 +130,7 @@ impl Monitor {
             let drop = chunk.iter().fold(Changeset::housekeeping(Housekeeping::Cursor), |set, (rule, key)| set.detection_state_delete(rule, *key));
             app.store.commit(drop).await?;
         }
-        Ok(Self { engine, position, written: position, written_at: app.env.now(), events: 0 })
+        Ok(Self { engine, running, position, written: position, written_at: app.env.now(), events: 0 })
     }
 
     /// Takes in the next entries. Says whether there are more.

@@ -70,7 +70,7 @@ pub(super) fn tell(app: &App, ctx: &Ctx, mut set: Changeset, notices: &[Notice])
 
 /// One notice to everybody.
 pub(crate) fn one(app: &App, ctx: &Ctx, mut set: Changeset, notice: &Notice) -> Result<Changeset, Error> {
-    let to = &app.detection.config.alerts;
+    let to = &app.detection.alerts;
     let mail = Mail::Alert { title: &format!("[{}] {}", notice.level, notice.title), details: &format!("{}\n{}", notice.details, notice.link) };
     for address in &to.email {
         set = message::mail(app, ctx, address, &mail, None)?(set);

@@ -1,39 +1,41 @@
-//! What detection was started with.
+//! What detection was started with, and the rules that run.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tutela_core::Secret;
 use tutela_detection::{Bounded, Rules};
 
-use crate::{DetectionConfig, Error};
+use crate::{AlertsConfig, DetectionConfig, Error};
+
+/// Blocks of an address within so long make the next one longer.
+pub(crate) const AGAIN: Duration = Duration::from_hours(24);
 
 /// The settings and rules of `[detection]`.
 pub(crate) struct Detection {
     /// `[detection]`.
     pub config: DetectionConfig,
-    /// The rules that run.
-    pub rules: Arc<Rules>,
+    /// `[alerts]`.
+    pub alerts: AlertsConfig,
+    /// The rules of the configuration.
+    pub configured: Rules,
     /// What nobody blocks.
     pub spared: Vec<IpNet>,
     /// Makes what rules remember worthless elsewhere.
     pub secret: Secret<[u8; 16]>,
+    running: ArcSwap<Running>,
+}
+
+/// Rules that run, until some are changed.
+#[derive(Default)]
+pub(crate) struct Running {
+    pub rules: Rules,
     /// Rules that block in the commit of the offence, by the type of event that they count.
     at_once: HashMap<String, Vec<Arc<Bounded>>>,
 }
 
-impl Detection {
-    pub(crate) fn new(config: DetectionConfig, rules: Rules, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
-        let spared = config.spared().map_err(|e| Error::invalid("detection", e))?;
-        let mut at_once: HashMap<String, Vec<Arc<Bounded>>> = HashMap::new();
-        for bounded in rules.iter().filter_map(|rule| rule.bounded()).map(Arc::new) {
-            for kind in &bounded.types {
-                at_once.entry(kind.clone()).or_default().push(Arc::clone(&bounded));
-            }
-        }
-        Ok(Self { config, rules: Arc::new(rules), spared, secret: half(&secret), at_once })
-    }
-
+impl Running {
     /// Rules that count events of a type in their own commit.
     pub(crate) fn at_once(&self, kind: &str) -> &[Arc<Bounded>] {
         self.at_once.get(kind).map_or(&[], Vec::as_slice)
@@ -43,6 +45,29 @@ impl Detection {
     pub(crate) fn blocks_at_once(&self) -> bool {
         !self.at_once.is_empty()
     }
+}
+
+impl Detection {
+    pub(crate) fn new(config: DetectionConfig, alerts: AlertsConfig, configured: Rules, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
+        let spared = config.spared().map_err(|e| Error::invalid("detection", e))?;
+        Ok(Self { config, alerts, configured, spared, secret: half(&secret), running: ArcSwap::default() })
+    }
+
+    /// The rules that run now.
+    pub(crate) fn running(&self) -> Arc<Running> {
+        self.running.load_full()
+    }
+
+    /// Has these rules run from now on.
+    pub(crate) fn run(&self, rules: Rules) {
+        let mut at_once: HashMap<String, Vec<Arc<Bounded>>> = HashMap::new();
+        for bounded in rules.iter().filter_map(|rule| rule.bounded()).map(Arc::new) {
+            for kind in &bounded.types {
+                at_once.entry(kind.clone()).or_default().push(Arc::clone(&bounded));
+            }
+        }
+        self.running.store(Arc::new(Running { rules, at_once }));
+    }
 
     /// How long an address is blocked: the first time within a day, the second time, and every further time.
     pub(crate) fn lengths(&self) -> [Duration; 3] {
@@ -50,9 +75,6 @@ impl Detection {
         [first, first * 4, (first * 4).max(AGAIN)]
     }
 }
-
-/// Blocks of an address within so long make the next one longer.
-pub(crate) const AGAIN: Duration = Duration::from_hours(24);
 
 /// Sixteen of the bytes of a derived secret.
 fn half(secret: &Secret<[u8; 32]>) -> Secret<[u8; 16]> {

@@ -183,7 +183,7 @@ pub(crate) fn strike(app: &App, rule: &Bounded, address: IpAddr, at: Timestamp) 
 /// Takes up what the commit of an offence may have done, before the offender is answered: whatever they ask for next
 /// is refused. Other nodes hear of it within a second.
 pub(crate) async fn take_up(app: &App, ctx: &Ctx) -> Result<(), Error> {
-    let Some(address) = ctx.ip.as_ref().map(|ip| *ip.open()).filter(|_| app.detection.blocks_at_once()) else { return Ok(()) };
+    let Some(address) = ctx.ip.as_ref().map(|ip| *ip.open()).filter(|_| app.detection.running().blocks_at_once()) else { return Ok(()) };
     if app.blocked.load().until(address, ctx.now).is_none() && !app.store.block_list_live_of(tag(app, household(address)), ctx.now).await?.is_empty() {
         load(app).await?;
     }

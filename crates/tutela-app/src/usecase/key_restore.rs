@@ -121,6 +121,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
         detection: app.detection.config.clone(),
+        alerts: Default::default(),
         detection_rules: tutela_detection::Rules::default(),
         guard: crate::Guard::default(),
         audit: app.audit.clone(),

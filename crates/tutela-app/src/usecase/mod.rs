@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod account_check;
+pub mod alert;
 pub mod authenticator;
 pub mod backup;
 pub mod block;
@@ -9,7 +10,6 @@ pub mod client;
 pub mod crypto;
 pub mod crypto_record;
 mod crypto_tally;
-pub mod detection;
 pub mod device;
 pub mod epoch;
 pub mod erasure_journal;
@@ -42,6 +42,7 @@ pub mod provider;
 pub mod retention;
 pub mod rewrap;
 pub mod role;
+pub mod rule;
 pub mod search;
 pub mod session;
 pub mod setup;

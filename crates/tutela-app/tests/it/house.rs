@@ -145,6 +145,7 @@ impl House {
             outside: Vec::new(),
             clients_http: None,
             detection: DetectionConfig::default(),
+            alerts: Default::default(),
             detection_rules: tutela_detection::Rules::default(),
             guard: tutela_app::Guard::default(),
             audit: AuditConfig::default(),

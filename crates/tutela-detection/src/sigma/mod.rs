@@ -18,20 +18,31 @@ use crate::{
     short::{self, Extra},
 };
 
-/// What of a file is a rule that runs, and what is only there for a correlation.
+/// What of the files is a rule that runs, what is only there for a correlation, and what narrows rules.
+#[derive(Default)]
 pub(crate) struct Documents {
-    detections: BTreeMap<String, (Pred, Mapping, bool)>,
+    detections: Vec<Detection>,
+    /// Detections by name, id and title.
+    by_name: BTreeMap<String, usize>,
     correlations: Vec<(Mapping, Correlation)>,
+    filters: Vec<Mapping>,
+}
+
+struct Detection {
+    map: Mapping,
+    pred: Pred,
+    /// Whether it runs by itself.
+    runs: bool,
 }
 
 /// Whether a document is Sigma's.
 pub(crate) fn is_sigma(map: &Mapping) -> bool {
-    map.contains_key("detection") || map.contains_key("correlation")
+    ["detection", "correlation", "filter"].iter().any(|name| map.contains_key(*name))
 }
 
-/// The rules of all documents; correlations may name rules of other files.
+/// The rules of all documents; correlations and filters may name rules of other files.
 pub(crate) fn rules(documents: Vec<(String, Mapping)>) -> Result<Vec<Rule>, Error> {
-    let mut all = Documents { detections: BTreeMap::new(), correlations: Vec::new() };
+    let mut all = Documents::default();
     for (file, map) in documents {
         all.add(map).map_err(|why| Error::Rule { file, why })?;
     }
@@ -45,47 +56,71 @@ impl Documents {
             self.correlations.push((map, correlation));
             return Ok(());
         }
-        let pred = detection(&map)?;
+        if map.contains_key("filter") {
+            self.filters.push(map);
+            return Ok(());
+        }
+        let pred = detection(&map, "detection")?;
         let title = text(&map, "title").ok_or("a rule has a `title`")?;
         let names = [text(&map, "name"), text(&map, "id"), Some(title)];
         for name in names.into_iter().flatten() {
-            self.detections.insert(name, (pred.clone(), map.clone(), true));
+            self.by_name.insert(name, self.detections.len());
         }
+        self.detections.push(Detection { map, pred, runs: true });
         Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<Rule>, Error> {
+        let of = |map: &Mapping, why: String| Error::Rule { file: text(map, "title").unwrap_or_default(), why };
+        for map in std::mem::take(&mut self.filters) {
+            self.narrow(&map).map_err(|why| of(&map, why))?;
+        }
         let mut rules = Vec::new();
         for (map, correlation) in &self.correlations {
-            let of = |why: String| Error::Rule { file: text(map, "title").unwrap_or_default(), why };
             let mut parts = Vec::new();
             for name in &correlation.rules {
-                let found = self.detections.get_mut(name).ok_or_else(|| of(format!("there is no rule `{name}`")))?;
-                parts.push((name.clone(), found.0.clone()));
+                let unknown = || of(map, format!("there is no rule `{name}`"));
+                let found = self.by_name.get(name).and_then(|at| self.detections.get_mut(*at)).ok_or_else(unknown)?;
+                parts.push((name.clone(), found.pred.clone()));
                 // What is there for a correlation runs by itself only where it is said so.
-                if !correlation.generate {
-                    let title = text(&found.1, "title");
-                    self.detections.values_mut().filter(|(_, other, _)| text(other, "title") == title).for_each(|(_, _, runs)| *runs = false);
-                }
+                found.runs &= correlation.generate;
             }
-            let op = correlation.op(&parts).map_err(of)?;
-            rules.push(rule(map, op, Some(correlation)).map_err(of)?);
+            let op = correlation.op(&parts).map_err(|why| of(map, why))?;
+            rules.push(rule(map, op, Some(correlation)).map_err(|why| of(map, why))?);
         }
-        let mut seen = std::collections::BTreeSet::new();
-        for (pred, map, runs) in self.detections.into_values() {
-            let title = text(&map, "title").unwrap_or_default();
-            if runs && seen.insert(title.clone()) {
-                rules.push(rule(&map, Op::Each(pred), None).map_err(|why| Error::Rule { file: title, why })?);
-            }
+        for Detection { map, pred, .. } in self.detections.into_iter().filter(|detection| detection.runs) {
+            rules.push(rule(&map, Op::Each(pred), None).map_err(|why| of(&map, why))?);
         }
         rules.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(rules)
     }
+
+    /// Has rules look at what a filter lets through only: those that it names, or with `any` those of its log source.
+    fn narrow(&mut self, map: &Mapping) -> Result<(), String> {
+        let pred = detection(map, "filter")?;
+        let source = |map: &Mapping| map.get("logsource").cloned();
+        let named: Vec<usize> = match map.get("filter").and_then(|filter| filter.get("rules")) {
+            Some(Value::Sequence(names)) => {
+                let of = |name: &Value| name.as_str().and_then(|name| self.by_name.get(name)).copied().ok_or_else(|| format!("there is no rule `{name:?}`"));
+                names.iter().map(of).collect::<Result<_, _>>()?
+            }
+            Some(Value::String(any)) if any == "any" => {
+                (0..self.detections.len()).filter(|at| self.detections.get(*at).is_some_and(|other| source(&other.map) == source(map))).collect()
+            }
+            _ => return Err("`filter` names its `rules`, or says `any`".into()),
+        };
+        for at in named {
+            if let Some(detection) = self.detections.get_mut(at) {
+                detection.pred = Pred::All(vec![detection.pred.clone(), pred.clone()]);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The question of a detection, its log source with it.
-fn detection(map: &Mapping) -> Result<Pred, String> {
-    let detection = map.get("detection").and_then(Value::as_mapping).ok_or("`detection` is a map")?;
+fn detection(map: &Mapping, under: &str) -> Result<Pred, String> {
+    let detection = map.get(under).and_then(Value::as_mapping).ok_or_else(|| format!("`{under}` is a map"))?;
     let mut selections = BTreeMap::new();
     let mut conditions = Vec::new();
     for (name, value) in detection {
@@ -93,12 +128,13 @@ fn detection(map: &Mapping) -> Result<Pred, String> {
         match (name, value) {
             ("condition", Value::String(text)) => conditions.push(text.clone()),
             ("condition", Value::Sequence(list)) => conditions.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+            ("rules", _) if under == "filter" => {}
             ("timeframe", _) => return Err("`timeframe` was taken out of Sigma; write a correlation".into()),
             (name, value) => drop(selections.insert(name.to_owned(), selection(value).map_err(|e| format!("the selection `{name}`: {e}"))?)),
         }
     }
     if conditions.is_empty() {
-        return Err("`detection` has no `condition`".into());
+        return Err(format!("`{under}` has no `condition`"));
     }
     let mut any: Vec<Pred> = conditions.iter().map(|text| condition(text, &selections)).collect::<Result<_, _>>()?;
     let pred = if any.len() == 1 { any.remove(0) } else { Pred::Any(any) };
@@ -135,6 +171,8 @@ fn rule(map: &Mapping, op: Op, correlation: Option<&Correlation>) -> Result<Rule
         mode: extra.mode.unwrap_or(if actions.is_empty() { Mode::Alert } else { Mode::Shadow }),
         actions,
         tests,
+        condition: None,
+        text: short::text(map),
         name,
     })
 }

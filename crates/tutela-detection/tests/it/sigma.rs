@@ -63,6 +63,21 @@ detection: {selection: {what: worked}, condition: selection}
 ";
 
 #[test]
+fn a_filter_narrows_the_rules_that_it_names_and_a_correlation_over_them() {
+    let many = "title: Many\nname: many\ncorrelation: {type: event_count, rules: [failed], group-by: [user], timespan: 5m, condition: {gte: 2}}\n---\n";
+    let filter = |rules: &str| {
+        format!("{PARTS}{many}title: Not the probe\nlogsource: {{product: app}}\nfilter: {{rules: {rules}, probe: {{user: probe}}, condition: not probe}}\n")
+    };
+    let by = |user: &str| json!({"what": "failed", "user": user});
+    let events = [(0, by("probe")), (1, by("probe")), (2, by("ada")), (3, by("ada"))];
+    assert_eq!(alerts(&format!("{PARTS}{many}"), &events), ["many", "many"]);
+    assert_eq!(alerts(&filter("[failed]"), &events), ["many"]);
+    assert_eq!(alerts(&filter("any"), &events), ["many"]);
+    assert_eq!(alerts(&filter("[worked]"), &events), ["many", "many"]);
+    assert!(Rules::load(&[("x".into(), filter("[nobody]"))], &Metrics::default()).unwrap_err().to_string().contains("nobody"));
+}
+
+#[test]
 fn correlations_count_and_order_as_the_specification_says() {
     let event = |what: &str, user: &str, host: &str| json!({"what": what, "user": user, "login": user, "host": host});
     let count =

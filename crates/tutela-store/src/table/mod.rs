@@ -8,6 +8,7 @@ pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod counter;
 pub(crate) mod detection;
+pub(crate) mod detection_rule;
 pub(crate) mod device;
 pub(crate) mod epoch;
 pub(crate) mod erasure_task;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{BacktestRule, Block, DetectionRule, LiftBlock, NewBacktest, NewBlock};
-use tutela_app::DetectionConfig;
+use tutela_api::{BacktestRule, Block, ChangeRule, DetectionRule, LiftBlock, NewBacktest, NewBlock};
+use tutela_app::{DetectionConfig, RuleSource};
 use tutela_client::Client;
 
 use super::Output;
@@ -24,8 +24,42 @@ pub enum RuleCommand {
         #[arg(long, default_value_t = 30)]
         days: u32,
     },
-    /// List the rules that run
+    /// List the rules that run, and those that are off
     List,
+    /// Say how far a rule goes: `shadow` writes down, `alert` tells, `act` acts, `off` does nothing
+    Mode {
+        /// The rule's name
+        name: String,
+        /// shadow, alert, act or off
+        mode: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take back what was written over a rule: it is as the configuration has it, or gone
+    Reset {
+        /// The rule's name
+        name: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Write a rule while the server runs; its tests must pass
+    Set {
+        /// A file with one rule in either spelling
+        file: PathBuf,
+        /// shadow, alert, act or off; as the rule says where absent
+        #[arg(long)]
+        mode: Option<String>,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Show a rule
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Run the tests that stand beside rules, and count those that pass; the configuration's rules where none are named
     Test {
         /// `own`, files, or folders of `.yml` files
@@ -78,7 +112,7 @@ pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>
     match command {
         RuleCommand::Backtest { rules, days } => {
             let text = rules.map(|path| std::fs::read_to_string(&path).map_err(|e| at(&path, &e))).transpose()?;
-            let found = Client::socket(&load()?.socket())?.rule_backtest(&NewBacktest { rules: text, days }).await?;
+            let found = Client::socket(&load()?.socket())?.rule_backtest(&NewBacktest { rules: text, rule: None, days }).await?;
             output.list(&found.rules, &["rule", "alerts", "keys", "would block", "of them good", "most"], |rule: &BacktestRule| {
                 let most = rule.most.first().map(|key| format!("{} ({})", key.about, key.alerts)).unwrap_or_default();
                 let numbers = [rule.alerts, rule.keys, rule.would_block, rule.with_good_sign_ins].map(|number| number.to_string());
@@ -97,11 +131,33 @@ pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>
             });
             Ok(())
         }
+        RuleCommand::Mode { name, mode, reason } => {
+            let changed = Client::socket(&load()?.socket())?.rule_set(&name, &ChangeRule { text: None, mode: Some(mode), reason }).await?;
+            output.one(&changed, &format!("{} is in mode {} now", changed.name, changed.mode));
+            Ok(())
+        }
+        RuleCommand::Reset { name, reason } => Ok(Client::socket(&load()?.socket())?.rule_reset(&name, &reason).await?),
+        RuleCommand::Set { file, mode, reason } => {
+            let config = load()?;
+            let text = std::fs::read_to_string(&file).map_err(|e| at(&file, &e))?;
+            let name = detection::only_rule(&config.detection, &text)?;
+            let changed = Client::socket(&config.socket())?.rule_set(&name, &ChangeRule { text: Some(text), mode, reason }).await?;
+            output.one(&changed, &format!("{} runs in mode {}", changed.name, changed.mode));
+            Ok(())
+        }
+        RuleCommand::Show { name } => {
+            let rule = Client::socket(&load()?.socket())?.rule(&name).await?;
+            output.one(&rule, rule.text.trim_end());
+            Ok(())
+        }
         RuleCommand::Test { rules, metrics } => {
             let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-            let config =
-                if rules.is_empty() { load()?.detection } else { DetectionConfig { rules: text(rules), metrics: text(metrics), ..DetectionConfig::default() } };
-            test(&config)
+            if rules.is_empty() {
+                return test(&load()?.detection);
+            }
+            let own_rules = rules.iter().any(|path| path.as_os_str() == "own");
+            let files = text(rules).into_iter().filter(|path| path != "own").map(RuleSource::File).collect();
+            test(&DetectionConfig { own_rules, rules: files, metrics: text(metrics), ..DetectionConfig::default() })
         }
     }
 }

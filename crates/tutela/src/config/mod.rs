@@ -11,7 +11,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
+use tutela_app::{AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
 use tutela_connect::ChannelsConfig;
 use tutela_core::Span;
 use tutela_gateway::{CertificateConfig, Certificates};
@@ -46,6 +46,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What the ledger is watched for.
     pub detection: DetectionConfig,
+    /// Who is told of alerts.
+    pub alerts: AlertsConfig,
     /// Backups of the whole instance.
     pub backup: BackupConfig,
     /// What laws and standards ask for.
@@ -126,6 +128,7 @@ impl Default for Config {
             channels: ChannelsConfig::default(),
             audit: AuditConfig::default(),
             detection: DetectionConfig::default(),
+            alerts: AlertsConfig::default(),
             backup: BackupConfig::default(),
             compliance: ComplianceConfig::default(),
             gateway: tutela_gateway::Config::default(),
@@ -155,7 +158,7 @@ impl Default for AdminConfig {
 impl Config {
     /// Whoever is to be told of alerts can be told: each name has its section. In development `channels.log` takes everything.
     fn check_alerts(&self) -> Result<(), String> {
-        let (to, channels) = (&self.detection.alerts, &self.channels);
+        let (to, channels) = (&self.alerts, &self.channels);
         if channels.log.is_some() {
             return Ok(());
         }
@@ -188,7 +191,7 @@ impl Config {
             ("", self.audit.check()),
             ("", self.compliance.check()),
             ("detection", self.detection.check()),
-            ("detection.alerts", self.check_alerts()),
+            ("alerts", self.check_alerts()),
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
             ("", self.check_issuers()),

@@ -117,7 +117,8 @@ async fn a_right_password_that_is_looked_at_while_its_address_is_blocked_comes_t
     });
     let (_, answers) = tokio::join!(guess(&instance, attacker, "nobody@example.com"), futures_util::future::join_all(right));
     let (_, page) = instance.operator(Method::GET, "/v1/events?q=type:session.started,sign_in.failed&limit=100", Value::Null).await;
-    let found: Vec<(&str, &Value)> = page["items"].as_array().unwrap().iter().map(|item| (item["event"]["type"].as_str().unwrap(), &item["event"]["reason"])).collect();
+    let found: Vec<(&str, &Value)> =
+        page["items"].as_array().unwrap().iter().map(|item| (item["event"]["type"].as_str().unwrap(), &item["event"]["reason"])).collect();
     // The newest first.
     let sixth = found.iter().position(|(kind, reason)| *kind == "sign_in.failed" && *reason != "address_blocked").unwrap();
     assert!(found[..sixth].iter().all(|(kind, _)| *kind == "sign_in.failed"), "{found:?}");
@@ -181,6 +182,74 @@ async fn what_must_not_be_blocked_is_not_and_somebody_hears_of_it() {
 }
 
 #[tokio::test]
+async fn a_rule_is_tried_made_to_act_and_taken_back_while_the_server_runs() {
+    for storage in storages().await {
+        // In the configuration, as the short form has it; it takes the place of ours and goes as far.
+        let inline =
+            "[[detection.rules]]\nname = \"brute_force_detection\"\ncondition = \"failed_login_attempts > 2\"\nwindow = \"5m\"\naction = \"block_ip\"\n";
+        let instance = Instance::start(&storage, &format!("{ROUTES}{inline}")).await;
+        let (status, rule) = instance.operator(Method::GET, "/v1/rules/brute_force_detection", Value::Null).await;
+        assert_eq!(
+            (status, &rule["mode"], &rule["condition"], &rule["window"]),
+            (200, &json!("act"), &json!("failed_login_attempts > 2"), &json!("5m")),
+            "{rule}"
+        );
+        let guesses = async |from: &str| {
+            for _ in 0..3 {
+                guess(&instance, from, "nobody@example.com").await;
+            }
+            knock(&instance, from).await.0
+        };
+        assert_eq!(guesses("198.51.100.1").await, 403, "{storage}");
+        // Less far, for now.
+        let change =
+            async |mode: &str| instance.operator(Method::PUT, "/v1/rules/brute_force_detection", json!({"mode": mode, "reason": "a test of ours"})).await;
+        assert_eq!(change("shadow").await.0, 200);
+        assert_eq!(guesses("198.51.100.2").await, 200, "{storage}");
+        assert_eq!(change("off").await.0, 200);
+        let (_, listed) = instance.operator(Method::GET, "/v1/rules", Value::Null).await;
+        let of = |name: &str| listed.as_array().unwrap().iter().find(|rule| rule["name"] == name).unwrap().clone();
+        assert_eq!((of("brute_force_detection")["mode"].as_str(), of("suspicious_activity")["mode"].as_str()), (Some("off"), Some("alert")));
+        let (status, refused) = change("loud").await;
+        assert!(status == 422 && refused.to_string().contains("shadow, alert, act or off"), "{refused}");
+        let out = instance.cli(&["rule", "reset", "brute_force_detection", "--reason", "the test is over"]).await;
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(guesses("198.51.100.3").await, 403, "{storage}");
+        // One of our own, which has tests: it is taken when they pass.
+        let text = |times: u32| {
+            format!(
+                "name: three\ncondition: events >= 3\nevents: sign_in.failed\nwindow: 1h\nkey: email\nmode: alert\ntests:\n  - {{name: t, alerts: 1, events: [{{type: sign_in.failed, email: a@b.c, times: {times}, every: 1s}}]}}\n"
+            )
+        };
+        let put = async |text: String| instance.operator(Method::PUT, "/v1/rules/three", json!({"text": text, "reason": "a case of last week"})).await;
+        let (status, refused) = put(text(2)).await;
+        assert!(status == 422 && refused.to_string().contains("its test `t` fails"), "{refused}");
+        assert_eq!(put("name: other\ncondition: failed_login_attempts > 5\nwindow: 1h\n".into()).await.0, 422, "another name");
+        let (status, rule) = put(text(3)).await;
+        assert_eq!((status, &rule["mode"], &rule["changed"]["reason"]), (200, &json!("alert"), &json!("a case of last week")), "{rule}");
+        for n in 0..3 {
+            guess(&instance, &format!("203.0.113.{n}"), "carol@example.com").await;
+        }
+        until("the new rule tells", async || events(&instance, "type:alert.raised").await.iter().any(|alert| alert["data"]["rule"] == "three")).await;
+        let (status, found) = instance.operator(Method::POST, "/v1/rules/backtest", json!({"rule": "three", "days": 1})).await;
+        assert_eq!(
+            (status, found["rules"].as_array().map(Vec::len), &found["rules"][0]["alerts"]),
+            (200, Some(1), &json!(2)),
+            "nobody@ was guessed at before: {found}"
+        );
+        // A restart forgets none of it.
+        assert_eq!(instance.stop("-TERM").await, Some(0));
+        instance.run().await;
+        assert_eq!(instance.operator(Method::GET, "/v1/rules/three", Value::Null).await.0, 200, "{storage}");
+        assert_eq!(instance.operator(Method::DELETE, "/v1/rules/three?reason=over", Value::Null).await.0, 204);
+        assert_eq!(instance.operator(Method::GET, "/v1/rules/three", Value::Null).await.0, 404);
+        assert_eq!(instance.operator(Method::DELETE, "/v1/rules/three?reason=over", Value::Null).await.0, 404);
+        let changes = events(&instance, "type:rule.changed,rule.reset").await;
+        assert_eq!(changes.len(), 5, "{changes:?}");
+    }
+}
+
+#[tokio::test]
 async fn rules_are_listed_and_tested_and_a_file_of_ones_own_takes_the_place_of_ours() {
     let instance = Instance::new("sqlite", "");
     let out = instance.cli(&["rule", "test"]).await;
@@ -191,7 +260,7 @@ async fn rules_are_listed_and_tested_and_a_file_of_ones_own_takes_the_place_of_o
     std::fs::write(&file, rule).unwrap();
     let out = instance.cli(&["rule", "test", file.to_str().unwrap()]).await;
     assert!(!out.status.success() && String::from_utf8_lossy(&out.stdout).contains("not ok brute_force_detection: wrong: 0 alerts in place of 1"), "{out:?}");
-    instance.rewrite(|text| format!("{text}\n[detection]\nrules = [\"own\", \"{}\"]\n", file.display()));
+    instance.rewrite(|text| format!("{text}\n[detection]\nrules = [\"{}\"]\n", file.display()));
     instance.run().await;
     let (_, rules) = instance.operator(Method::GET, "/v1/rules", Value::Null).await;
     let brute = rules.as_array().unwrap().iter().find(|rule| rule["name"] == "brute_force_detection").unwrap();
@@ -252,7 +321,7 @@ async fn whoever_is_to_be_told_of_an_alert_is_told_once_and_in_words_that_do_not
         "{ROUTES}[channels]\nlog = \"{}\"\n[channels.slack]\ntoken_file = \"{token}\"\nurl = \"http://127.0.0.1:{port}/api\"\n\
          [channels.pagerduty.security-team]\nrouting_key_file = \"{key}\"\nurl = \"http://127.0.0.1:{port}\"\n\
          [channels.webhook.siem]\nurl = \"http://127.0.0.1:{port}/hook\"\nsecret_file = \"{secret}\"\n\
-         [detection.alerts]\nemail = [\"security@company.com\"]\nslack = [\"#security-alerts\"]\npagerduty = [\"security-team\"]\nwebhook = [\"siem\"]\n",
+         [alerts]\nemail = [\"security@company.com\"]\nslack = [\"#security-alerts\"]\npagerduty = [\"security-team\"]\nwebhook = [\"siem\"]\n",
         mail.display()
     );
     let instance = Instance::start("sqlite", &settings).await;
@@ -285,7 +354,7 @@ async fn whoever_is_to_be_told_of_an_alert_is_told_once_and_in_words_that_do_not
 
 #[tokio::test]
 async fn a_name_that_nothing_stands_behind_is_an_error_at_the_start() {
-    let instance = Instance::new("sqlite", "[detection.alerts]\npagerduty = [\"security-team\"]\n");
+    let instance = Instance::new("sqlite", "[alerts]\npagerduty = [\"security-team\"]\n");
     let out = instance.cli(&["config", "check"]).await;
     assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("[channels.pagerduty.security-team]"), "{out:?}");
 }
