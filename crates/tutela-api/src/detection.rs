@@ -79,6 +79,32 @@ pub struct Block {
     pub ended_at: Option<String>,
 }
 
+/// Something that an application has found itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewAlert {
+    /// `informational`, `low`, `medium`, `high` or `critical`.
+    pub level: String,
+    /// What it is, in one line of up to 200 characters.
+    pub title: String,
+    /// What happened, up to 4,000 characters.
+    pub details: String,
+    /// Whom or what it is about: `{"ip": "192.0.2.7", "account": "…"}`; `account`, `actor`, `client`, `device`, `email`, `ip` and `session` tie alerts to one incident.
+    #[serde(default)]
+    pub about: std::collections::BTreeMap<String, String>,
+}
+
+/// An alert that was raised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RaisedAlert {
+    /// Its id.
+    pub id: String,
+    /// The incident that it opened or joined; none where it is not grave enough for one.
+    pub incident: Option<String>,
+}
+
 /// A test alert that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

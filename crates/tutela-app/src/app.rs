@@ -153,6 +153,8 @@ pub struct Parts {
     pub alerts: AlertsConfig,
     /// The rules that it names.
     pub detection_rules: tutela_detection::Rules,
+    /// What is done about incidents.
+    pub playbooks: tutela_detection::Playbooks,
     /// The guard that the store was opened with.
     pub guard: Guard,
     /// `[audit]`.
@@ -267,7 +269,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
-            detection: Detection::new(parts.detection, parts.alerts, parts.detection_rules, detection_secret)?,
+            detection: Detection::new(parts.detection, parts.alerts, parts.detection_rules, parts.playbooks, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),

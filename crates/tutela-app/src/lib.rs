@@ -51,7 +51,7 @@ pub use tutela_store::{LogRow, Position, SessionView};
 pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
     account, account_check, alert, authenticator, backup, block, client, crypto, crypto_record, device, epoch, erasure_journal, event, event_type, exclusion,
-    export as event_export, federation, gateway, grant, group, handover, health, hold, idempotency, identity_settings, instance_restore, key, key_backup,
-    ledger, oauth, password, permission, policy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup, sign_in, sign_up,
-    signing_key, stream, subject, token, unlock,
+    export as event_export, federation, gateway, grant, group, handover, health, hold, idempotency, identity_settings, incident, instance_restore, key,
+    key_backup, ledger, oauth, password, permission, policy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup, sign_in,
+    sign_up, signing_key, stream, subject, token, unlock,
 };

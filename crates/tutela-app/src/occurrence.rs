@@ -1,7 +1,7 @@
 //! What can happen to the server, the ledger and its projections; one struct each, in the past tense.
 
 use serde_json::Value;
-use tutela_core::{AlertId, BlockId, Event, ExclusionId, HoldId, Outcome, Resource, Severity, occurrences};
+use tutela_core::{AccountId, AlertId, BlockId, Event, ExclusionId, HoldId, IncidentId, Outcome, Resource, Severity, Subject, occurrences};
 
 fn because(event: &mut Event, reason: &str) {
     event.reason = Some(reason.to_owned());
@@ -52,11 +52,11 @@ occurrences! {
     /// A rule of detection found something.
     AlertRaised {
         id: AlertId, rule: &'a str, level: &'a str, title: &'a str, mode: &'a str, count: u32, estimated: bool, evidence: Vec<String>, actions: Vec<String>,
-        credit: Option<String>, about: Value, reasons: Vec<String>,
+        credit: Option<String>, about: Value, reasons: Vec<String>, incident: Option<IncidentId>,
     }
     "alert.raised" "A rule of detection found something; its evidence is named by position." High AUDIT ENTITY_CREATE "detect"
     ["rule" = r#""brute_force_detection""#, "level" = r#""high""#, "title" = r#""Many failed sign-ins from one address""#, "mode" = r#""act""#, "count" = "6",
-     "estimated" = "false", "evidence" = r#"["4705", "4711"]"#, "actions" = r#"["block_ip"]"#, "credit" = r#""SigmaHQ (5f0657d2)""#;
+     "estimated" = "false", "evidence" = r#"["4705", "4711"]"#, "actions" = r#"["block_ip"]"#, "incident" = r#""019ab3a4-7c00-7000-8000-00000000000a""#, "credit" = r#""SigmaHQ (5f0657d2)""#;
      "about" = r#"{"ip": "192.0.2.7"}"#, "reasons" = r#"["country `CH` is new: the 2nd in 90 days"]"#]
     |this, event| {
         event.severity = match this.level {
@@ -66,6 +66,7 @@ occurrences! {
         event.set("mode", this.mode); event.set("count", this.count); event.set("estimated", this.estimated); event.set("evidence", this.evidence);
         event.set("actions", this.actions); event.set_personal("about", this.about);
         if let Some(credit) = this.credit { event.set("credit", credit); }
+        if let Some(incident) = this.incident { event.set("incident", incident.to_string()); }
         if !this.reasons.is_empty() { event.set_personal("reasons", this.reasons); }
     }
 
@@ -208,6 +209,43 @@ occurrences! {
     RuleReset { name: &'a str, why: &'a str }
     "rule.reset" "What somebody had written over a rule of detection was taken back: it is as the configuration has it, or gone." High AUDIT ENTITY_DELETE "reset" []
     |this, event| { event.resource = Some(Resource::of("rule", this.name)); because(event, this.why); }
+
+    /// Something was done about an incident by a button.
+    IncidentContained { id: IncidentId, act: &'a str, targets: u64, refused: Vec<String>, why: &'a str }
+    "incident.contained" "Somebody had something done about an incident: addresses blocked, sessions ended, accounts locked." High AUDIT ENTITY_UPDATE "contain"
+    ["action" = r#""revoke_sessions""#, "targets" = "1", "refused" = r#"["it is the last active administrator, who could undo it"]"#]
+    |this, event| {
+        event.resource = Some(Resource::of("incident", this.id)); event.set("action", this.act); event.set("targets", this.targets);
+        if !this.refused.is_empty() { event.set("refused", this.refused); }
+        because(event, this.why);
+    }
+
+    /// An incident came a step further.
+    IncidentMoved { id: IncidentId, from: &'a str, to: &'a str, why: &'a str }
+    "incident.moved" "An incident was acknowledged, contained, resolved or reviewed." Medium AUDIT ENTITY_UPDATE "move" ["from" = r#""open""#, "to" = r#""acknowledged""#]
+    |this, event| { event.resource = Some(Resource::of("incident", this.id)); event.set("from", this.from); event.set("to", this.to); because(event, this.why); }
+
+    /// Alerts about somebody or something began.
+    IncidentOpened { id: IncidentId, level: &'a str, title: &'a str, playbook: Option<&'a str> }
+    "incident.opened" "The first of alerts that belong together was raised; those that follow about the same people and things join it." High AUDIT ENTITY_CREATE "open"
+    ["level" = r#""high""#, "title" = r#""Many failed sign-ins from one address""#, "playbook" = r#""account_takeover""#]
+    |this, event| {
+        event.resource = Some(Resource::of("incident", this.id)); event.set("level", this.level); event.set("title", this.title);
+        if let Some(playbook) = this.playbook { event.set("playbook", playbook); }
+    }
+
+    /// A step of an incident's playbook was checked off, or is to be done again.
+    IncidentStepSet { id: IncidentId, step: &'a str, done: bool, note: Option<&'a str> }
+    "incident.step_set" "A step of what is to be done about an incident was checked off, or is to be done again." Low AUDIT ENTITY_UPDATE "check" ["step" = r#""scope""#, "done" = "true"]
+    |this, event| {
+        event.resource = Some(Resource::of("incident", this.id)); event.set("step", this.step); event.set("done", this.done);
+        if let Some(note) = this.note { because(event, note); }
+    }
+
+    /// What an account has proven counts no more.
+    StepUpAsked { account: AccountId }
+    "account.step_up_asked" "What was proven in the account's sessions counts no more: the next thing that matters asks for it again, on remembered devices too." Medium AUDIT ENTITY_UPDATE "doubt" []
+    |this, event| { event.resource = Some(Resource::of("account", this.account)); event.about = Some(Subject::Account(this.account)); }
 
     /// A server of an upstream is not well.
     UpstreamFailed { upstream: &'a str, server: &'a str, why: &'a str }

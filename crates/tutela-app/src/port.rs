@@ -175,7 +175,56 @@ pub struct TextMessage {
 /// Tells people of an alert.
 pub trait AlertSender: Send + Sync {
     /// Hands an alert over; `to` is a channel, a service or an address, by the name that the configuration gives it.
-    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice) -> BoxFuture<'a, Result<(), SendError>>;
+    /// `below` is what this gave back for the first notice of the same incident, where there was one: what follows stands
+    /// below it.
+    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice, below: Option<&'a str>) -> BoxFuture<'a, Result<Option<String>, SendError>>;
+
+    /// What was pressed, where a request is signed by whoever shows our buttons; nothing where it is not.
+    fn pressed(&self, _timestamp: &str, _signature: &str, _body: &str, _now: tutela_core::Timestamp) -> Option<Pressed> {
+        None
+    }
+}
+
+/// A button of an alert that somebody has pressed.
+pub struct Pressed {
+    /// The incident that it belongs to.
+    pub incident: String,
+    /// `acknowledge` or `undo`.
+    pub action: String,
+    /// Who, in words.
+    pub who: String,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// Somebody has to look.
+    Opened,
+    /// Another rule tells of the same, or it is graver than it was.
+    More,
+    /// Somebody looks.
+    Acknowledged,
+    /// It came further.
+    Moved,
+    /// It is over.
+    Resolved,
+    /// Nothing: somebody asked whether alerts arrive.
+    Test,
+}
+
+impl NoticeKind {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::More => "more",
+            Self::Acknowledged => "acknowledged",
+            Self::Moved => "moved",
+            Self::Resolved => "resolved",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// An alert, as it is told.
@@ -183,6 +232,10 @@ pub trait AlertSender: Send + Sync {
 pub struct Notice {
     /// The same however often it is sent.
     pub id: String,
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The incident that it belongs to.
+    pub incident: Option<String>,
     /// `informational` to `critical`.
     pub level: String,
     /// What was found, in one line; may hold what attackers have written.
@@ -191,7 +244,7 @@ pub struct Notice {
     pub details: String,
     /// The rule.
     pub rule: String,
-    /// The same for alerts of one rule about one key.
+    /// The same for everything about one incident.
     pub dedup: String,
     /// When (RFC 3339).
     pub time: String,

@@ -9,6 +9,7 @@ mod detection;
 mod error;
 mod federation;
 mod gateway;
+mod incident;
 mod ledger;
 mod people;
 

@@ -57,6 +57,8 @@ ids! {
     ExclusionId,
     /// A hold on events of the ledger.
     HoldId,
+    /// Alerts that belong together.
+    IncidentId,
     /// A unit of background work.
     JobId,
     /// A one-time link.

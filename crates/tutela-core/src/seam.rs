@@ -74,8 +74,10 @@ pub struct Strike {
     pub sealed: String,
     /// Until when it is blocked: the first time, the second time and every further time …
     pub until: [Timestamp; 3],
-    /// … since then.
+    /// … since then. Nothing is blocked where …
     pub again_since: Timestamp,
+    /// … so many people have signed in from there with two factors since then.
+    pub shared_by: u64,
 }
 
 // === RequestPolicy: what the gateway asks before a request may pass ===

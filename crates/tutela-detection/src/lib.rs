@@ -6,10 +6,12 @@
 
 mod engine;
 mod event;
+mod incident;
 mod index;
 mod metric;
 mod overflow;
 mod own;
+mod playbook;
 mod pred;
 mod rule;
 mod short;
@@ -25,8 +27,10 @@ use serde_yaml_ng::{Mapping, Value};
 
 pub use engine::{Alert, Change, Engine, KeyHash};
 pub use event::{Event, Field};
+pub use incident::{IncidentState, entities};
 pub use metric::Metrics;
-pub use own::{OWN_METRICS, OWN_RULES};
+pub use own::{OWN_METRICS, OWN_PLAYBOOKS, OWN_RULES};
+pub use playbook::{Playbook, PlaybookStep, Playbooks};
 pub use pred::Comparison;
 pub use rule::{Action, Bounded, Credit, History, LONGEST_AT_ONCE, Level, Mode, Rule};
 pub use test::{Happening, Outcome, Test};

@@ -1,4 +1,4 @@
-//! The rules and metrics that come with tutela: `rules/detection`.
+//! The rules, metrics and playbooks that come with tutela: `rules/detection`, `rules/playbooks`.
 
 /// Files of rules, each a name and its text.
 pub const OWN_RULES: &[(&str, &str)] = &[
@@ -9,3 +9,10 @@ pub const OWN_RULES: &[(&str, &str)] = &[
 
 /// Metrics.
 pub const OWN_METRICS: &str = include_str!("../../../rules/detection/metrics.yml");
+
+/// Playbooks, each a name and its text.
+pub const OWN_PLAYBOOKS: &[(&str, &str)] = &[
+    ("account_takeover.yml", include_str!("../../../rules/playbooks/account_takeover.yml")),
+    ("data_breach.yml", include_str!("../../../rules/playbooks/data_breach.yml")),
+    ("insider_export.yml", include_str!("../../../rules/playbooks/insider_export.yml")),
+];

@@ -130,6 +130,11 @@ pub enum Level {
 }
 
 impl Level {
+    /// From its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical].into_iter().find(|level| level.as_str() == word)
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -154,10 +154,7 @@ pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
 
 /// From its word.
 pub(crate) fn level(word: &str) -> Result<Level, String> {
-    [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical]
-        .into_iter()
-        .find(|level| level.as_str() == word)
-        .ok_or_else(|| format!("`level` is `{word}`; it is informational, low, medium, high or critical"))
+    Level::parse(word).ok_or_else(|| format!("`level` is `{word}`; it is informational, low, medium, high or critical"))
 }
 
 /// A rule as text.

@@ -57,3 +57,62 @@ CREATE TABLE detection_rule (
   made_by {text} NOT NULL,
   made_at {time} NOT NULL
 ) {strict};
+
+-- Alerts that belong together, and how far somebody has come with them.
+CREATE TABLE incident (
+  id {id} NOT NULL PRIMARY KEY,
+  state {text} NOT NULL,
+  level {text} NOT NULL,
+  title {text} NOT NULL,
+  playbook {text},
+  -- Names of rules, in the order in which they came.
+  rules {json} NOT NULL,
+  -- Whom and what it is about, sealed.
+  about {text} NOT NULL,
+  alerts {int} NOT NULL,
+  opened_at {time} NOT NULL,
+  updated_at {time} NOT NULL
+) {strict};
+CREATE INDEX incident_by_state ON incident (state, id);
+
+-- What ties alerts to an incident: keyed hashes.
+CREATE TABLE incident_entity (
+  tag {bytes} NOT NULL,
+  incident {id} NOT NULL,
+  last_at {time} NOT NULL,
+  PRIMARY KEY (tag, incident)
+) {strict};
+
+-- Events of an incident: its alerts, what followed, what people did.
+CREATE TABLE incident_event (
+  incident {id} NOT NULL,
+  event {id} NOT NULL,
+  PRIMARY KEY (incident, event)
+) {strict};
+
+-- Steps of its playbook that are done.
+CREATE TABLE incident_step (
+  incident {id} NOT NULL,
+  step {text} NOT NULL,
+  done_by {text} NOT NULL,
+  done_at {time} NOT NULL,
+  note {text},
+  PRIMARY KEY (incident, step)
+) {strict};
+
+-- Where it was told, so that what follows stands below.
+CREATE TABLE incident_message (
+  incident {id} NOT NULL,
+  channel {text} NOT NULL,
+  target {text} NOT NULL,
+  handle {text} NOT NULL,
+  PRIMARY KEY (incident, channel, target)
+) {strict};
+
+-- Who signed in from where with two factors, by a keyed hash and for a day: an address that many share is not blocked.
+CREATE TABLE good_sign_in (
+  tag {bytes} NOT NULL,
+  account_id {id} NOT NULL,
+  last_at {time} NOT NULL,
+  PRIMARY KEY (tag, account_id)
+) {strict};

@@ -72,6 +72,10 @@ pub(crate) const TABLES: &[Table] = tables! {
     detection_cursor by "one": one Int, position Int;
     detection_rule by "name": name Text, body Text, mode Text, reason Text, made_by Text, made_at Time;
     detection_state by "rule, key_hash": rule Text, key_hash Bytes, version Int, state Bytes;
+    incident by "id": id Id, state Text, level Text, title Text, playbook Text, rules Json, about Text, alerts Int, opened_at Time, updated_at Time;
+    incident_entity by "tag, incident": tag Bytes, incident Id, last_at Time;
+    incident_event by "incident, event": incident Id, event Id;
+    incident_step by "incident, step": incident Id, step Text, done_by Text, done_at Time, note Text;
     ledger_hold by "id": id Id, case_name Text, reason Text, query Text, placed_at Time, until Time, released_at Time;
     sink by "name": name Text, position Int, state Text, error Text, since Time;
     sink_dead_letter by "sink, row_id": sink Text, row_id Int, reason Text, refused_at Time;
@@ -362,7 +366,9 @@ mod tests {
         "client_session",
         "device",
         "event_index",
+        "good_sign_in",
         "idempotency",
+        "incident_message",
         "index_month",
         "instance",
         "job",

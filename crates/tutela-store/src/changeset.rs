@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use tutela_core::seam::Facts;
+use tutela_core::{EventId, seam::Facts};
 use tutela_ledger::Entry;
 
 use crate::{Error, Position, sql::Sql, table::change::CHANGE_INSERT, value::Value};
@@ -104,6 +104,8 @@ pub enum Housekeeping {
     Instance,
     /// A job was scheduled, leased or finished, or moved on.
     Job,
+    /// Where an incident was told is kept, so that what follows stands below it.
+    IncidentMessage,
     /// Rows of an index were deleted with what they pointed at, or segments of one merged.
     Index,
     /// A lease was taken or given up.
@@ -173,6 +175,11 @@ impl Changeset {
     pub fn and(mut self, record: Record) -> Self {
         self.records.push(record);
         self
+    }
+
+    /// The ids of the events that it records.
+    pub fn event_ids(&self) -> impl Iterator<Item = EventId> {
+        self.records.iter().map(|record| record.entry.id)
     }
 
     /// Tells all nodes that `key` of `topic` changed, so that caches drop it.

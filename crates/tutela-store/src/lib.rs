@@ -44,6 +44,7 @@ pub use table::{
     field_policy::FieldPolicyRow,
     hold::HoldRow,
     idempotency::Stored,
+    incident::{IncidentRow, IncidentStepRow},
     job::JobRow,
     key_backup::KeyBackupRow,
     key_job::KeyJobRow,

@@ -24,6 +24,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::exclusion::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,
+        table::incident::STATEMENTS,
         table::instance::STATEMENTS,
         table::job::STATEMENTS,
         table::key::STATEMENTS,

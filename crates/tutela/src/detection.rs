@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tutela_app::{DetectionConfig, RuleSource};
-use tutela_detection::{Metrics, OWN_METRICS, OWN_RULES, Rules};
+use tutela_detection::{Metrics, OWN_METRICS, OWN_PLAYBOOKS, OWN_RULES, Playbooks, Rules};
 
 use crate::error::{Error, at};
 
@@ -27,6 +27,17 @@ pub fn rules(config: &DetectionConfig) -> Result<Rules, Error> {
         }
     }
     Rules::load(&files, &metrics(config)?).map_err(|e| Error::Usage(format!("detection.rules: {e}")))
+}
+
+/// The playbooks that come with tutela, and those that `[detection]` names.
+pub fn playbooks(config: &DetectionConfig) -> Result<Playbooks, Error> {
+    let mut files: Vec<(String, String)> = OWN_PLAYBOOKS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    for named in &config.playbooks {
+        for path in matching(Path::new(named))? {
+            files.push((path.display().to_string(), read(&path)?));
+        }
+    }
+    Playbooks::load(&files).map_err(|e| Error::Usage(format!("detection.playbooks: {e}")))
 }
 
 /// The name of the one rule that a text holds.

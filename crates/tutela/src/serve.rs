@@ -196,6 +196,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         detection: detection_config(config),
         alerts: config.alerts.clone(),
         detection_rules: detection::rules(&config.detection)?,
+        playbooks: detection::playbooks(&config.detection)?,
         guard,
         audit: config.audit.clone(),
         rules,

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -17,6 +17,8 @@ pub struct DetectionConfig {
     pub rules: Vec<RuleSource>,
     /// Files of metrics beside those that come with tutela.
     pub metrics: Vec<String>,
+    /// Files of playbooks, what is done about incidents, beside those that come with tutela; one of yours with a name of ours takes its place.
+    pub playbooks: Vec<String>,
     /// For how long a rule blocks an address the first time; the second time within a day four times as long, from then on a day at least.
     pub block_for: Span,
     /// Addresses and networks that nobody blocks. Proxies that are trusted are never blocked either.
@@ -68,11 +70,25 @@ pub struct AlertsConfig {
     /// The least level that is told: `informational`, `low`, `medium`, `high` or `critical`.
     #[schemars(with = "String")]
     pub least: Level,
+    /// The least level by `mail`, `slack`, `pagerduty` or `webhook`, where it is another one: `least_of = { pagerduty = "high" }`.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub least_of: BTreeMap<String, Level>,
+}
+
+impl AlertsConfig {
+    /// Refuses names of channels that there are not.
+    pub fn check(&self) -> Result<(), String> {
+        let known = ["mail", "slack", "pagerduty", "webhook"];
+        match self.least_of.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(format!("`least_of` names `{name}`; there are {}", known.join(", "))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for AlertsConfig {
     fn default() -> Self {
-        Self { email: Vec::new(), slack: Vec::new(), pagerduty: Vec::new(), webhook: Vec::new(), least: Level::Medium }
+        Self { email: Vec::new(), slack: Vec::new(), pagerduty: Vec::new(), webhook: Vec::new(), least: Level::Medium, least_of: BTreeMap::new() }
     }
 }
 
@@ -82,6 +98,7 @@ impl Default for DetectionConfig {
             own_rules: true,
             rules: Vec::new(),
             metrics: Vec::new(),
+            playbooks: Vec::new(),
             block_for: Span::hours(1),
             never_block: vec!["127.0.0.0/8".into(), "::1".into()],
             memory_mib: 64,

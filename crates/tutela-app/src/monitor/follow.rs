@@ -1,33 +1,35 @@
-//! What follows an alert: the event that tells of it, and what the rule does.
-
-use std::net::IpAddr;
+//! What follows an alert: the event that tells of it, the incident that it belongs to, and what the rule does.
 
 use serde_json::{Map, Value};
-use tutela_core::{AccountId, AlertId};
+use tutela_core::{AlertId, IncidentId};
 use tutela_detection::{Action, Alert, Mode, Rule};
-use tutela_identity::SessionEndReason;
 use tutela_store::Changeset;
 
-use super::{notify, read::position};
+use super::{
+    gather::{Found, Gathering, News},
+    notify,
+    read::position,
+};
 use crate::{
     App, Ctx, Error,
-    network::household,
     occurrence::{ActionRefused, AlertRaised},
-    usecase::{
-        block,
-        session::{self, Ending},
-    },
+    usecase::{block::Why, protect},
 };
 
 /// Everything that follows some alerts, in one changeset; nothing where there are none.
 pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Option<Changeset>, Error> {
     let mut changeset: Option<Changeset> = None;
+    let mut gathering = Gathering::default();
     let mut told = Vec::new();
     let running = app.detection.running();
     for alert in alerts {
         let Some(rule) = running.rules.get(&alert.rule) else { continue };
         let id = AlertId::new(ctx.now, &mut { app.env() });
-        let record = app.record(ctx, raised(id, rule, alert)).await?;
+        let found = Found { rule: &rule.name, title: &rule.title, level: rule.level, about: &alert.about };
+        // What is only written down is no incident.
+        let incident = if rule.mode == Mode::Shadow { None } else { gathering.join(app, ctx, &found).await? };
+        let record = app.record(ctx, raised(id, rule, alert, incident.map(|(id, _)| id))).await?;
+        let before = changeset.as_ref().map_or(0, |set| set.event_ids().count());
         let mut set = match changeset.take() {
             Some(set) => set.and(record),
             None => Changeset::of(record),
@@ -38,16 +40,21 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
                 set = act(app, ctx, set, rule, alert, id, *action).await?;
             }
         }
-        if rule.mode != Mode::Shadow && rule.level >= app.detection.alerts.least {
-            told.push(notify::notice(app, id, rule, alert, evidence(alert)));
+        if let Some((incident, news)) = incident {
+            gathering.name(incident, set.event_ids().skip(before));
+            if rule.level >= app.detection.alerts.least && news != News::Same {
+                told.push(notify::of_alert(app, id, incident, news, rule, alert, evidence(alert)));
+            }
         }
         changeset = Some(set);
     }
+    let Some(set) = changeset else { return Ok(None) };
+    let set = gathering.write(app, ctx, set).await?;
     // Only now: a storm is one message that counts, not a message each.
-    changeset.map(|set| notify::tell(app, ctx, set, &told)).transpose()
+    notify::tell(app, ctx, set, &told).map(Some)
 }
 
-fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
+fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert, incident: Option<IncidentId>) -> AlertRaised<'a> {
     let about: Map<String, Value> = alert.about.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     let actions = rule.actions.iter().map(|action| action.as_str().to_owned()).collect();
     AlertRaised::new(
@@ -63,6 +70,7 @@ fn raised<'a>(id: AlertId, rule: &'a Rule, alert: &Alert) -> AlertRaised<'a> {
         rule.credit.as_ref().map(|credit| format!("{} ({})", credit.author, credit.source)),
         Value::Object(about),
         alert.reasons.clone(),
+        incident,
     )
 }
 
@@ -71,33 +79,8 @@ fn evidence(alert: &Alert) -> Vec<String> {
 }
 
 async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, id: AlertId, action: Action) -> Result<Changeset, Error> {
-    let said = |name: &str| alert.about.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    match action {
-        // Whoever reads alerts is told by them.
-        Action::AlertAdmin => Ok(set),
-        Action::BlockIp => {
-            let Some(address) = said("ip").and_then(|ip| ip.parse::<IpAddr>().ok()) else {
-                return refused(app, ctx, set, rule, id, action, "the rule does not say which address").await;
-            };
-            let network = household(address);
-            if let Some(why) = block::spared(app, network) {
-                return refused(app, ctx, set, rule, id, action, why).await;
-            }
-            block::follow(app, ctx, set, network, &rule.name, id).await
-        }
-        Action::RevokeSessions => {
-            let Some(account) = said("account").and_then(|id| id.parse::<AccountId>().ok()) else {
-                return refused(app, ctx, set, rule, id, action, "the rule does not say whose sessions").await;
-            };
-            let (_, ending) = session::ending(app, ctx, account, Ending::AllBut(None), SessionEndReason::Detection).await?;
-            Ok(ending(set))
-        }
-        Action::DisableClient | Action::LockAccount | Action::RevokeSession | Action::StepUp => {
-            refused(app, ctx, set, rule, id, action, "this action is not carried out by rules yet").await
-        }
+    match protect::prepare(app, ctx, action, &alert.about, Why::Rule(&rule.name, id)).await? {
+        Ok(done) => Ok(done(set)),
+        Err(why) => Ok(set.and(app.record(ctx, ActionRefused::new(id, &rule.name, action.as_str(), &why)).await?)),
     }
-}
-
-async fn refused(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: AlertId, action: Action, why: &str) -> Result<Changeset, Error> {
-    Ok(set.and(app.record(ctx, ActionRefused::new(alert, &rule.name, action.as_str(), why)).await?))
 }

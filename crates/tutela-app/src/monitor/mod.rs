@@ -6,6 +6,7 @@
 
 pub(crate) mod backtest;
 mod follow;
+pub(crate) mod gather;
 pub(crate) mod notify;
 mod read;
 pub(crate) mod settings;

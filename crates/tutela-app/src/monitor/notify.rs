@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use tutela_core::AlertId;
-use tutela_detection::{Alert, Rule};
+use tutela_core::{AlertId, IncidentId};
+use tutela_detection::{Alert, Level, Rule};
 use tutela_store::Changeset;
 
+use super::gather::News;
 use crate::{
     App, Ctx, Error,
-    port::Notice,
+    port::{Notice, NoticeKind},
     text::Mail,
     usecase::message::{self, Channel},
 };
@@ -17,7 +18,7 @@ use crate::{
 const MOST: usize = 20;
 
 /// An alert as it is told.
-pub(super) fn notice(app: &App, id: AlertId, rule: &Rule, alert: &Alert, evidence: Vec<String>) -> Notice {
+pub(super) fn of_alert(app: &App, id: AlertId, incident: IncidentId, news: News, rule: &Rule, alert: &Alert, evidence: Vec<String>) -> Notice {
     let mut details = String::new();
     let mut line = |text: String| {
         let _ = writeln!(details, "{text}");
@@ -29,17 +30,32 @@ pub(super) fn notice(app: &App, id: AlertId, rule: &Rule, alert: &Alert, evidenc
     alert.reasons.iter().for_each(|reason| line(reason.clone()));
     line(format!("rule: {} ({})", rule.name, rule.mode.as_str()));
     line(format!("events: {}", evidence.join(", ")));
-    let key: String = alert.key.iter().map(|byte| format!("{byte:02x}")).collect();
     Notice {
         id: id.to_string(),
+        kind: if news == News::Opened { NoticeKind::Opened } else { NoticeKind::More },
         level: rule.level.as_str().to_owned(),
         title: rule.title.clone(),
         details,
         rule: rule.name.clone(),
-        dedup: format!("{}/{}/{key}", app.own_host(), rule.name),
         time: alert.time.to_string(),
+        ..about_incident(app, incident)
+    }
+}
+
+/// What is the same for everything that is told of an incident.
+pub(crate) fn about_incident(app: &App, incident: IncidentId) -> Notice {
+    Notice {
+        id: incident.to_string(),
+        kind: NoticeKind::Opened,
+        incident: Some(incident.to_string()),
+        level: Level::High.as_str().into(),
+        title: String::new(),
+        details: String::new(),
+        rule: String::new(),
+        dedup: format!("{}/{incident}", app.own_host()),
+        time: String::new(),
         source: app.own_host().to_owned(),
-        link: format!("{}/ledger?q=resource:alert/{id}", app.urls.admin),
+        link: format!("{}/incidents/{incident}", app.urls.admin),
     }
 }
 
@@ -50,33 +66,42 @@ pub(super) fn tell(app: &App, ctx: &Ctx, mut set: Changeset, notices: &[Notice])
         set = one(app, ctx, set, notice)?;
     }
     if let Some(first) = others.first() {
-        let title = format!("{} more alerts", others.len());
-        let details = format!("In the same moment there were {} more alerts than are told one by one. All of them stand in the ledger.", others.len());
-        set = one(
-            app,
-            ctx,
-            set,
-            &Notice {
-                title,
-                details,
-                dedup: format!("{}/storm", app.own_host()),
-                link: format!("{}/ledger?q=type:alert.raised", app.urls.admin),
-                ..first.clone()
-            },
-        )?;
+        let storm = Notice {
+            title: format!("{} more alerts", others.len()),
+            details: format!("In the same moment there were {} more alerts than are told one by one. All of them stand in the ledger.", others.len()),
+            kind: NoticeKind::Opened,
+            incident: None,
+            dedup: format!("{}/storm", app.own_host()),
+            link: format!("{}/ledger?q=type:alert.raised", app.urls.admin),
+            ..first.clone()
+        };
+        set = one(app, ctx, set, &storm)?;
     }
     Ok(set)
 }
 
 /// One notice to everybody.
-pub(crate) fn one(app: &App, ctx: &Ctx, mut set: Changeset, notice: &Notice) -> Result<Changeset, Error> {
+pub(crate) fn one(app: &App, ctx: &Ctx, set: Changeset, notice: &Notice) -> Result<Changeset, Error> {
+    to_all_but(app, ctx, set, notice, None)
+}
+
+/// One notice to everybody who is told of its level, but for one who could not be reached.
+pub(crate) fn to_all_but(app: &App, ctx: &Ctx, mut set: Changeset, notice: &Notice, unreached: Option<(Channel, &str)>) -> Result<Changeset, Error> {
     let to = &app.detection.alerts;
+    let level = Level::parse(&notice.level).unwrap_or(Level::High);
+    let test = notice.kind == NoticeKind::Test;
+    let wants = |channel: Channel, name: &str| {
+        let grave = test || to.least_of.get(channel.as_str()).is_none_or(|least| level >= *least);
+        // Mail is for what is new; how far people have come with it they see elsewhere.
+        let news = channel != Channel::Mail || !matches!(notice.kind, NoticeKind::Acknowledged | NoticeKind::Moved | NoticeKind::Resolved);
+        grave && news && unreached != Some((channel, name))
+    };
     let mail = Mail::Alert { title: &format!("[{}] {}", notice.level, notice.title), details: &format!("{}\n{}", notice.details, notice.link) };
-    for address in &to.email {
+    for address in to.email.iter().filter(|address| wants(Channel::Mail, address)) {
         set = message::mail(app, ctx, address, &mail, None)?(set);
     }
     for (channel, names) in [(Channel::Slack, &to.slack), (Channel::PagerDuty, &to.pagerduty), (Channel::Webhook, &to.webhook)] {
-        for name in names {
+        for name in names.iter().filter(|name| wants(channel, name)) {
             set = message::alert(app, ctx, channel, name, notice)?(set);
         }
     }

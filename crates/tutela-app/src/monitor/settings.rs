@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tutela_core::Secret;
-use tutela_detection::{Bounded, Rules};
+use tutela_detection::{Bounded, Playbooks, Rules};
 
 use crate::{AlertsConfig, DetectionConfig, Error};
 
@@ -20,6 +20,8 @@ pub(crate) struct Detection {
     pub alerts: AlertsConfig,
     /// The rules of the configuration.
     pub configured: Rules,
+    /// What is done about incidents.
+    pub playbooks: Playbooks,
     /// What nobody blocks.
     pub spared: Vec<IpNet>,
     /// Makes what rules remember worthless elsewhere.
@@ -48,9 +50,9 @@ impl Running {
 }
 
 impl Detection {
-    pub(crate) fn new(config: DetectionConfig, alerts: AlertsConfig, configured: Rules, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
+    pub(crate) fn new(config: DetectionConfig, alerts: AlertsConfig, configured: Rules, playbooks: Playbooks, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
         let spared = config.spared().map_err(|e| Error::invalid("detection", e))?;
-        Ok(Self { config, alerts, configured, spared, secret: half(&secret), running: ArcSwap::default() })
+        Ok(Self { config, alerts, configured, playbooks, spared, secret: half(&secret), running: ArcSwap::default() })
     }
 
     /// The rules that run now.

@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tutela_api as api;
-use tutela_core::{AlertId, BlockId, Timestamp, seam::Strike};
+use tutela_core::{AccountId, AlertId, BlockId, Timestamp, seam::Strike};
 use tutela_detection::Bounded;
 use tutela_store::{BlockRow, Changeset};
 
@@ -19,13 +19,15 @@ use crate::{
     monitor::settings::AGAIN,
     network::household,
     occurrence::{AddressBlocked, AddressUnblocked},
-    usecase::{account::reason, grant::approver, sign_in},
+    usecase::{account::reason, grant::approver, protect::Done, sign_in},
 };
 
 /// Most that are in force at a time; the newest count.
 const MOST: u32 = 100_000;
 /// What keeps a sealed network from being taken for something else.
 const PURPOSE: &[u8] = b"block";
+/// So many people who signed in from an address with two factors within a day, and no rule blocks it.
+const SHARED: u64 = 5;
 /// How long an alert has to tell of a block that is there before it.
 const TOLD_BY_ALERT: Duration = Duration::from_secs(10);
 /// Widest networks that are blocked by hand.
@@ -120,13 +122,23 @@ pub async fn lift(app: &App, ctx: &Ctx, lift: &api::LiftBlock) -> Result<(), Err
     load(app).await
 }
 
-/// Blocks a network that a rule has found, in what is committed. Where that was done in the commit of the offence
-/// already, the ledger is told of it.
-pub(crate) async fn follow(app: &App, ctx: &Ctx, set: Changeset, network: IpNet, rule: &str, alert: AlertId) -> Result<Changeset, Error> {
+/// Prepares that a network is blocked. Where that was done in the commit of the offence already, the ledger is told of
+/// it. The inner error is a guardrail.
+pub(crate) async fn prepare(app: &App, ctx: &Ctx, network: IpNet, why: Why<'_>) -> Result<Result<Done, String>, Error> {
+    if let Some(spared) = spared(app, network) {
+        return Ok(Err(spared.into()));
+    }
     let tag = tag(app, network);
     let live = app.store.block_list_live_of(tag, ctx.now).await?;
-    if let Some(row) = live.iter().find(|row| row.told_at.is_none() && row.rule.as_deref() == Some(rule)) {
-        return told(app, ctx, set, row, Some(alert)).await;
+    if let Why::Rule(rule, alert) = &why
+        && let Some(row) = live.iter().find(|row| row.told_at.is_none() && row.rule.as_deref() == Some(rule))
+    {
+        let (record, id, now) = (app.record(ctx, recorded(app, row, Some(*alert))).await?, row.id, ctx.now);
+        return Ok(Ok(Box::new(move |set: Changeset| set.and(record).block_tell(id, now))));
+    }
+    let people = app.store.good_sign_in_count(tag, ctx.now.minus(AGAIN)).await?;
+    if people >= SHARED && matches!(why, Why::Rule(..)) {
+        return Ok(Err(format!("{people} people signed in from this address with two factors within a day; they would be refused too")));
     }
     let before = app.store.block_count(tag, ctx.now.minus(AGAIN)).await?;
     let [first, second, further] = app.detection.lengths();
@@ -135,8 +147,9 @@ pub(crate) async fn follow(app: &App, ctx: &Ctx, set: Changeset, network: IpNet,
         1 => second,
         _ => further,
     };
-    let (event, row) = blocked(app, ctx, network, length, &Why::Rule(rule, alert)).await?;
-    Ok(set.and(app.record(ctx, event).await?).block_insert(&row).announce("block", row.id))
+    let (event, row) = blocked(app, ctx, network, length, &why).await?;
+    let record = app.record(ctx, event).await?;
+    Ok(Ok(Box::new(move |set: Changeset| set.and(record).block_insert(&row).announce("block", row.id))))
 }
 
 /// Blocks that were made in the commit of an offence, and that no alert has told of: the rule may have been silent,
@@ -150,10 +163,6 @@ pub(crate) async fn tell(app: &App, ctx: &Ctx) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-async fn told(app: &App, ctx: &Ctx, set: Changeset, row: &BlockRow, alert: Option<AlertId>) -> Result<Changeset, Error> {
-    Ok(set.and(app.record(ctx, recorded(app, row, alert)).await?).block_tell(row.id, ctx.now))
 }
 
 fn recorded<'a>(app: &App, row: &'a BlockRow, alert: Option<AlertId>) -> AddressBlocked<'a> {
@@ -177,6 +186,7 @@ pub(crate) fn strike(app: &App, rule: &Bounded, address: IpAddr, at: Timestamp) 
         sealed: app.seal_as(PURPOSE, &Sealed { network: network.to_string() }).ok()?,
         until: app.detection.lengths().map(|length| at + length),
         again_since: at.minus(AGAIN),
+        shared_by: SHARED,
     })
 }
 
@@ -188,6 +198,14 @@ pub(crate) async fn take_up(app: &App, ctx: &Ctx) -> Result<(), Error> {
         load(app).await?;
     }
     Ok(())
+}
+
+/// Notes that somebody signed in with two factors from where they are: an address that many share is not blocked by a rule.
+pub(crate) fn good_sign_in(app: &App, ctx: &Ctx, set: Changeset, account: AccountId) -> Changeset {
+    match ctx.ip.as_ref() {
+        Some(ip) => set.good_sign_in(tag(app, household(*ip.open())), account, ctx.now),
+        None => set,
+    }
 }
 
 /// Has a commit fail where the address that asks for it was blocked meanwhile.
@@ -239,7 +257,7 @@ pub(crate) fn tag(app: &App, network: IpNet) -> [u8; 32] {
     app.keyed_hash(b"block", network.to_string().as_bytes())
 }
 
-fn parse(text: &str) -> Result<IpNet, Error> {
+pub(crate) fn parse(text: &str) -> Result<IpNet, Error> {
     let wrong = || Error::invalid("network", format!("`{text}` is no address or network, such as 192.0.2.7 or 2001:db8::/64"));
     let network = match text.parse::<IpAddr>() {
         Ok(address) => household(address),

@@ -87,6 +87,16 @@ pub async fn begin(app: &App, ctx: &Ctx, text: &str, format: ExportFormat, proof
     Ok(Export { app: app.clone(), ctx: ctx.clone(), query, format, proofs, checkpoint, from, to, found, begun: false, ended: false })
 }
 
+/// Begins an export of events that are known by their places, oldest first, with proofs under one checkpoint.
+pub(crate) async fn of_positions(app: &App, ctx: &Ctx, what: &str, positions: VecDeque<Position>) -> Result<Export, Error> {
+    let (size, checkpoint) = app.store.log_head().await?;
+    let ends = positions.front().zip(positions.back()).map_or((size, size), |(first, last)| (first.entry, last.entry + 1));
+    let format = ExportFormat::Jsonl;
+    app.commit(ctx, LedgerExported::new(format.as_str(), what, true, ends.0, ends.1), |c| c).await?;
+    let (query, found) = (search::query("")?, Some(positions));
+    Ok(Export { app: app.clone(), ctx: ctx.clone(), query, format, proofs: true, checkpoint, from: ends.0, to: ends.1, found, begun: false, ended: false })
+}
+
 /// Every position the index holds for a query, oldest first.
 async fn matches(app: &App, query: &Query, from: u64, to: u64) -> Result<VecDeque<Position>, Error> {
     let of = |month: i64| tokens(app, query, month).map_err(|e| tutela_store::Error::Internal(e.to_string()));

@@ -124,6 +124,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         alerts: Default::default(),
         detection_rules: tutela_detection::Rules::default(),
         guard: crate::Guard::default(),
+        playbooks: Default::default(),
         audit: app.audit.clone(),
         rules: app.rules.clone(),
         backup: crate::backup::BackupPlan { folder: data.to_owned(), ..Default::default() },

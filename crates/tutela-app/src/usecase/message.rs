@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tutela_core::{MessageId, Principal, Secret, Timestamp};
+use tutela_core::{IncidentId, MessageId, Principal, Secret, Timestamp};
 use tutela_identity::event::MessageGivenUp;
 use tutela_kms::open_token;
-use tutela_store::{Changeset, MessageRow};
+use tutela_store::{Changeset, Housekeeping, MessageRow};
 
 use crate::{
     App, Ctx, Error,
     lanes::{Lanes, pause},
-    port::{Mail, Notice, SendError, TextMessage},
+    monitor::notify,
+    port::{AlertSender, Mail, Notice, NoticeKind, SendError, TextMessage},
     text,
 };
 
@@ -27,6 +28,10 @@ const LONGEST_PAUSE: u64 = 900;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many messages of a channel are sent at once.
 const LANES: usize = 4;
+/// After so many tries others are told that an alert does not arrive.
+const TELL_OTHERS: u64 = 4;
+/// The rule of a notice that tells of another one.
+const UNREACHED: &str = "unreached";
 /// Every channel.
 pub(crate) const CHANNELS: [Channel; 5] = [Channel::Mail, Channel::Sms, Channel::Slack, Channel::PagerDuty, Channel::Webhook];
 
@@ -49,6 +54,13 @@ impl Channel {
             Self::PagerDuty => "pagerduty",
             Self::Webhook => "webhook",
         }
+    }
+}
+
+impl Channel {
+    /// Whether it takes alerts as such; mail has them as any other mail.
+    fn is_for_alerts(self) -> bool {
+        matches!(self, Self::Slack | Self::PagerDuty | Self::Webhook)
     }
 }
 
@@ -107,9 +119,15 @@ async fn turn(app: App, row: MessageRow, now: Timestamp) -> Result<(), Error> {
     let delivered = tokio::time::timeout(PATIENCE, deliver(&app, &row)).await;
     match delivered.unwrap_or_else(|_| Err(SendError::Unavailable("no answer in time".into()))) {
         Ok(()) => app.store.message_sent(row.id).await?,
-        Err(SendError::Refused(why)) => give_up(&app, &row, &why).await?,
+        Err(SendError::Refused(why)) => {
+            unreached(&app, &row, &why).await?;
+            give_up(&app, &row, &why).await?;
+        }
         Err(SendError::Unavailable(why)) => {
             tracing::warn!(channel = row.channel, attempts = row.attempts + 1, error = why, "a message was not taken and will be sent again");
+            if row.attempts + 1 == TELL_OTHERS {
+                unreached(&app, &row, &why).await?;
+            }
             app.store.message_later(row.id, now + pause(row.attempts, LONGEST_PAUSE)).await?;
         }
     }
@@ -132,11 +150,52 @@ async fn deliver(app: &App, row: &MessageRow) -> Result<(), SendError> {
                 "pagerduty" => &app.alert_senders.pagerduty,
                 _ => &app.alert_senders.webhook,
             };
-            sender.as_ref().ok_or_else(off)?.send(&to, &notice).await
+            alert_to(app, other, sender.as_ref().ok_or_else(off)?.as_ref(), &to, &notice).await
         }
     };
     metrics::counter!("tutela_messages_total", "channel" => row.channel.clone(), "outcome" => if sent.is_ok() { "sent" } else { "failed" }).increment(1);
     sent
+}
+
+/// Hands an alert over, below the first one of its incident; where that stands is kept.
+async fn alert_to(app: &App, channel: &str, sender: &dyn AlertSender, to: &str, notice: &Notice) -> Result<(), SendError> {
+    let incident = notice.incident.as_deref().and_then(|id| id.parse::<IncidentId>().ok());
+    let unreadable = |e: tutela_store::Error| SendError::Unavailable(e.to_string());
+    let below = match incident {
+        Some(id) => app.store.incident_message(id, channel, to).await.map_err(unreadable)?,
+        None => None,
+    };
+    let handle = sender.send(to, notice, below.as_deref()).await?;
+    if let (Some(id), Some(handle), None) = (incident, handle, below) {
+        // It was sent: what follows would only stand beside it.
+        let kept = Changeset::housekeeping(Housekeeping::IncidentMessage).incident_message(id, channel, to, &handle);
+        if let Err(e) = app.store.commit(kept).await {
+            tracing::warn!(error = %e, "where an incident was told could not be kept");
+        }
+    }
+    Ok(())
+}
+
+/// Others are told that somebody cannot be reached, once for each alert.
+async fn unreached(app: &App, row: &MessageRow, why: &str) -> Result<(), Error> {
+    let Some(channel) = CHANNELS.into_iter().find(|channel| channel.as_str() == row.channel).filter(|channel| channel.is_for_alerts()) else { return Ok(()) };
+    let Ok(bytes) = open_token(app.sealer.root(), PURPOSE, &row.sealed) else { return Ok(()) };
+    let Ok(Payload { to, body, .. }) = serde_json::from_slice(Secret::new(bytes).open()) else { return Ok(()) };
+    let Ok(notice) = serde_json::from_str::<Notice>(&body) else { return Ok(()) };
+    if notice.kind != NoticeKind::Opened || notice.rule == UNREACHED {
+        return Ok(());
+    }
+    let ctx = Ctx::new(app.env(), Principal::System("messages"));
+    let telling = Notice {
+        id: format!("{}/unreached/{}", notice.id, row.id),
+        kind: NoticeKind::More,
+        title: format!("An alert does not reach {} {to}", channel.as_str()),
+        details: format!("{why}\n{}\n{}", notice.title, notice.details),
+        rule: UNREACHED.into(),
+        ..notice
+    };
+    let set = Changeset::housekeeping(Housekeeping::IncidentMessage);
+    Ok(app.store.commit(notify::to_all_but(app, &ctx, set, &telling, Some((channel, &to)))?).await?)
 }
 
 async fn give_up(app: &App, row: &MessageRow, why: &str) -> Result<(), Error> {

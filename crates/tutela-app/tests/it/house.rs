@@ -148,6 +148,7 @@ impl House {
             alerts: Default::default(),
             detection_rules: tutela_detection::Rules::default(),
             guard: tutela_app::Guard::default(),
+            playbooks: Default::default(),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

@@ -35,9 +35,9 @@ impl MailSender for LogFile {
 }
 
 impl AlertSender for LogFile {
-    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice) -> BoxFuture<'a, Result<(), SendError>> {
+    fn send<'a>(&'a self, to: &'a str, notice: &'a Notice, _below: Option<&'a str>) -> BoxFuture<'a, Result<Option<String>, SendError>> {
         let line = json!({"channel": "alert", "id": notice.id, "to": to, "subject": notice.title, "body": notice.details});
-        Box::pin(async move { self.write(&line) })
+        Box::pin(async move { self.write(&line).map(|()| None) })
     }
 }
 

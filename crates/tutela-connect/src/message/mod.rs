@@ -1,7 +1,9 @@
 //! Where mails and text messages go: an SMTP server, a carrier, a webhook, or a file for whoever develops.
 
 mod alert;
+mod hook;
 mod log;
+mod slack;
 mod sms;
 mod smtp;
 
@@ -11,8 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_app::port::{AlertSender, AlertSenders, MailSender, SmsSender};
 
-pub use alert::{PagerDutyConfig, SlackConfig};
+pub use alert::PagerDutyConfig;
 pub use log::LogFile;
+pub use slack::SlackConfig;
 pub use sms::{TwilioConfig, WebhookConfig};
 pub use smtp::{SmtpConfig, SmtpTls};
 
@@ -58,7 +61,7 @@ impl ChannelsConfig {
     pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let smtp = self.smtp.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut()]).flatten();
         let sms = self.twilio.iter_mut().map(|c| &mut c.auth_token_file).chain(self.sms_webhook.iter_mut().map(|c| &mut c.secret_file));
-        let alerts = self.slack.iter_mut().map(|c| &mut c.token_file);
+        let alerts = self.slack.iter_mut().flat_map(|c| [Some(&mut c.token_file), c.signing_secret_file.as_mut()]).flatten();
         let alerts = alerts.chain(self.pagerduty.values_mut().map(|c| &mut c.routing_key_file)).chain(self.webhook.values_mut().map(|c| &mut c.secret_file));
         smtp.chain(sms).chain(alerts).chain(self.log.as_mut())
     }
@@ -70,10 +73,10 @@ impl ChannelsConfig {
         }
         self.slack.as_ref().map_or(Ok(()), SlackConfig::check)?;
         self.pagerduty.iter().try_for_each(|(name, config)| config.check(name))?;
-        self.webhook.iter().try_for_each(|(name, config)| crate::http::check_url(&config.url, &format!("channels.webhook.{name}.url")))?;
+        self.webhook.iter().try_for_each(|(name, config)| config.check(&format!("channels.webhook.{name}")))?;
         self.smtp.as_ref().map_or(Ok(()), SmtpConfig::check)?;
         self.twilio.as_ref().map_or(Ok(()), TwilioConfig::check)?;
-        self.sms_webhook.as_ref().map_or(Ok(()), WebhookConfig::check)
+        self.sms_webhook.as_ref().map_or(Ok(()), |config| config.check("channels.sms_webhook"))
     }
 
     /// Makes the senders; reads the secrets that the configuration names.
@@ -89,7 +92,7 @@ impl ChannelsConfig {
             (None, None) => file.clone().map(|file| file as Arc<dyn SmsSender>),
         };
         let noted = |sender: Option<Arc<dyn AlertSender>>| sender.or_else(|| file.clone().map(|file| file as Arc<dyn AlertSender>));
-        let slack = self.slack.as_ref().map(alert::Slack::new).transpose()?;
+        let slack = self.slack.as_ref().map(slack::Slack::new).transpose()?;
         let pagerduty = (!self.pagerduty.is_empty()).then(|| alert::PagerDuty::new(&self.pagerduty)).transpose()?;
         let webhook = (!self.webhook.is_empty()).then(|| alert::Webhooks::new(&self.webhook)).transpose()?;
         let alerts = AlertSenders {

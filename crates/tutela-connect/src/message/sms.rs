@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tutela_app::port::{ProviderError, SendError, SmsSender, TextMessage};
-use tutela_core::{Env as _, Secret, SystemEnv, seam::BoxFuture};
+use tutela_core::{Secret, seam::BoxFuture};
 
+use super::hook::Hook;
 use crate::http::{Answer, check_url, client, read_secret, send};
 
 /// `[channels.twilio]`.
@@ -50,12 +51,6 @@ impl TwilioConfig {
     }
 }
 
-impl WebhookConfig {
-    pub(crate) fn check(&self) -> Result<(), String> {
-        check_url(&self.url, "channels.sms_webhook.url")
-    }
-}
-
 /// Sends through Twilio.
 pub struct Twilio {
     http: reqwest::Client,
@@ -88,20 +83,12 @@ impl SmsSender for Twilio {
 }
 
 /// Posts to an address of the operator's.
-pub struct Webhook {
-    http: reqwest::Client,
-    url: String,
-    secret: Secret<String>,
-}
+pub struct Webhook(Hook);
 
 impl Webhook {
     /// From its configuration; reads the secret.
     pub fn new(config: &WebhookConfig) -> Result<Self, String> {
-        let secret = read_secret(&config.secret_file).map_err(|e| format!("channels.sms_webhook: {e}"))?;
-        if secret.open().len() < 16 {
-            return Err("channels.sms_webhook: the secret has at least 16 characters".into());
-        }
-        Ok(Self { http: client(None)?, url: config.url.clone(), secret })
+        Hook::new(config, "channels.sms_webhook").map(Self)
     }
 }
 
@@ -109,21 +96,9 @@ impl SmsSender for Webhook {
     fn send<'a>(&'a self, message: &'a TextMessage) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
             let body = json!({"id": message.id, "to": message.to, "body": message.body.open()}).to_string();
-            let seconds = SystemEnv.now().secs();
-            let signature = signature(self.secret.open(), seconds, &body);
-            let request = self.http.post(&self.url).header("content-type", "application/json").header("tutela-signature", signature).body(body);
-            let answer = answered(send(request).await)?;
-            judge(&answer, None)
+            judge(&self.0.post("application/json", &message.id, body).await?, None)
         })
     }
-}
-
-/// What the receiver computes too.
-pub(super) fn signature(secret: &str, seconds: i64, body: &str) -> String {
-    use aws_lc_rs::hmac;
-    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{seconds}.{body}").as_bytes());
-    let hex: String = mac.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    format!("t={seconds},v1={hex}")
 }
 
 pub(super) fn answered(answer: Result<Answer, ProviderError>) -> Result<Answer, SendError> {
@@ -142,17 +117,5 @@ fn judge(answer: &Answer, code: Option<i64>) -> Result<(), SendError> {
         Err(SendError::Unavailable(why))
     } else {
         Err(SendError::Refused(why))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_what_openssl_computes() {
-        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 'a secret of sixteen'
-        let text = signature("a secret of sixteen", 1_700_000_000, r#"{"a":1}"#);
-        assert_eq!(text, "t=1700000000,v1=fbd8ce753f0c0643c2d4fef4959c30b175367059e6f5453bddeb7b24a3d1ae24");
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use tutela_api::{AuditSettings, DeadLetter, EventType, EventTypeBody, Hold, NewHold, Page, Problem, Reason, Reconciliation, Retention, Retried, Sink, Taken};
-use tutela_app::{ExportFormat, Position, backup, event, event_export, event_type, hold, projection, retention};
+use tutela_app::{Export, ExportFormat, Position, backup, event, event_export, event_type, hold, projection, retention};
 
 use super::{Body, event::cursor};
 use crate::{
@@ -187,7 +187,13 @@ pub(crate) async fn export(State(web): State<Web>, caller: Caller, Query(asked):
     };
     let export = event_export::begin(&web.app, &caller.ctx, &asked.q, format, proofs).await?;
     let (kind, ending) = if format == ExportFormat::Csv { ("text/csv; charset=utf-8; header=present", "csv") } else { ("application/x-ndjson", "jsonl") };
-    let file = format!("attachment; filename=\"ledger-{name}-{}.{ending}\"", export.size());
+    let file = format!("ledger-{name}-{}.{ending}", export.size());
+    Ok(lines(export, kind, &file))
+}
+
+/// An export as it is read, to be kept under a name.
+pub(crate) fn lines(export: Export, kind: &str, file: &str) -> Response {
+    let file = format!("attachment; filename=\"{file}\"");
     let lines = stream::try_unfold(export, |mut export| async move {
         match export.next().await {
             Ok(Some(text)) => Ok(Some((Bytes::from(text), export))),
@@ -199,5 +205,5 @@ pub(crate) async fn export(State(web): State<Web>, caller: Caller, Query(asked):
             }
         }
     });
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file.as_str())], HttpBody::from_stream(lines)).into_response())
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file.as_str())], HttpBody::from_stream(lines)).into_response()
 }

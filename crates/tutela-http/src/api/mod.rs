@@ -10,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod gateway;
 pub(crate) mod grant;
+pub(crate) mod incident;
 pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod me;

@@ -19,6 +19,7 @@ pub(crate) mod grant;
 pub(crate) mod group;
 pub(crate) mod hold;
 pub(crate) mod idempotency;
+pub(crate) mod incident;
 pub(crate) mod instance;
 pub(crate) mod job;
 pub(crate) mod key;

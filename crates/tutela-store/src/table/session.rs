@@ -14,6 +14,7 @@ statements! {
     CODE_SWEEP (Time) = "DELETE FROM sign_in_code WHERE expires_at <= $1";
     CODE_USE (Bytes, Text, Bytes, Time) = "DELETE FROM sign_in_code WHERE code_hash = $1 AND origin = $2 AND cookie_hash = $3 AND expires_at > $4";
     SESSION_COUNT_LIVE (Time) = "SELECT count(*) FROM session WHERE id = login AND ended_at IS NULL AND idle_until > $1 AND expires_at > $1";
+    SESSION_DOUBT (Id, Text, Time) = "UPDATE session SET aal = $2, auth_time = $3 WHERE account_id = $1 AND ended_at IS NULL";
     SESSION_END_BY_ACCOUNT (Id, Time) = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL";
     SESSION_END_BY_LOGIN (Id, Time) = "UPDATE session SET ended_at = $2 WHERE login = $1 AND ended_at IS NULL";
     SESSION_END_ON_HOST (Id, Text, Time) = "UPDATE session SET ended_at = $3 WHERE account_id = $1 AND host = $2 AND ended_at IS NULL";
@@ -162,6 +163,12 @@ impl Changeset {
     /// Ends all sessions of an account.
     pub fn session_end_by_account(self, account: AccountId, now: Timestamp) -> Self {
         self.run(&SESSION_END_BY_ACCOUNT, params![account.0, now], Expect::Any).announce("account", account)
+    }
+
+    /// Has nothing count any more that was proven in an account's sessions.
+    pub fn session_doubt(self, account: AccountId) -> Self {
+        let weakest = tutela_core::AuthStrength::Aal1.acr();
+        self.run(&SESSION_DOUBT, params![account.0, weakest, Timestamp::from_secs(0)], Expect::Any).announce("account", account)
     }
 
     /// Ends all sessions of an account but one.

@@ -11,4 +11,5 @@ mod ledger;
 mod open;
 /// Search by tokens, newest first.
 mod search;
+/// Offences that are counted and answered in their own commit.
 mod strike;

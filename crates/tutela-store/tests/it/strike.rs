@@ -35,6 +35,7 @@ impl CommitGuard for Six {
             sealed: "sealed".into(),
             until: [hours(1), hours(4), hours(24)],
             again_since: at - Duration::from_hours(24),
+            shared_by: 5,
         })]
     }
 }
@@ -109,6 +110,30 @@ async fn what_was_lifted_is_forgotten_and_told_once() {
         store.commit(Changeset::of(world.record("swept", &[])).strike_sweep(now + Duration::from_secs(1))).await.unwrap();
         store.commit(fail(&world, now)).await.unwrap();
         assert!(store.block_list_live_of(TAG, now).await.unwrap().is_empty(), "{:?}", world.engine);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_many_share_is_not_blocked() {
+    for world in engines().await {
+        let store = open(&world).await;
+        let now = world.env.now();
+        for n in 0..5 {
+            let account = tutela_core::AccountId(uuid::Uuid::from_u128(n));
+            store.commit(Changeset::of(world.record("in", &[])).good_sign_in(TAG, account, now)).await.unwrap();
+            store.commit(Changeset::of(world.record("in", &[])).good_sign_in(TAG, account, now)).await.unwrap();
+        }
+        assert_eq!(store.good_sign_in_count(TAG, now - Duration::from_secs(1)).await.unwrap(), 5, "each counts once");
+        for _ in 0..8 {
+            store.commit(fail(&world, now)).await.unwrap();
+        }
+        assert!(store.block_list().await.unwrap().is_empty(), "{:?}", world.engine);
+        // A day later nobody of them has been there.
+        for n in 0..6 {
+            store.commit(fail(&world, now + Duration::from_secs(86_401 + n))).await.unwrap();
+        }
+        assert_eq!(store.block_list().await.unwrap().len(), 1, "{:?}", world.engine);
         store.close().await;
     }
 }

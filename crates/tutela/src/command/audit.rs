@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tutela_api::StoredEvent;
-use tutela_client::Client;
+use tutela_client::{Client, Pieces};
 use tutela_ledger::{Checkpoint, Query};
 
 use super::{Output, audit_care, audit_import, audit_verify, import::Format, output::progress};
@@ -210,8 +210,12 @@ fn unwritable(e: std::io::Error) -> Error {
 async fn export_events(client: &Client, export: &Export) -> Result<(), Error> {
     let format = export.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let asked = [("q", query_of(&export.query)?), ("format", format), ("proofs", export.with_proofs.to_string())];
-    let mut pieces = client.events_export(&asked).await?;
-    let mut out = target(export.to.as_deref())?;
+    write_lines(client.events_export(&asked).await?, export.to.as_deref()).await
+}
+
+/// Writes lines as they come to a file that must not exist, or to standard output.
+pub(super) async fn write_lines(mut pieces: Pieces, to: Option<&Path>) -> Result<(), Error> {
+    let mut out = target(to)?;
     let (bar, mut lines) = (progress(None, "exported"), 0_u64);
     while let Some(piece) = pieces.next().await {
         let piece = piece?;

@@ -15,6 +15,7 @@ mod detection;
 mod federation;
 mod gateway;
 mod import;
+mod incident;
 mod key;
 mod output;
 mod people;
@@ -94,6 +95,9 @@ enum Command {
     /// Groups of accounts that have roles together
     #[command(subcommand)]
     Group(people::GroupCommand),
+    /// Alerts that belong together, and what is done about them
+    #[command(subcommand)]
+    Incident(incident::IncidentCommand),
     /// Write a configuration file and make the data folder with a new instance key
     Init(setup::Init),
     /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
@@ -116,7 +120,7 @@ enum Command {
     /// Roles and what they allow
     #[command(subcommand)]
     Role(account::RoleCommand),
-    /// Rules of detection: list, test
+    /// Rules of detection: list, test, try on the ledger, let act
     #[command(subcommand)]
     Rule(detection::RuleCommand),
     /// Run the server
@@ -176,6 +180,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Session(command) => account::session(command, &client()?, output).await,
         Command::SigningKey(command) => federation::signing_key(command, &client()?, output).await,
         Command::Alert(command) => detection::alert(command, load, output).await,
+        Command::Incident(command) => incident::incident(command, load, output).await,
         Command::Block(command) => detection::block(command, load, output).await,
         Command::Rule(command) => detection::rule(command, load, output).await,
         Command::Waf(command) => waf::run(command, load, output).await,

@@ -159,6 +159,7 @@ impl Config {
     /// Whoever is to be told of alerts can be told: each name has its section. In development `channels.log` takes everything.
     fn check_alerts(&self) -> Result<(), String> {
         let (to, channels) = (&self.alerts, &self.channels);
+        to.check()?;
         if channels.log.is_some() {
             return Ok(());
         }

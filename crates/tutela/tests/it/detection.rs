@@ -1,18 +1,14 @@
 //! Rules over the ledger, and what follows.
 
-use std::sync::{Arc, Mutex};
-
-use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::server::{Instance, storages, until};
 
-const ROUTES: &str = "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+pub const ROUTES: &str = "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
 
 /// A wrong password from an address.
-async fn guess(instance: &Instance, from: &str, email: &str) -> u16 {
+pub async fn guess(instance: &Instance, from: &str, email: &str) -> u16 {
     post_sign_in(instance, from, &format!("email={email}&password=wrong+wrong+wrong&to=")).await
 }
 
@@ -23,14 +19,14 @@ async fn post_sign_in(instance: &Instance, from: &str, body: &str) -> u16 {
 }
 
 /// What the sign-in page answers to an address.
-async fn knock(instance: &Instance, from: &str) -> (u16, String) {
+pub async fn knock(instance: &Instance, from: &str) -> (u16, String) {
     let url = format!("{}/sign-in", instance.own());
     let request = instance.browser().request(Method::GET, &url).header("x-forwarded-for", from);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-async fn events(instance: &Instance, query: &str) -> Vec<Value> {
+pub async fn events(instance: &Instance, query: &str) -> Vec<Value> {
     let (status, page) = instance.operator(Method::GET, &format!("/v1/events?q={query}"), Value::Null).await;
     assert_eq!(status, 200, "{page}");
     page["items"].as_array().unwrap().iter().map(|item| item["event"].clone()).collect()
@@ -268,88 +264,6 @@ async fn rules_are_listed_and_tested_and_a_file_of_ones_own_takes_the_place_of_o
     std::fs::write(&file, "name: x\ncondition: failed_logins > 2\nwindow: 1h\n").unwrap();
     let out = instance.cli(&["rule", "test", file.to_str().unwrap()]).await;
     assert!(String::from_utf8_lossy(&out.stderr).contains("there is no metric `failed_logins`"), "{out:?}");
-}
-
-/// What Slack, PagerDuty and an address of the operator's were sent: path, token or signature, body.
-type Got = Arc<Mutex<Vec<(String, String, Value)>>>;
-
-/// All three of them, who refuse what their documentation does not allow.
-async fn receivers() -> (u16, Got) {
-    let got = Got::default();
-    let slack = async |State(got): State<Got>, headers: HeaderMap, Json(body): Json<Value>| {
-        let header = &body["blocks"][0]["text"];
-        let fine = body["channel"].is_string()
-            && header["type"] == "plain_text"
-            && header["text"].as_str().is_some_and(|text| (1..=150).contains(&text.chars().count()))
-            && body["blocks"].as_array().is_some_and(|blocks| blocks.iter().skip(1).all(|block| !block.to_string().contains("mrkdwn")));
-        got.lock().unwrap().push(("slack".into(), headers["authorization"].to_str().unwrap().to_owned(), body));
-        Json(if fine { json!({"ok": true, "ts": "1.2"}) } else { json!({"ok": false, "error": "invalid_blocks"}) })
-    };
-    let pagerduty = async |State(got): State<Got>, Json(body): Json<Value>| {
-        let payload = &body["payload"];
-        let fine = ["critical", "error", "warning", "info"].contains(&payload["severity"].as_str().unwrap_or_default())
-            && body["dedup_key"].as_str().is_some_and(|key| key.len() <= 255)
-            && payload["summary"].is_string()
-            && payload["source"].is_string()
-            && body["event_action"] == "trigger";
-        got.lock().unwrap().push(("pagerduty".into(), body["routing_key"].as_str().unwrap_or_default().to_owned(), body));
-        (if fine { axum::http::StatusCode::ACCEPTED } else { axum::http::StatusCode::BAD_REQUEST }, Json(json!({"status": "success"})))
-    };
-    let hook = async |State(got): State<Got>, headers: HeaderMap, Json(body): Json<Value>| {
-        got.lock().unwrap().push(("hook".into(), headers["tutela-signature"].to_str().unwrap().to_owned(), body));
-    };
-    let app =
-        Router::new().route("/api/chat.postMessage", post(slack)).route("/v2/enqueue", post(pagerduty)).route("/hook", post(hook)).with_state(Arc::clone(&got));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (port, got)
-}
-
-#[tokio::test]
-async fn whoever_is_to_be_told_of_an_alert_is_told_once_and_in_words_that_do_nothing() {
-    let (port, got) = receivers().await;
-    let secrets = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = secrets.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    let (token, key, secret) = (file("slack", "xoxb-1\n"), file("pagerduty", "R0UT1NGKEY\n"), file("hook", "a secret of sixteen\n"));
-    let mail = secrets.path().join("mail");
-    let settings = format!(
-        "{ROUTES}[channels]\nlog = \"{}\"\n[channels.slack]\ntoken_file = \"{token}\"\nurl = \"http://127.0.0.1:{port}/api\"\n\
-         [channels.pagerduty.security-team]\nrouting_key_file = \"{key}\"\nurl = \"http://127.0.0.1:{port}\"\n\
-         [channels.webhook.siem]\nurl = \"http://127.0.0.1:{port}/hook\"\nsecret_file = \"{secret}\"\n\
-         [alerts]\nemail = [\"security@company.com\"]\nslack = [\"#security-alerts\"]\npagerduty = [\"security-team\"]\nwebhook = [\"siem\"]\n",
-        mail.display()
-    );
-    let instance = Instance::start("sqlite", &settings).await;
-    let out = instance.cli(&["alert", "test"]).await;
-    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("#security-alerts"), "{out:?}");
-    until("the test has arrived", async || got.lock().unwrap().len() == 3).await;
-    got.lock().unwrap().clear();
-    // Names that are markup in a mail, mentions in Slack.
-    for number in 0..6 {
-        guess(&instance, "198.51.100.7", &format!("%3C!channel%3E+%3Cscript%3E+{number}%40example.com")).await;
-    }
-    until("they are told", async || got.lock().unwrap().len() >= 3).await;
-    until("the mail is there", async || std::fs::read_to_string(&mail).is_ok_and(|text| text.matches("Many failed sign-ins").count() == 1)).await;
-    let told = got.lock().unwrap().clone();
-    assert_eq!(told.len(), 3, "{told:#?}");
-    let of = |name: &str| told.iter().find(|(to, ..)| to == name).unwrap();
-    let (_, token, slack) = of("slack");
-    assert_eq!((token.as_str(), &slack["channel"]), ("Bearer xoxb-1", &json!("#security-alerts")));
-    assert!(slack["blocks"][1]["text"]["text"].as_str().unwrap().contains("ip: 198.51.100.7"), "{slack}");
-    let (_, key, pagerduty) = of("pagerduty");
-    assert_eq!(
-        (key.as_str(), &pagerduty["payload"]["severity"], &pagerduty["payload"]["class"]),
-        ("R0UT1NGKEY", &json!("error"), &json!("brute_force_detection"))
-    );
-    let (_, signature, hook) = of("hook");
-    assert!(signature.starts_with("t=") && hook["type"] == "tutela.alert" && hook["data"]["level"] == "high", "{hook}");
-    let alert = &events(&instance, "type:alert.raised").await[0];
-    assert_eq!(alert["resource"]["id"], hook["id"]);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ mod gateway;
 mod hostile;
 /// Events written by others: imported, searched, exported, verified.
 mod import;
+/// Incidents: who is told, what people do, and the file they take along.
+mod incident;
 /// Encryption, keys, erasure, key backups, providers.
 mod keys;
 /// How many requests pass.

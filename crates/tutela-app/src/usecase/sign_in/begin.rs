@@ -1,7 +1,7 @@
 //! The one place where a sign-in goes on or becomes a session.
 
 use serde::{Deserialize, Serialize};
-use tutela_core::{DeviceId, Occurrence, Secret, SessionId, SignInId, Timestamp};
+use tutela_core::{AuthStrength, DeviceId, Occurrence, Secret, SessionId, SignInId, Timestamp};
 use tutela_identity::{
     Account, Assurance, AuthenticatorKind, Proof, Session, SessionEndReason, TOKENS, Token, TokenKind,
     device::Device,
@@ -264,7 +264,9 @@ impl<'a> Flow<'a> {
         let (row, stored, hash) = (self.row.clone(), self.stored, token.hash());
         let had = self.visitor.device.as_deref().is_some_and(|had| had.hash() == device_token.hash());
         let (begun, seen) = (session.clone(), (device, device_token.hash()));
+        let good = session.assurance.aal >= AuthStrength::Aal2;
         self.commit(move |changeset| {
+            let changeset = if good { block::good_sign_in(app, ctx, changeset, account) } else { changeset };
             let changeset = if stored { changeset.sign_in_end(&row) } else { changeset };
             let changeset = changeset.device_seen(&seen.0, seen.1).session_insert(&begun, hash);
             let changeset = outside.iter().fold(changeset, Changeset::outside_session_insert);
