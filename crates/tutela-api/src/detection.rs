@@ -105,6 +105,22 @@ pub struct RaisedAlert {
     pub incident: Option<String>,
 }
 
+/// Who is told of alerts, as the configuration's `[alerts]` says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlertSettings {
+    /// Mail addresses.
+    pub email: Vec<String>,
+    /// Channels of Slack.
+    pub slack: Vec<String>,
+    /// Services of PagerDuty.
+    pub pagerduty: Vec<String>,
+    /// Addresses, by name.
+    pub webhook: Vec<String>,
+    /// The least level that is told.
+    pub least: String,
+}
+
 /// A test alert that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

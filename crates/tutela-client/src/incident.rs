@@ -2,7 +2,9 @@
 
 use futures_util::TryStreamExt as _;
 use reqwest::Method;
-use tutela_api::{ContainIncident, Contained, Incident, IncidentDetail, MoveIncident, NewAlert, RaisedAlert, SetIncidentStep, UndoIncident, Undone};
+use tutela_api::{
+    AlertSettings, ContainIncident, Contained, Incident, IncidentDetail, MoveIncident, NewAlert, RaisedAlert, SetIncidentStep, UndoIncident, Undone,
+};
 
 use crate::{Client, Error, Pieces, checked, with_query};
 
@@ -10,6 +12,11 @@ impl Client {
     /// Raises an alert.
     pub async fn alert_raise(&self, new: &NewAlert) -> Result<RaisedAlert, Error> {
         self.send(self.request(Method::POST, "/v1/alerts").json(new)).await
+    }
+
+    /// Who is told of alerts.
+    pub async fn alert_settings(&self) -> Result<AlertSettings, Error> {
+        self.send(self.request(Method::GET, "/v1/alerts/settings")).await
     }
 
     /// Incidents in a state, `live` or `all`, the newest first, below `before`.

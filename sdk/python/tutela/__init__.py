@@ -9,6 +9,7 @@ from .audit import AuditLog, AuditLogger, AuditMismatch
 from .auth import MFA, Anonymous, AuthProvider, User
 from .client import Batch, Permission, Token, Tutela
 from .context import current_user
+from .detection_client import Block, Incident, Rule
 from .encryption import Encryption
 from .encryption_service import EncryptionService
 from .errors import (
@@ -31,6 +32,7 @@ from .identity_settings import IdentityMismatch
 from .keys import KeyManager
 from .ledger_answers import EventType, Hold, Recorded, StoredEvent
 from .middleware import Guard
+from .monitor import AlertService, MonitorMismatch, SecurityEvent, SecurityMonitor
 from .secure_data import SecureData
 from .security import SecurityManager
 
@@ -38,12 +40,14 @@ __version__ = "0.0.1"
 
 __all__ = [
     "MFA",
+    "AlertService",
     "Anonymous",
     "AuditLog",
     "AuditLogger",
     "AuditMismatch",
     "AuthProvider",
     "Batch",
+    "Block",
     "Conflict",
     "Corrupt",
     "Encryption",
@@ -55,10 +59,12 @@ __all__ = [
     "Hold",
     "IdentityMismatch",
     "IdentitySettings",
+    "Incident",
     "Internal",
     "Invalid",
     "KeyManager",
     "MFARequired",
+    "MonitorMismatch",
     "NewEvent",
     "NotFound",
     "Permission",
@@ -66,8 +72,11 @@ __all__ = [
     "RateLimited",
     "Recorded",
     "Resource",
+    "Rule",
     "SecureData",
+    "SecurityEvent",
     "SecurityManager",
+    "SecurityMonitor",
     "StoredEvent",
     "Token",
     "Tutela",

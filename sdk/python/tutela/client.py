@@ -24,6 +24,7 @@ import httpx
 
 from .audit_record import AuditLogs
 from .crypto_client import CryptoClient
+from .detection_client import DetectionClient
 from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
 from .events import NewEvent, Resource, Subject, subject_to_wire
 from .identity_answers import IdentitySettings, identity_settings
@@ -66,7 +67,8 @@ class Token:
 
 
 class Tutela:
-    """Async client; `crypto` holds the calls that seal and open, `ledger` those about what was recorded.
+    """Async client; `crypto` holds the calls that seal and open, `ledger` those about what was recorded, `detection`
+    those about rules, incidents and blocks.
 
     `url` defaults to `TUTELA_URL`, else `http://tutela.localhost:8080`. `api_key` defaults to
     `TUTELA_API_KEY`; without one only the public keys can be read. `timeout` bounds each wait for
@@ -87,6 +89,7 @@ class Tutela:
         self.url = _origin(url or os.environ.get("TUTELA_URL") or DEFAULT_URL)
         self._key = api_key or os.environ.get("TUTELA_API_KEY") or None
         self.crypto = CryptoClient(self)
+        self.detection = DetectionClient(self)
         self.ledger = LedgerClient(self)
         self.audit_logs = AuditLogs(self)
         self._timeout = timeout

@@ -13,7 +13,7 @@ Signing in, sessions and cookies belong to tutela, which stands in front of the 
 `auth_providers` and `session_config` state what the application counts on, in the words of the server's
 `[identity]` configuration. They are checked for typos, and it is the server's file that decides; what
 they name is compared with it before anybody who is signed in is let through.
-`Encryption`, which seals what the application stores, can be imported from here too.
+`Encryption`, which seals what the application stores, and `SecurityMonitor` can be imported from here too.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from .events import ExternalId
 from .handlers import READS, Handler, as_response, positional, run, scopes
 from .identity import Anonymous, Verifier
 from .identity_settings import IdentityComparison
+from .monitor import SecurityMonitor
 from .settings import is_bool, is_seconds, is_span, listed, members
 
-__all__ = ["Encryption", "SecurityManager"]
+__all__ = ["Encryption", "SecurityManager", "SecurityMonitor"]
 
 
 class SecurityManager:

@@ -86,6 +86,13 @@ pub async fn pressed(app: &App, ctx: &Ctx, timestamp: &str, signature: &str, bod
     }
 }
 
+/// Who is told of alerts.
+pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::AlertSettings, Error> {
+    app.permit(ctx, "detection:read").await?;
+    let to = app.detection.alerts.clone();
+    Ok(api::AlertSettings { email: to.email, slack: to.slack, pagerduty: to.pagerduty, webhook: to.webhook, least: to.least.as_str().to_owned() })
+}
+
 /// Sends a test alert to everybody who is told of alerts; who that is.
 pub async fn test(app: &App, ctx: &Ctx) -> Result<api::AlertTest, Error> {
     sign_in::permit_fresh(app, ctx, "detection:write").await?;

@@ -7,7 +7,9 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tutela_api::{ContainIncident, Contained, Incident, IncidentDetail, MoveIncident, NewAlert, Problem, RaisedAlert, SetIncidentStep, UndoIncident, Undone};
+use tutela_api::{
+    AlertSettings, ContainIncident, Contained, Incident, IncidentDetail, MoveIncident, NewAlert, Problem, RaisedAlert, SetIncidentStep, UndoIncident, Undone,
+};
 use tutela_app::{alert, incident};
 
 use super::{Body, audit::lines};
@@ -69,6 +71,11 @@ pub(crate) async fn timeline(State(web): State<Web>, caller: Caller, Path(id): P
 #[utoipa::path(post, path = "/v1/alerts", request_body = NewAlert, responses((status = 201, body = RaisedAlert), (status = "default", body = Problem)))]
 pub(crate) async fn raise(State(web): State<Web>, caller: Caller, Body(new): Body<NewAlert>) -> Answer<(StatusCode, Json<RaisedAlert>)> {
     Ok((StatusCode::CREATED, Json(alert::raise(&web.app, &caller.ctx, &new).await?)))
+}
+
+#[utoipa::path(get, path = "/v1/alerts/settings", responses((status = 200, body = AlertSettings), (status = "default", body = Problem)))]
+pub(crate) async fn settings(State(web): State<Web>, caller: Caller) -> Answer<Json<AlertSettings>> {
+    Ok(Json(alert::settings(&web.app, &caller.ctx).await?))
 }
 
 /// A button of an alert in Slack, signed by Slack.
