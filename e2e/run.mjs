@@ -7,6 +7,7 @@
 import { appCases } from "./cases-app.mjs";
 import { clientCases } from "./cases-clients.mjs";
 import { consoleCases } from "./cases-console.mjs";
+import { detectionCases } from "./cases-detection.mjs";
 import { gatewayCases } from "./cases-gateway.mjs";
 import { keyCases } from "./cases-keys.mjs";
 import { ledgerCases } from "./cases-ledger.mjs";
@@ -16,7 +17,7 @@ import { Harness, settings } from "./harness.mjs";
 
 const wanted = process.argv.slice(2).join(" ").toLowerCase();
 // The last case judges what all others left behind, so it stays last.
-const cases = [...appCases, ...consoleCases, ...clientCases, ...gatewayCases, ...keyCases, ...ledgerCases, ...peopleCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
+const cases = [...appCases, ...consoleCases, ...clientCases, ...gatewayCases, ...detectionCases, ...keyCases, ...ledgerCases, ...peopleCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
 
 let harness;
 try {

@@ -191,6 +191,19 @@ pub async fn timeline(app: &App, ctx: &Ctx, id: &str) -> Result<Export, Error> {
     export::of_positions(app, ctx, &format!("incident:{}", row.id), positions.into_iter().collect::<VecDeque<_>>()).await
 }
 
+/// The newest events of an incident, as far as they are still there.
+pub async fn newest_events(app: &App, ctx: &Ctx, detail: &api::IncidentDetail, most: usize) -> Result<Vec<api::StoredEvent>, Error> {
+    let mut found = Vec::new();
+    for id in detail.events.iter().rev().take(most).filter_map(|id| id.parse::<EventId>().ok()) {
+        match search::get(app, ctx, id).await {
+            Ok((stored, _)) => found.push(stored),
+            Err(Error::NotFound(_)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(found)
+}
+
 /// One by the text of its id.
 pub(crate) async fn find(app: &App, id: &str) -> Result<IncidentRow, Error> {
     app.store.incident_get(parse(id)?).await?.ok_or(Error::NotFound("incident"))

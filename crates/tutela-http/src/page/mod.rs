@@ -9,6 +9,7 @@ mod console_access;
 mod console_clients;
 mod console_frame;
 mod console_gateway;
+mod console_incidents;
 mod console_key_care;
 mod console_keys;
 mod console_ledger;
@@ -17,6 +18,7 @@ mod console_ledger_read;
 mod console_ledger_sinks;
 mod console_people;
 mod console_person;
+mod console_rules;
 mod console_signing;
 mod destination;
 mod links;
@@ -158,6 +160,7 @@ pub(crate) fn console() -> Router<Web> {
         .merge(clients())
         .merge(keys())
         .merge(ledger())
+        .merge(detection())
 }
 
 /// Pages of the console's room of people; every address that takes a post also leads to its page.
@@ -297,6 +300,25 @@ pub(crate) fn set_cookie(response: &mut Response, web: &Web, cookie: Cookie, val
     if let Ok(value) = HeaderValue::from_str(&web.app.cookies().set(cookie, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
+}
+
+/// Incidents, rules and blocks.
+fn detection() -> Router<Web> {
+    let to = |path: &'static str| get(move || async move { Redirect::to(path) });
+    Router::new()
+        .route("/incidents", get(console_incidents::list))
+        .route("/incidents/{id}", get(console_incidents::show))
+        .route("/incidents/{id}/contain", to("/incidents").post(console_incidents::contain))
+        .route("/incidents/{id}/state", to("/incidents").post(console_incidents::set_state))
+        .route("/incidents/{id}/steps/{step}", to("/incidents").post(console_incidents::set_step))
+        .route("/incidents/{id}/timeline", get(console_incidents::timeline))
+        .route("/incidents/{id}/undo", to("/incidents").post(console_incidents::undo))
+        .route("/rules", get(console_rules::list))
+        .route("/rules/{name}", get(console_rules::show))
+        .route("/rules/{name}/mode", to("/rules").post(console_rules::set))
+        .route("/rules/{name}/reset", to("/rules").post(console_rules::reset))
+        .route("/blocks", get(console_rules::blocks).post(console_rules::block))
+        .route("/blocks/{id}/lift", to("/blocks").post(console_rules::lift))
 }
 
 /// The ledger's other pages; as with the keys, every address that takes a post also leads to its page.

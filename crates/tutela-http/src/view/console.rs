@@ -24,6 +24,8 @@ pub enum Room {
     Keys,
     /// Everything that happened.
     Ledger,
+    /// Incidents, rules, blocks.
+    Detection,
     /// Health of this instance.
     Settings,
 }
@@ -72,6 +74,7 @@ impl ConsoleFrame {
             (Room::Gateway, "Gateway", "/gateway", false),
             (Room::Keys, "Keys", "/keys", false),
             (Room::Ledger, "Ledger", "/ledger", false),
+            (Room::Detection, "Detection", "/incidents", false),
             (Room::Settings, "Settings", "/health", true),
         ]
         .into_iter()

@@ -214,7 +214,7 @@ async fn export_events(client: &Client, export: &Export) -> Result<(), Error> {
 }
 
 /// Writes lines as they come to a file that must not exist, or to standard output.
-pub(super) async fn write_lines(mut pieces: Pieces, to: Option<&Path>) -> Result<(), Error> {
+pub async fn write_lines(mut pieces: Pieces, to: Option<&Path>) -> Result<(), Error> {
     let mut out = target(to)?;
     let (bar, mut lines) = (progress(None, "exported"), 0_u64);
     while let Some(piece) = pieces.next().await {

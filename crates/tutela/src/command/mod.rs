@@ -33,6 +33,10 @@ use crate::{
     log, serve,
 };
 
+#[cfg(feature = "demo")]
+pub use audit::write_lines;
+#[cfg(feature = "demo")]
+pub use audit_verify_export::run as verify_export;
 pub use output::{Output, progress};
 
 /// Security and compliance for an application in one program: sign-in, gateway, tamper-evident ledger.

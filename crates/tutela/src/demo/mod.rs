@@ -1,5 +1,6 @@
 //! `tutela demo`: a sample photo app behind the gateway, sample people, another company's directory, and things to try.
 
+mod attack;
 mod elsewhere;
 mod seed;
 
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
@@ -29,6 +30,8 @@ use crate::{
 /// `tutela demo`
 #[derive(Args)]
 pub struct Demo {
+    #[command(subcommand)]
+    command: Option<DemoCommand>,
     /// Forget everything from earlier runs first
     #[arg(long)]
     reset: bool,
@@ -44,6 +47,12 @@ pub struct Demo {
     /// PostgreSQL URL to keep the demo's data in, in place of SQLite
     #[arg(long, value_name = "URL")]
     storage: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Attack the running demo four ways, and show what detection made of it
+    Attack,
 }
 
 /// The photo app as a process of its own.
@@ -70,6 +79,9 @@ const FOLDER: &str = "tutela-demo";
 
 /// Runs the demo until interrupted; all its state is in the one folder `data`.
 pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
+    if let Some(DemoCommand::Attack) = demo.command {
+        return attack::run(data.as_deref()).await;
+    }
     let data = data.unwrap_or_else(|| FOLDER.into());
     let say = |text: String| {
         if !demo.json {
@@ -95,6 +107,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
         }
     };
     let seeded = seed::people(&running.app, &data).await;
+    seed::Place::of(running.app.urls()).write(&data)?;
     let outcome = match &seeded {
         Ok(seeded) => {
             if demo.json {
@@ -151,6 +164,8 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     }
     // Mails and text messages go to a file, so that the demo needs no server for them.
     config.channels.log = Some(data.join("messages.jsonl"));
+    // Whoever is on this machine may say where they come from, so that attacks can be tried.
+    config.gateway.trusted_proxies = vec!["127.0.0.1".into()];
     config.identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
     config.identity.sign_up = SignUp::Open;
     config.identity.providers = Protocol::ALL.to_vec();

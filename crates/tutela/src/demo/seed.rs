@@ -29,6 +29,24 @@ struct Person {
     roles: Vec<String>,
 }
 
+/// Where the demo is reached, for those who come later.
+#[derive(Serialize, Deserialize)]
+pub struct Place {
+    pub own: String,
+    pub console: String,
+}
+
+impl Place {
+    pub fn of(urls: &Urls) -> Self {
+        Self { own: urls.public.clone(), console: urls.admin.clone() }
+    }
+
+    pub fn write(&self, data: &Path) -> Result<(), Error> {
+        let file = data.join("place.json");
+        fs::write(&file, serde_json::to_string_pretty(self).unwrap_or_default()).map_err(|e| at(&file, &e))
+    }
+}
+
 /// Words for sample passwords: 64, so that each gives six bits.
 const WORDS: &[&str; 64] = &[
     "amber", "anchor", "autumn", "basil", "beacon", "birch", "bridge", "candle", "cedar", "cloud", "clover", "copper", "coral", "cotton", "crane", "delta",
@@ -105,6 +123,18 @@ async fn auditing(app: &App, ctx: &Ctx) -> Result<(), Error> {
 }
 
 impl Seeded {
+    /// What the first run made.
+    pub fn read(data: &Path) -> Result<Self, Error> {
+        let file = data.join("sign-ins.json");
+        let text = fs::read_to_string(&file).map_err(|e| at(&file, &e))?;
+        serde_json::from_str(&text).map_err(|e| Error::Failed(format!("`{}`: {e}", file.display())))
+    }
+
+    /// Address and password of somebody.
+    pub fn person(&self, email: &str) -> Option<(String, String)> {
+        self.people.iter().find(|person| person.email == email).map(|person| (person.email.clone(), person.password.clone()))
+    }
+
     /// For scripts, on one line.
     pub fn json(&self, app_url: &str, urls: &Urls) -> String {
         json!({"app": app_url, "own": urls.public, "console": urls.admin, "people": self.people, "api_key": self.api_key}).to_string()
@@ -131,7 +161,9 @@ impl Seeded {
              \x20      curl -s {own}/oauth/token -u {client}:{key} -d grant_type=client_credentials\n\
              \x20  11. attack it: open {app_url}/?q=1%27%20UNION%20SELECT%20password%20FROM%20users and be refused with a number;\n\
              \x20      as Ada, see why in {console}/gateway/firewall, except those rules for a day, and it passes; or hear why offline:\n\
-             \x20      printf 'GET /?q=1%%27%%20UNION%%20SELECT%%201 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | tutela waf explain - --rules base\n\n\
+             \x20      printf 'GET /?q=1%%27%%20UNION%%20SELECT%%201 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | tutela waf explain - --rules base\n\
+             \x20  12. run `tutela demo attack --data {data}` in another window: guessing, spraying, a stolen token, an export in bulk;\n\
+             \x20      as Ada, see in {console}/incidents what was blocked and ended, work through one, take its timeline along\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,
