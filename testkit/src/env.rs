@@ -3,26 +3,30 @@ use std::time::Duration;
 
 use tutela_core::{Env, Timestamp};
 
+/// 2026-11-22T09:00:00Z
+const START: i64 = 1_795_338_000_000_000;
+
 /// A clock that only tests move, and seeded randomness (splitmix64; not for keys).
 pub struct TestEnv {
-    micros: AtomicI64,
+    passed: AtomicU64,
+    set_back: AtomicI64,
     state: AtomicU64,
 }
 
 impl TestEnv {
     /// Starts at 2026-11-22T09:00:00Z.
     pub fn new() -> Self {
-        Self { micros: AtomicI64::new(1_795_338_000_000_000), state: AtomicU64::new(7) }
+        Self { passed: AtomicU64::new(0), set_back: AtomicI64::new(0), state: AtomicU64::new(7) }
     }
 
     /// Moves the clock on.
     pub fn pass(&self, time: Duration) {
-        self.micros.fetch_add(time.as_micros() as i64, Ordering::SeqCst);
+        self.passed.fetch_add(time.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// Moves the clock back, as a careless operator or NTP might.
     pub fn jump_back(&self, time: Duration) {
-        self.micros.fetch_sub(time.as_micros() as i64, Ordering::SeqCst);
+        self.set_back.fetch_add(time.as_micros() as i64, Ordering::SeqCst);
     }
 }
 
@@ -34,7 +38,11 @@ impl Default for TestEnv {
 
 impl Env for TestEnv {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.micros.load(Ordering::SeqCst))
+        Timestamp::from_micros(START + self.passed.load(Ordering::SeqCst) as i64 - self.set_back.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(self.passed.load(Ordering::SeqCst))
     }
 
     fn fill(&self, out: &mut [u8]) {

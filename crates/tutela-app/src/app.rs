@@ -15,7 +15,7 @@ use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AlertsConfig, AuditConfig, Ctx, DetectionConfig, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
+    AuditConfig, Ctx, DetectionParts, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
@@ -147,14 +147,8 @@ pub struct Parts {
     pub outside: Vec<OutsideProvider>,
     /// Tells clients that sessions ended; a restore tells nobody.
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
-    /// `[detection]`.
-    pub detection: DetectionConfig,
-    /// `[alerts]`.
-    pub alerts: AlertsConfig,
-    /// The rules that it names.
-    pub detection_rules: tutela_detection::Rules,
-    /// What is done about incidents.
-    pub playbooks: tutela_detection::Playbooks,
+    /// What the ledger is watched for.
+    pub detection: DetectionParts,
     /// The guard that the store was opened with.
     pub guard: Guard,
     /// `[audit]`.
@@ -269,7 +263,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
-            detection: Detection::new(parts.detection, parts.alerts, parts.detection_rules, parts.playbooks, detection_secret)?,
+            detection: Detection::new(parts.detection, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
             sealer: Sealer::new(parts.root, Arc::clone(&parts.env)),

@@ -10,7 +10,10 @@ use tutela_store::{Changeset, Housekeeping};
 
 use crate::{
     App, Ctx, Error,
-    usecase::{account_check, backup, epoch, key, key_backup, provider, retention, rewrap, signing_key, subject, unindex},
+    usecase::{
+        account_check, backup, epoch, key, key_backup, provider, retention, rewrap, signing_key, subject, unindex,
+        watch::{self, Clock},
+    },
 };
 
 pub(crate) const QUEUE: &str = "house";
@@ -23,6 +26,7 @@ const JOBS: &[(&str, Duration)] = &[
     ("keys", Duration::from_secs(60)),
     ("provider", Duration::from_secs(86_400)),
     ("retention", Duration::from_secs(3_600)),
+    ("silence", Duration::from_secs(3_600)),
     ("sweep", Duration::from_secs(300)),
 ];
 /// How often every node asks the key providers whether they still answer.
@@ -41,6 +45,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
         tracing::warn!(error = %e, "the key provider's settings could not be looked at");
     }
     let mut confirmed = app.env.now();
+    let mut clock = Clock::new(&*app.env);
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
@@ -52,32 +57,50 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
             }
             () = stop.cancelled() => return,
         }
+        if let Err(e) = clock.look(&app, &Ctx::new(app.env(), Principal::System("watch"))).await {
+            tracing::warn!(error = %e, "that the clock was set could not be recorded");
+        }
         if app.env.now().since(confirmed) >= CONFIRM {
             confirmed = app.env.now();
             for (epoch, e) in app.ring.confirm_all().await {
                 tracing::warn!(epoch, error = %e, "a key provider did not confirm a key; keys in memory serve up to `kms.cache_max_age`");
             }
         }
-        if let Err(e) = turn(&app).await {
+        if let Err(e) = due(&app).await {
             tracing::warn!(error = %e, "a background job failed and will be tried again");
         }
     }
 }
 
-async fn turn(app: &App) -> Result<(), Error> {
+/// Does what is due, each job once at most.
+async fn due(app: &App) -> Result<(), Error> {
+    for _ in JOBS {
+        if !turn(app).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a job and does it; whether there was one.
+async fn turn(app: &App) -> Result<bool, Error> {
     let now = app.env.now();
-    let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(()) };
+    let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(false) };
     match job.key.as_str() {
         "accounts" => compare_accounts(app),
         "backup" => back_up(app),
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
         "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),
+        "silence" => watch::silence(app, &Ctx::new(app.env(), Principal::System("watch"))).await?,
         "sweep" => sweep(app).await?,
         _ => {}
     }
     let pause = JOBS.iter().find(|(name, _)| *name == job.key).map_or(LEASE, |(_, every)| *every);
-    Ok(app.store.job_done(&job, now + pause).await?)
+    // Once in each hour of the clock, so that what happens for the first time is told once.
+    let next = if job.key == "silence" { watch::next_hour(now) } else { now + pause };
+    app.store.job_done(&job, next).await?;
+    Ok(true)
 }
 
 /// Drops what has expired: codes, host parts of sessions, sign-ins that nobody finished, refresh tokens, links,

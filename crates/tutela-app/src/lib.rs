@@ -41,6 +41,7 @@ pub use config::{
 pub use ctx::Ctx;
 pub use error::Error;
 pub use guard::Guard;
+pub use monitor::settings::DetectionParts;
 pub use outside::{OutsideProvider, SamlProvider, Way};
 pub use registry::{PERMISSIONS, Permission, event_types};
 pub use request_policy::{Bearer, Live, Sessions};

@@ -54,7 +54,7 @@ occurrences! {
         id: AlertId, rule: &'a str, level: &'a str, title: &'a str, mode: &'a str, count: u32, estimated: bool, evidence: Vec<String>, actions: Vec<String>,
         credit: Option<String>, about: Value, reasons: Vec<String>, incident: Option<IncidentId>,
     }
-    "alert.raised" "A rule of detection found something; its evidence is named by position." High AUDIT ENTITY_CREATE "detect"
+    "alert.raised" "A rule of detection found something; its evidence is named by position." High AUDIT FINDING "detect"
     ["rule" = r#""brute_force_detection""#, "level" = r#""high""#, "title" = r#""Many failed sign-ins from one address""#, "mode" = r#""act""#, "count" = "6",
      "estimated" = "false", "evidence" = r#"["4705", "4711"]"#, "actions" = r#"["block_ip"]"#, "incident" = r#""019ab3a4-7c00-7000-8000-00000000000a""#, "credit" = r#""SigmaHQ (5f0657d2)""#;
      "about" = r#"{"ip": "192.0.2.7"}"#, "reasons" = r#"["country `CH` is new: the 2nd in 90 days"]"#]
@@ -137,6 +137,12 @@ occurrences! {
     "ledger.pruned" "Everything before a position had reached the end of its retention and was deleted with its hashes; proofs of later events hold." Low COMPLIANCE LOG_DELETE "prune" ["first" = "2048"]
     |this, event| { event.set("first", this.first); }
 
+    /// What used to be recorded is no more.
+    LedgerSilent { kind: &'a str, hours: usize, usual: u64 }
+    "ledger.silent" "Events of a type that were recorded in every hour of a day have stopped coming: an application that died, a route that goes round the gateway, or somebody who does not want to be seen." High AUDIT LOG_OTHER "miss"
+    ["hours" = "2", "usual" = "120"]
+    |this, event| { event.resource = Some(Resource::of("event_type", this.kind)); event.set("hours", this.hours); event.set("usual", this.usual); }
+
     /// Retention had to keep something.
     LedgerRetentionRefused { class: &'a str, held: u64 }
     "ledger.retention_refused" "Events had reached the end of their retention and were kept because of a hold." Low COMPLIANCE LOG_OTHER "expire" ["class" = r#""audit""#, "held" = "3"]
@@ -156,6 +162,11 @@ occurrences! {
     RequestsLost { count: u64 }
     "gateway.requests_lost" "More requests came than could be recorded; this is how many have no record." High AUDIT LOG_OTHER "drop" ["count" = "17"]
     |this, event| { event.outcome = Outcome::Failure; event.set("count", this.count); }
+
+    /// The clock of this host was set.
+    ServerClockChanged { seconds: i64 }
+    "server.clock_changed" "The clock of this host was set by more than a few seconds while tutela ran; times of events before and after do not fit together." High AUDIT LOG_OTHER "set" ["seconds" = "-3600"]
+    |this, event| { event.set("seconds", this.seconds); }
 
     /// The server is ready.
     ServerStarted { version: &'static str, storage: &'static str }

@@ -1,6 +1,6 @@
 //! Ports: what other people's systems do for us. `tutela-connect` implements them.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::Value;
 use tutela_core::{Secret, seam::BoxFuture};
@@ -252,6 +252,34 @@ pub struct Notice {
     pub source: String,
     /// Where more stands.
     pub link: String,
+}
+
+/// Knows where addresses are.
+pub trait PlaceFinder: Send + Sync {
+    /// Where that is; nothing where it is not known.
+    fn find(&self, address: IpAddr) -> Option<Place>;
+}
+
+/// Where an address is, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Place {
+    /// ISO 3166-1, two letters.
+    pub country: Option<String>,
+    /// In English.
+    pub city: Option<String>,
+    /// About where.
+    pub coordinates: Option<Coordinates>,
+    /// Number and name of the network: `AS1221 Telstra`.
+    pub network: Option<String>,
+}
+
+/// A point on the earth, in degrees, and how far off it may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Coordinates {
+    pub latitude: f64,
+    pub longitude: f64,
+    pub radius_km: f64,
 }
 
 /// Who tells people of alerts; nothing where it is not configured.

@@ -15,9 +15,9 @@ pub struct Permission {
 pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "accounts:read", sentence: "List accounts and their roles." },
     Permission { name: "accounts:write", sentence: "Create and disable accounts, set their roles and identifiers." },
+    Permission { name: "alerts:write", sentence: "Raise alerts." },
     Permission { name: "authenticators:write", sentence: "Remove ways to sign in of others, after they were identified anew." },
     Permission { name: "backups:write", sentence: "Back up the whole instance." },
-    Permission { name: "alerts:write", sentence: "Raise alerts." },
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
     Permission { name: "console:use", sentence: "Open the console." },

@@ -5,12 +5,14 @@
 //! or the one CA file that the configuration names. Nothing here knows the store.
 
 mod cluster;
+mod geo;
 mod http;
 mod message;
 mod outside;
 mod provider;
 
 pub use cluster::{Cluster, ClusterSettings};
+pub use geo::GeoConfig;
 pub use http::read_secret;
 pub use message::{ChannelsConfig, LogFile, PagerDutyConfig, Senders, SlackConfig, SmtpConfig, SmtpTls, TwilioConfig, WebhookConfig};
 pub use outside::Outside;

@@ -8,6 +8,8 @@ pub trait Env: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Fills `out` with random bytes fit for keys.
     fn fill(&self, out: &mut [u8]);
+    /// How long it is since some moment before, by a clock that nobody sets. Against it [`Env::now`] shows that it was set.
+    fn uptime(&self) -> std::time::Duration;
     /// The processor's time that this thread has used so far. A clock that only a test moves has used none.
     fn cpu_time(&self) -> std::time::Duration {
         std::time::Duration::ZERO
@@ -50,6 +52,16 @@ impl Env for SystemEnv {
         if getrandom::fill(out).is_err() {
             std::process::abort();
         }
+    }
+
+    fn uptime(&self) -> std::time::Duration {
+        // A machine that slept was not set: where there is a clock that knows of sleep, it is this one.
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let up = rustix::time::clock_gettime(clock);
+        std::time::Duration::new(up.tv_sec.unsigned_abs(), up.tv_nsec.unsigned_abs() as u32)
     }
 
     fn cpu_time(&self) -> std::time::Duration {

@@ -90,6 +90,10 @@ pub const DATA_DELETE: Mapping = to(6005, 7, "database", &["deletion"]);
 /// Data was sealed or opened.
 pub const DATA_ENCRYPT: Mapping = to(6005, 9, "database", &["access"]);
 
+// === Findings ===
+/// A rule of detection found something.
+pub const FINDING: Mapping = to(2004, 1, "intrusion_detection", &["info"]);
+
 // === Network ===
 /// A request over HTTP; the activity follows its method.
 pub const HTTP: Mapping = to(4002, OTHER, "web", &["access"]);

@@ -27,6 +27,7 @@ pub struct Field {
 const SHORT: &[(&str, &str)] = &[
     ("account", "about.account"),
     ("actor", "actor.id"),
+    ("block", "place.block"),
     ("country", "place.country"),
     ("device", "data.device"),
     ("email", "personal.email"),

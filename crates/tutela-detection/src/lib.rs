@@ -4,6 +4,7 @@
 //! both are compiled for, and the tests that stand beside a rule. It reads no clock, no file and no socket: an event's
 //! own time is the only time there is. Start with [`Rules::load`] and [`Engine::take`].
 
+mod convert;
 mod engine;
 mod event;
 mod incident;
@@ -18,6 +19,7 @@ mod short;
 mod sigma;
 mod state;
 mod test;
+mod travel;
 mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -25,6 +27,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::de::Deserialize as _;
 use serde_yaml_ng::{Mapping, Value};
 
+pub use convert::{Converted, Spelling, convert};
 pub use engine::{Alert, Change, Engine, KeyHash};
 pub use event::{Event, Field};
 pub use incident::{IncidentState, entities};

@@ -45,11 +45,12 @@ struct WrittenSignal {
     condition: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A metric as it is written.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct WrittenMetric {
     /// For people.
-    #[serde(rename = "sentence")]
+    #[serde(default, rename = "sentence")]
     _sentence: String,
     #[serde(default)]
     events: Option<OneOrMore>,
@@ -68,8 +69,14 @@ pub struct Metrics(BTreeMap<String, Metric>);
 impl Metrics {
     /// Adds those of a file; a name that was there already means the new one.
     pub fn add(&mut self, yaml: &str) -> Result<(), String> {
-        let written: BTreeMap<String, Written> = serde_yaml_ng::from_str(yaml).map_err(|e| e.to_string())?;
+        self.take(serde_yaml_ng::from_str(yaml).map_err(|e| e.to_string())?)
+    }
+
+    pub(crate) fn take(&mut self, written: BTreeMap<String, WrittenMetric>) -> Result<(), String> {
         for (name, written) in written {
+            if name == "events" {
+                return Err("`events` means the events that a rule itself names".into());
+            }
             let metric = Metric {
                 events: written.events.as_ref().map(OneOrMore::list).unwrap_or_default(),
                 filter: written.filter,
@@ -100,7 +107,7 @@ impl Metric {
             all.push(sigma::has_type(&self.events)?);
         }
         if let Some(filter) = &self.filter {
-            all.push(sigma::selection(filter).map_err(|e| format!("`where`: {e}"))?);
+            all.push(sigma::question(filter).map_err(|e| format!("`where`: {e}"))?);
         }
         match all.len() {
             0 => Err("it names neither `events` nor `where`".into()),

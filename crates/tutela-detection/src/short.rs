@@ -9,6 +9,7 @@
 //! ```
 //!
 //! A metric is a name for events ([`Metric`]); `events` means those that the rule itself names under `events` and `where`.
+//! A rule may bring metrics of its own, under `metrics`.
 
 use std::{collections::BTreeMap, hash::Hasher as _};
 
@@ -19,9 +20,9 @@ use tutela_core::Span;
 
 use crate::{
     event::Field,
-    metric::{Metric, Metrics},
+    metric::{Metric, Metrics, WrittenMetric},
     pred::{Comparison, Pred},
-    rule::{Action, History, LONGEST_WINDOW, Level, Mode, Op, Rule, Step, at_least},
+    rule::{Action, Credit, History, LONGEST_WINDOW, Level, Mode, Op, Rule, Step, at_least},
     sigma,
     test::Test,
 };
@@ -36,7 +37,7 @@ const LEAST_SPIKE: u32 = 20;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Extra {
     pub action: Option<String>,
-    pub actions: Vec<String>,
+    pub actions: Option<OneOrMore>,
     pub key: Option<OneOrMore>,
     pub mode: Option<Mode>,
     pub suppress: Option<Span>,
@@ -67,10 +68,16 @@ impl OneOrMore {
 
 impl Extra {
     pub(crate) fn actions(&self) -> Result<Vec<Action>, String> {
-        let mut actions: Vec<Action> = self.action.iter().chain(&self.actions).map(|word| Action::parse(word)).collect::<Result<_, _>>()?;
+        let more = self.actions.as_ref().map(OneOrMore::list).unwrap_or_default();
+        let mut actions: Vec<Action> = self.action.iter().chain(&more).map(|word| Action::parse(word)).collect::<Result<_, _>>()?;
         actions.sort_unstable();
         actions.dedup();
         Ok(actions)
+    }
+
+    /// How far it goes: what it says, else as far as telling somebody is safe.
+    pub(crate) fn mode(&self, actions: &[Action]) -> Mode {
+        self.mode.unwrap_or(if actions.iter().all(|action| *action == Action::AlertAdmin) { Mode::Alert } else { Mode::Shadow })
     }
 
     pub(crate) fn key(&self) -> Result<Vec<Field>, String> {
@@ -81,14 +88,18 @@ impl Extra {
 /// A rule as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
+pub(crate) struct Written {
+    pub name: String,
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
     description: String,
-    condition: String,
-    window: String,
+    #[serde(default)]
+    author: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    pub condition: String,
+    pub window: String,
     #[serde(default)]
     level: Option<String>,
     #[serde(default)]
@@ -96,11 +107,13 @@ struct Written {
     #[serde(default, rename = "where")]
     filter: Option<Value>,
     #[serde(default)]
+    metrics: BTreeMap<String, WrittenMetric>,
+    #[serde(default)]
     history: History,
     #[serde(default)]
     action: Option<String>,
     #[serde(default)]
-    actions: Vec<String>,
+    actions: Option<OneOrMore>,
     #[serde(default)]
     key: Option<OneOrMore>,
     #[serde(default)]
@@ -111,11 +124,34 @@ struct Written {
     tests: Vec<Test>,
 }
 
+impl Written {
+    pub(crate) fn read(map: &Mapping) -> Result<Self, String> {
+        serde_yaml_ng::from_value(Value::Mapping(map.clone())).map_err(|e| e.to_string())
+    }
+
+    /// The metrics that it may name, its own among them, and what it means by `events`.
+    pub(crate) fn metrics(&self, known: &Metrics) -> Result<(Metrics, Metric), String> {
+        let mut metrics = known.clone();
+        metrics.take(self.metrics.clone()).map_err(|e| format!("`metrics`: {e}"))?;
+        let events = self.events.as_ref().map(OneOrMore::list).unwrap_or_default();
+        Ok((metrics, Metric { events, filter: self.filter.clone(), ..Metric::default() }))
+    }
+
+    /// What narrows every metric that it names.
+    pub(crate) fn filter(&self) -> Option<&Value> {
+        self.filter.as_ref()
+    }
+
+    pub(crate) fn reader<'a>(&'a self, metrics: &'a Metrics, own: &'a Metric) -> Reader<'a> {
+        Reader { metrics, own, history: self.history, filter: self.filter.as_ref() }
+    }
+}
+
 /// A rule in the short form.
 pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
-    let written: Written = serde_yaml_ng::from_value(Value::Mapping(map.clone())).map_err(|e| e.to_string())?;
+    let written = Written::read(map)?;
     let name = written.name.clone();
-    if name.is_empty() || name.len() > 100 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
+    if !is_name(&name) {
         return Err(format!("`name` is `{name}`; a name has 1 to 100 characters of `A-Z a-z 0-9 _ - .`"));
     }
     let span = |name: &str, text: &str| text.parse::<Span>().map_err(|e| format!("`{name}`: {e}"));
@@ -124,10 +160,10 @@ pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
     if window > LONGEST_WINDOW {
         return Err(format!("`window` is at most {LONGEST_WINDOW}"));
     }
-    let extra = Extra { action: written.action, actions: written.actions, key: written.key, mode: written.mode, suppress, tests: written.tests, window: None };
-    let own = Metric { events: written.events.as_ref().map(OneOrMore::list).unwrap_or_default(), filter: written.filter.clone(), ..Metric::default() };
-    let reader = Reader { metrics, own: &own, history: written.history, filter: written.filter.as_ref() };
-    let (op, usual_key) = reader.condition(&written.condition).map_err(|e| format!("`condition`: {e}"))?;
+    let (metrics, own) = written.metrics(metrics)?;
+    let (op, usual_key) = written.reader(&metrics, &own).condition(&written.condition).map_err(|e| format!("`condition`: {e}"))?;
+    let Written { title, description, author, source, condition, level: word, action, actions, key, mode, tests, .. } = written;
+    let extra = Extra { action, actions, key, mode, suppress, tests, window: None };
     let key = match &extra.key {
         Some(key) => key.fields()?,
         None => usual_key,
@@ -135,21 +171,25 @@ pub(crate) fn rule(map: &Mapping, metrics: &Metrics) -> Result<Rule, String> {
     let actions = extra.actions()?;
     Ok(Rule {
         version: fingerprint(map),
-        title: written.title.unwrap_or_else(|| format!("Security Threat Detected: {name}")),
-        description: written.description,
-        level: written.level.as_deref().map_or(Ok(Level::High), level)?,
-        credit: None,
+        title: title.unwrap_or_else(|| format!("Security Threat Detected: {name}")),
+        description,
+        level: word.as_deref().map_or(Ok(Level::High), level)?,
+        credit: author.map(|author| Credit { author, source: source.unwrap_or_else(|| name.clone()) }),
         key,
         op,
         window,
         suppress: extra.suppress,
-        mode: extra.mode.unwrap_or(if actions.iter().all(|action| *action == Action::AlertAdmin) { Mode::Alert } else { Mode::Shadow }),
+        mode: extra.mode(&actions),
         actions,
         tests: extra.tests,
-        condition: Some(written.condition),
+        condition: Some(condition),
         text: text(map),
         name,
     })
+}
+
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
 /// From its word.
@@ -181,17 +221,44 @@ pub(crate) struct Reader<'a> {
     pub filter: Option<&'a Value>,
 }
 
+/// A part of a condition.
+pub(crate) struct Part<'s> {
+    pub name: String,
+    pub metric: &'s Metric,
+    pub op: Op,
+}
+
+/// The word between the parts of a condition, where there are several, and the parts.
+type Parts<'s> = (Option<&'static str>, Vec<Part<'s>>);
+
 impl Reader<'_> {
     /// What a condition asks for, and the members that usually say who.
     pub(crate) fn condition(&self, text: &str) -> Result<(Op, Vec<Field>), String> {
+        let (joined, mut found) = self.parts(text)?;
+        let key = found.first().map(|part| part.metric.key.clone()).unwrap_or_default();
+        let Some(joined) = joined else {
+            return Ok((found.remove(0).op, fields(&key)?));
+        };
+        let step = |Part { name, op, .. }: Part<'_>| match op {
+            Op::Each(pred) => Ok(Step { name, pred, count: 1, key: None }),
+            Op::Count(pred, count) => Ok(Step { name, pred, count, key: None }),
+            _ => Err(format!("`{name}`: only events and their number can stand beside others")),
+        };
+        let steps = found.into_iter().map(step).collect::<Result<_, String>>()?;
+        Ok((if joined == "and" { Op::All(steps) } else { Op::Sequence(steps) }, fields(&key)?))
+    }
+
+    /// The parts of a condition; there is one at least.
+    pub(crate) fn parts(&self, text: &str) -> Result<Parts<'_>, String> {
         let words = words(text);
         let mut parts: Vec<&[String]> = Vec::new();
-        let mut joined: Option<&str> = None;
+        let mut joined: Option<&'static str> = None;
         let mut rest = words.as_slice();
         loop {
             let end = rest.iter().position(|word| word == "and" || word == "then").unwrap_or(rest.len());
             parts.push(rest.get(..end).unwrap_or_default());
             let Some(word) = rest.get(end) else { break };
+            let word = if word == "and" { "and" } else { "then" };
             if joined.is_some_and(|before| before != word) {
                 return Err("`and` and `then` do not stand in one condition; write two rules".into());
             }
@@ -201,19 +268,8 @@ impl Reader<'_> {
         if parts.len() > MOST_PARTS {
             return Err(format!("a condition has at most {MOST_PARTS} parts"));
         }
-        let mut found = parts.iter().map(|part| self.part(part)).collect::<Result<Vec<_>, _>>()?;
-        let key = found.first().map(|(_, metric, _)| metric.key.clone()).unwrap_or_default();
-        let Some(joined) = joined else {
-            let (_, _, op) = found.remove(0);
-            return Ok((op, fields(&key)?));
-        };
-        let step = |(name, _, op): (String, &Metric, Op)| match op {
-            Op::Each(pred) => Ok(Step { name, pred, count: 1, key: None }),
-            Op::Count(pred, count) => Ok(Step { name, pred, count, key: None }),
-            _ => Err(format!("`{name}`: only events and their number can stand beside others")),
-        };
-        let steps = found.into_iter().map(step).collect::<Result<_, String>>()?;
-        Ok((if joined == "and" { Op::All(steps) } else { Op::Sequence(steps) }, fields(&key)?))
+        let part = |words: &&[String]| self.part(words).map(|(name, metric, op)| Part { name, metric, op });
+        Ok((joined, parts.iter().map(part).collect::<Result<_, String>>()?))
     }
 
     fn part<'s>(&'s self, words: &[String]) -> Result<(String, &'s Metric, Op), String> {
@@ -280,7 +336,7 @@ impl Reader<'_> {
     fn pred(&self, metric: &Metric) -> Result<Pred, String> {
         let pred = metric.pred()?;
         match self.filter.filter(|_| !std::ptr::eq(metric, self.own)) {
-            Some(filter) => Ok(Pred::All(vec![pred, sigma::selection(filter).map_err(|e| format!("`where`: {e}"))?])),
+            Some(filter) => Ok(Pred::All(vec![pred, sigma::question(filter).map_err(|e| format!("`where`: {e}"))?])),
             None => Ok(pred),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::{Event, Field},
     rule::{History, Op, Signal, Step},
+    travel::Travels,
     window::{Ring, Seen, Values},
 };
 
@@ -15,9 +16,6 @@ const MOST_VALUES: usize = 512;
 /// Windows that a spike is compared with, and how many there have to be.
 const BUCKETS: usize = 48;
 const ENOUGH_BUCKETS: usize = 8;
-/// Faster than this nobody travels, and nearer than this nobody has travelled.
-const KM_PER_HOUR: f64 = 900.0;
-const NEAR_KM: f64 = 100.0;
 /// An hour is rare if it and its neighbours have less than one in so many.
 const RARE: u32 = 50;
 
@@ -41,7 +39,7 @@ pub(crate) enum Kept {
     /// For each step the events, and the moments at which it was complete.
     Steps(Vec<(Ring, Ring)>),
     First(Known),
-    Place(Option<Place>),
+    Travels(Travels),
     Hours {
         hours: [u32; 24],
         first: i64,
@@ -65,17 +63,6 @@ pub(crate) struct Known {
     values: BTreeMap<u64, i64>,
 }
 
-/// Where somebody was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Place {
-    time: i64,
-    position: u64,
-    latitude: f64,
-    longitude: f64,
-    radius_km: f64,
-    name: String,
-}
-
 /// A signal that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hit {
@@ -92,7 +79,7 @@ impl Kept {
             Op::Distinct(..) => Self::Values(Values::default()),
             Op::All(steps) | Op::Sequence(steps) => Self::Steps(vec![Default::default(); steps.len()]),
             Op::First(..) => Self::First(Known { first: now, events: 0, values: BTreeMap::new() }),
-            Op::Travel(_) => Self::Place(None),
+            Op::Travel(_) => Self::Travels(Travels::default()),
             Op::RareHour(..) => Self::Hours { hours: [0; 24], first: now },
             Op::Spike(..) => Self::Buckets { first: now, counts: BTreeMap::new() },
             Op::Risk(signals, _) => Self::Risk { signals: signals.iter().map(|signal| Self::new(&signal.op, now)).collect(), hits: Vec::new() },
@@ -107,7 +94,7 @@ impl Kept {
             Self::Values(values) => values.bytes(),
             Self::Steps(steps) => steps.iter().map(|(ring, met)| ring.bytes() + met.bytes() + 48).sum(),
             Self::First(known) => known.values.len() * 24,
-            Self::Place(place) => place.as_ref().map_or(0, |place| place.name.len() + 64),
+            Self::Travels(travels) => travels.bytes(),
             Self::Buckets { counts, .. } => counts.len() * 24,
             Self::Risk { signals, hits } => {
                 signals.iter().map(|kept| kept.bytes() + 96).sum::<usize>() + hits.iter().map(|hit| hit.reason.len() + 48).sum::<usize>()
@@ -144,7 +131,7 @@ impl Kept {
             (Self::Steps(kept), Op::All(steps)) => all(kept, steps, event, seen, window, false),
             (Self::Steps(kept), Op::Sequence(steps)) => all(kept, steps, event, seen, window, true),
             (Self::First(known), Op::First(_, fields, history)) => known.take(fields, *history, event, seen, hash),
-            (Self::Place(last), Op::Travel(_)) => travelled(last, event, seen),
+            (Self::Travels(travels), Op::Travel(_)) => travels.take(event, seen, hash),
             (Self::Hours { hours, first }, Op::RareHour(_, history)) => rare(hours, *first, *history, event, seen),
             (Self::Buckets { first, counts }, Op::Spike(_, least)) => spike(*first, counts, *least, seen, window),
             (Self::Risk { signals: kept, hits }, Op::Risk(signals, threshold)) => risk(kept, hits, signals, *threshold, event, seen, window, hash),
@@ -210,46 +197,6 @@ impl Known {
             Fired { count: others as u32 + 1, evidence: vec![seen.position], reasons: vec![reason] }
         })
     }
-}
-
-fn travelled(last: &mut Option<Place>, event: &Event<'_>, seen: Seen) -> Option<Fired> {
-    let number = |name: &str| event.body.pointer(name).and_then(serde_json::Value::as_f64);
-    let here = Place {
-        time: seen.time,
-        position: seen.position,
-        latitude: number("/place/latitude")?,
-        longitude: number("/place/longitude")?,
-        radius_km: number("/place/radius_km").unwrap_or(0.0),
-        name: event.body.pointer("/place/name").and_then(serde_json::Value::as_str).unwrap_or("a place without a name").to_owned(),
-    };
-    let Some(before) = last.as_ref() else {
-        *last = Some(here);
-        return None;
-    };
-    let km = distance_km(before, &here);
-    let hours = (here.time - before.time).unsigned_abs() as f64 / HOUR as f64;
-    let far = km > NEAR_KM + before.radius_km + here.radius_km && km > KM_PER_HOUR * hours;
-    let fired = far.then(|| Fired {
-        count: 2,
-        evidence: vec![before.position, here.position],
-        reasons: vec![format!("{} and {}, {km:.0} km apart, within {}", before.name, here.name, minutes(hours))],
-    });
-    if here.time >= before.time {
-        *last = Some(here);
-    }
-    fired
-}
-
-/// Great circle, on a sphere.
-fn distance_km(a: &Place, b: &Place) -> f64 {
-    let (lat_a, lat_b) = (a.latitude.to_radians(), b.latitude.to_radians());
-    let (dlat, dlon) = (lat_b - lat_a, (b.longitude - a.longitude).to_radians());
-    let h = (dlat / 2.0).sin().powi(2) + lat_a.cos() * lat_b.cos() * (dlon / 2.0).sin().powi(2);
-    2.0 * 6_371.0 * h.sqrt().min(1.0).asin()
-}
-
-fn minutes(hours: f64) -> String {
-    if hours < 2.0 { plural((hours * 60.0).round() as i64, "minute") } else { plural(hours.round() as i64, "hour") }
 }
 
 fn rare(hours: &mut [u32; 24], first: i64, history: History, event: &Event<'_>, seen: Seen) -> Option<Fired> {
@@ -344,8 +291,8 @@ fn risk(
     })
 }
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const HOUR: i64 = 3_600_000_000;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 fn micros(span: tutela_core::Span) -> i64 {
     i64::try_from(span.duration().as_micros()).unwrap_or(i64::MAX)
@@ -362,6 +309,6 @@ fn ordinal(number: usize) -> String {
     format!("{number}{end}")
 }
 
-fn plural(number: i64, word: &str) -> String {
+pub(crate) fn plural(number: i64, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tutela_app::{DetectionConfig, RuleSource};
-use tutela_detection::{Metrics, OWN_METRICS, OWN_PLAYBOOKS, OWN_RULES, Playbooks, Rules};
+use tutela_detection::{Converted, Metrics, OWN_METRICS, OWN_PLAYBOOKS, OWN_RULES, Playbooks, Rules, Spelling};
 
 use crate::error::{Error, at};
 
@@ -16,7 +16,7 @@ pub fn rules(config: &DetectionConfig) -> Result<Rules, Error> {
     for source in &config.rules {
         match source {
             RuleSource::File(named) => {
-                for path in matching(Path::new(named))? {
+                for path in matching(named)? {
                     files.push((path.display().to_string(), read(&path)?));
                 }
             }
@@ -33,7 +33,7 @@ pub fn rules(config: &DetectionConfig) -> Result<Rules, Error> {
 pub fn playbooks(config: &DetectionConfig) -> Result<Playbooks, Error> {
     let mut files: Vec<(String, String)> = OWN_PLAYBOOKS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     for named in &config.playbooks {
-        for path in matching(Path::new(named))? {
+        for path in matching(named)? {
             files.push((path.display().to_string(), read(&path)?));
         }
     }
@@ -50,11 +50,23 @@ pub fn only_rule(config: &DetectionConfig, text: &str) -> Result<String, Error> 
     }
 }
 
+/// The rules of a file or folder in another spelling.
+pub fn converted(config: &DetectionConfig, named: &Path, to: Spelling) -> Result<Converted, Error> {
+    let metrics = metrics(config)?;
+    // One after the other, so that a correlation finds what it names in another file.
+    let mut text = String::new();
+    for path in matching(named)? {
+        text.push_str(&read(&path)?);
+        text.push_str("\n---\n");
+    }
+    tutela_detection::convert(&named.display().to_string(), &text, to, &metrics).map_err(|e| Error::Usage(e.to_string()))
+}
+
 fn metrics(config: &DetectionConfig) -> Result<Metrics, Error> {
     let mut metrics = Metrics::default();
     metrics.add(OWN_METRICS).map_err(Error::Usage)?;
     for named in &config.metrics {
-        for path in matching(Path::new(named))? {
+        for path in matching(named)? {
             metrics.add(&read(&path)?).map_err(|e| Error::Usage(format!("detection.metrics: {}: {e}", path.display())))?;
         }
     }

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tutela_app::{
-    App, Ctx, DetectionConfig, Guard, Parts, Storage, Urls,
+    App, Ctx, DetectionParts, Guard, Parts, Storage, Urls,
     port::{GatewayControl, SearchCluster},
     setup,
 };
@@ -193,10 +193,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         alert_senders: senders.alerts,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
-        detection: detection_config(config),
-        alerts: config.alerts.clone(),
-        detection_rules: detection::rules(&config.detection)?,
-        playbooks: detection::playbooks(&config.detection)?,
+        detection: watched(config)?,
         guard,
         audit: config.audit.clone(),
         rules,
@@ -210,11 +207,17 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
     })
 }
 
-/// As it is configured, and the proxies in front of us: whoever blocked one of them would block everybody behind it.
-fn detection_config(config: &Config) -> DetectionConfig {
+/// What the ledger is watched for. The proxies in front of us are never blocked: everybody comes from them.
+fn watched(config: &Config) -> Result<DetectionParts, Error> {
     let mut detection = config.detection.clone();
     detection.never_block.extend(config.gateway.trusted_proxies.iter().cloned());
-    detection
+    Ok(DetectionParts {
+        rules: detection::rules(&detection)?,
+        playbooks: detection::playbooks(&detection)?,
+        config: detection,
+        alerts: config.alerts.clone(),
+        places: config.geo.finder().map_err(Error::Usage)?,
+    })
 }
 
 /// What the configuration allows that it should not, said at every start.

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -16,9 +16,9 @@ pub struct DetectionConfig {
     #[schemars(with = "Vec<String>")]
     pub rules: Vec<RuleSource>,
     /// Files of metrics beside those that come with tutela.
-    pub metrics: Vec<String>,
+    pub metrics: Vec<PathBuf>,
     /// Files of playbooks, what is done about incidents, beside those that come with tutela; one of yours with a name of ours takes its place.
-    pub playbooks: Vec<String>,
+    pub playbooks: Vec<PathBuf>,
     /// For how long a rule blocks an address the first time; the second time within a day four times as long, from then on a day at least.
     pub block_for: Span,
     /// Addresses and networks that nobody blocks. Proxies that are trusted are never blocked either.
@@ -32,7 +32,7 @@ pub struct DetectionConfig {
 #[serde(untagged)]
 pub enum RuleSource {
     /// A file, or `FOLDER/*.yml`.
-    File(String),
+    File(PathBuf),
     /// A rule in the short form.
     Rule(serde_json::Map<String, serde_json::Value>),
 }
@@ -117,6 +117,15 @@ impl DetectionConfig {
             return Err(format!("`block_for` is {}; it is at most 30d", self.block_for));
         }
         Ok(())
+    }
+
+    /// The files that it names.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let rules = self.rules.iter_mut().filter_map(|source| match source {
+            RuleSource::File(path) => Some(path),
+            RuleSource::Rule(_) => None,
+        });
+        rules.chain(&mut self.metrics).chain(&mut self.playbooks)
     }
 
     /// What nobody blocks.

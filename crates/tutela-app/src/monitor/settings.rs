@@ -7,21 +7,29 @@ use ipnet::IpNet;
 use tutela_core::Secret;
 use tutela_detection::{Bounded, Playbooks, Rules};
 
-use crate::{AlertsConfig, DetectionConfig, Error};
+use crate::{AlertsConfig, DetectionConfig, Error, port::PlaceFinder};
 
 /// Blocks of an address within so long make the next one longer.
 pub(crate) const AGAIN: Duration = Duration::from_hours(24);
 
-/// The settings and rules of `[detection]`.
-pub(crate) struct Detection {
+/// What the ledger is watched for, and with what.
+#[derive(Default)]
+pub struct DetectionParts {
     /// `[detection]`.
     pub config: DetectionConfig,
     /// `[alerts]`.
     pub alerts: AlertsConfig,
     /// The rules of the configuration.
-    pub configured: Rules,
+    pub rules: Rules,
     /// What is done about incidents.
     pub playbooks: Playbooks,
+    /// Knows where addresses are.
+    pub places: Option<Arc<dyn PlaceFinder>>,
+}
+
+/// What detection was started with, and what runs now.
+pub(crate) struct Detection {
+    parts: DetectionParts,
     /// What nobody blocks.
     pub spared: Vec<IpNet>,
     /// Makes what rules remember worthless elsewhere.
@@ -49,10 +57,17 @@ impl Running {
     }
 }
 
+impl std::ops::Deref for Detection {
+    type Target = DetectionParts;
+    fn deref(&self) -> &DetectionParts {
+        &self.parts
+    }
+}
+
 impl Detection {
-    pub(crate) fn new(config: DetectionConfig, alerts: AlertsConfig, configured: Rules, playbooks: Playbooks, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
-        let spared = config.spared().map_err(|e| Error::invalid("detection", e))?;
-        Ok(Self { config, alerts, configured, playbooks, spared, secret: half(&secret), running: ArcSwap::default() })
+    pub(crate) fn new(parts: DetectionParts, secret: Secret<[u8; 32]>) -> Result<Self, Error> {
+        let spared = parts.config.spared().map_err(|e| Error::invalid("detection", e))?;
+        Ok(Self { parts, spared, secret: half(&secret), running: ArcSwap::default() })
     }
 
     /// The rules that run now.

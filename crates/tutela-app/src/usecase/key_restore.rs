@@ -120,11 +120,8 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         clients_http: None,
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
-        detection: app.detection.config.clone(),
-        alerts: Default::default(),
-        detection_rules: tutela_detection::Rules::default(),
+        detection: Default::default(),
         guard: crate::Guard::default(),
-        playbooks: Default::default(),
         audit: app.audit.clone(),
         rules: app.rules.clone(),
         backup: crate::backup::BackupPlan { folder: data.to_owned(), ..Default::default() },

@@ -56,5 +56,6 @@ pub mod subject;
 pub mod token;
 pub(crate) mod unindex;
 pub mod unlock;
+pub(crate) mod watch;
 
 pub use key_restore::restore;

@@ -27,7 +27,7 @@ pub async fn list(app: &App, ctx: &Ctx) -> Result<Vec<api::DetectionRule>, Error
     let running = app.detection.running();
     let mut all: Vec<api::DetectionRule> = running.rules.iter().map(|rule| shown(rule, &written)).collect();
     let off = written.iter().filter(|row| row.mode.as_deref() == Some(OFF));
-    let off = off.filter_map(|row| app.detection.configured.get(&row.name).cloned().or_else(|| own(app, row).ok()));
+    let off = off.filter_map(|row| app.detection.rules.get(&row.name).cloned().or_else(|| own(app, row).ok()));
     all.extend(off.map(|rule| api::DetectionRule { mode: OFF.into(), ..shown(&rule, &written) }));
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
@@ -50,7 +50,7 @@ pub async fn backtest(app: &App, ctx: &Ctx, wanted: &api::NewBacktest) -> Result
     let rules = match (&wanted.rules, &wanted.rule) {
         (Some(_), Some(_)) => return Err(Error::invalid("rule", "`rules` holds texts and `rule` a name; give one of them")),
         (Some(text), None) => read(app, text)?,
-        (None, Some(name)) => match running.rules.get(name).or_else(|| app.detection.configured.get(name)) {
+        (None, Some(name)) => match running.rules.get(name).or_else(|| app.detection.rules.get(name)) {
             Some(rule) => Rules::of(rule),
             None => read(app, &get(app, ctx, name).await?.text)?,
         },
@@ -73,7 +73,7 @@ pub async fn set(app: &App, ctx: &Ctx, name: &str, change: &api::ChangeRule) -> 
     let body = change.text.clone().or_else(|| before.and_then(|row| row.body.clone()));
     match &body {
         Some(text) => tested(app, name, text)?,
-        None if app.detection.configured.get(name).is_none() => return Err(Error::NotFound("rule: one that is new needs its `text`")),
+        None if app.detection.rules.get(name).is_none() => return Err(Error::NotFound("rule: one that is new needs its `text`")),
         None if mode.is_none() => return Err(Error::invalid("mode", "there is nothing to change: give `text`, `mode` or both")),
         None => {}
     }
@@ -104,7 +104,7 @@ pub async fn reset(app: &App, ctx: &Ctx, name: &str, why: &str) -> Result<(), Er
 /// Has the rules run that the configuration and people have written.
 pub(crate) async fn load(app: &App) -> Result<(), Error> {
     let rows = app.store.detection_rule_list().await?;
-    let mut rules = app.detection.configured.clone();
+    let mut rules = app.detection.rules.clone();
     for row in &rows {
         if let Some(text) = &row.body {
             match rules.with(&[(row.name.clone(), text.clone())]) {
@@ -127,7 +127,7 @@ fn read(app: &App, text: &str) -> Result<Rules, Error> {
     if text.len() > LONGEST {
         return Err(Error::invalid("rules", format!("it is longer than {LONGEST} bytes")));
     }
-    Rules::load(&[("rules".to_owned(), text.to_owned())], app.detection.configured.metrics()).map_err(|e| Error::invalid("rules", e.to_string()))
+    Rules::load(&[("rules".to_owned(), text.to_owned())], app.detection.rules.metrics()).map_err(|e| Error::invalid("rules", e.to_string()))
 }
 
 fn own(app: &App, row: &DetectionRuleRow) -> Result<std::sync::Arc<Rule>, Error> {

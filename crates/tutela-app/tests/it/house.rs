@@ -7,7 +7,7 @@ use std::{
 use serde_json::Value;
 use testkit::{World, root_key};
 use tutela_app::{
-    App, AuditConfig, Ctx, DetectionConfig, IdentityConfig, KmsSettings, LimitsConfig, MfaProvider, Parts, PasswordConfig, RetentionConfig, Rules, Urls, event,
+    App, AuditConfig, Ctx, IdentityConfig, KmsSettings, LimitsConfig, MfaProvider, Parts, PasswordConfig, RetentionConfig, Rules, Urls, event,
     event::Wait,
     port::{KeyProvider, Mail, MailSender, ProviderError, SendError, SmsSender, TextMessage},
     search,
@@ -144,11 +144,8 @@ impl House {
             alert_senders: Default::default(),
             outside: Vec::new(),
             clients_http: None,
-            detection: DetectionConfig::default(),
-            alerts: Default::default(),
-            detection_rules: tutela_detection::Rules::default(),
+            detection: Default::default(),
             guard: tutela_app::Guard::default(),
-            playbooks: Default::default(),
             audit: AuditConfig::default(),
             rules: Rules::new(retention, BTreeMap::new()),
             backup: tutela_app::backup::BackupPlan { folder: world.data().join("backups"), ..Default::default() },

@@ -17,3 +17,5 @@ mod retention;
 mod sms;
 /// Every switch of identity's configuration, for every value.
 mod switches;
+/// What no event tells by itself.
+mod watch;

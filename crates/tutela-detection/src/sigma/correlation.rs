@@ -57,18 +57,20 @@ impl Correlation {
         Ok(Self { kind, rules, key, aliases, timespan, condition, generate })
     }
 
-    /// As the engine runs it, over the questions of the rules it names.
-    pub(crate) fn op(&self, parts: &[(String, Pred)]) -> Result<Op, String> {
-        let any = || {
-            let mut preds: Vec<Pred> = parts.iter().map(|(_, pred)| pred.clone()).collect();
-            if preds.len() == 1 { preds.remove(0) } else { Pred::Any(preds) }
+    /// As the engine runs it, over what it names.
+    pub(crate) fn op(&self, parts: Vec<Counted>) -> Result<Op, String> {
+        let any = |parts: Vec<Counted>| match parts.iter().find(|part| part.count > 1) {
+            Some(part) => Err(format!("`{}` is a correlation itself; `{}` counts rules", part.name, self.kind)),
+            None => Ok(union(parts.into_iter().map(|part| part.pred).collect())),
         };
-        let count = || self.condition.as_ref().ok_or_else(|| format!("`{}` has a `condition`, such as `gte: 10`", self.kind));
         match self.kind.as_str() {
-            "event_count" => Ok(Op::Count(any(), count()?.0)),
+            "event_count" => Ok(match self.count()?.0 {
+                1 => Op::Each(any(parts)?),
+                count => Op::Count(any(parts)?, count),
+            }),
             "value_count" => {
-                let (count, field) = count()?;
-                Ok(Op::Distinct(any(), field.clone().ok_or("`value_count` names a `field` in its condition")?, *count))
+                let (count, field) = self.count()?;
+                Ok(Op::Distinct(any(parts)?, field.clone().ok_or("`value_count` names a `field` in its condition")?, *count))
             }
             "temporal" => Ok(Op::All(self.steps(parts)?)),
             "temporal_ordered" => Ok(Op::Sequence(self.steps(parts)?)),
@@ -76,14 +78,38 @@ impl Correlation {
         }
     }
 
-    fn steps(&self, parts: &[(String, Pred)]) -> Result<Vec<Step>, String> {
-        let step = |(name, pred): &(String, Pred)| {
-            let own = |field: &Field| self.aliases.get(field.name()).and_then(|of| of.get(name)).map_or(Ok(field.clone()), |other| Field::new(other));
-            let key = self.key.iter().map(own).collect::<Result<Vec<_>, _>>()?;
-            Ok(Step { name: name.clone(), pred: pred.clone(), count: 1, key: Some(key) })
-        };
-        parts.iter().map(step).collect()
+    /// What this counts and how often, as a part of another one with the same key and time.
+    pub(crate) fn counted(&self, within: &Self, find: impl Fn(&str) -> Option<Pred>) -> Result<(Pred, u32), String> {
+        if self.kind != "event_count" || self.key != within.key || self.timespan != within.timespan {
+            return Err("of correlations it may name event_count only, with the `group-by` and `timespan` that it has itself".into());
+        }
+        let preds = self.rules.iter().map(|name| find(name).ok_or_else(|| format!("there is no rule `{name}`"))).collect::<Result<_, _>>()?;
+        Ok((union(preds), self.count()?.0))
     }
+
+    fn count(&self) -> Result<&(u32, Option<Field>), String> {
+        self.condition.as_ref().ok_or_else(|| format!("`{}` has a `condition`, such as `gte: 10`", self.kind))
+    }
+
+    fn steps(&self, parts: Vec<Counted>) -> Result<Vec<Step>, String> {
+        let step = |Counted { name, pred, count }: Counted| {
+            let own = |field: &Field| self.aliases.get(field.name()).and_then(|of| of.get(&name)).map_or(Ok(field.clone()), |other| Field::new(other));
+            let key = (!self.aliases.is_empty()).then(|| self.key.iter().map(own).collect::<Result<Vec<_>, _>>()).transpose()?;
+            Ok(Step { name, pred, count, key })
+        };
+        parts.into_iter().map(step).collect()
+    }
+}
+
+/// A rule that a correlation names, and how often it has to be found.
+pub(crate) struct Counted {
+    pub name: String,
+    pub pred: Pred,
+    pub count: u32,
+}
+
+fn union(mut preds: Vec<Pred>) -> Pred {
+    if preds.len() == 1 { preds.remove(0) } else { Pred::Any(preds) }
 }
 
 /// `{gte: 10, field: user}`

@@ -2,19 +2,20 @@
 
 mod condition;
 mod correlation;
+mod detection;
 mod selection;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml_ng::{Mapping, Value};
 use tutela_core::Span;
 
-pub(crate) use self::selection::selection;
-use self::{condition::condition, correlation::Correlation};
+use self::correlation::{Correlation, Counted};
+pub(crate) use self::{detection::Detected, selection::selection};
 use crate::{
     Error, index,
     pred::{Match, Pred},
-    rule::{Action, Credit, Level, Mode, Op, Rule},
+    rule::{Action, Credit, Level, Op, Rule},
     short::{self, Extra},
 };
 
@@ -31,8 +32,6 @@ pub(crate) struct Documents {
 struct Detection {
     map: Mapping,
     pred: Pred,
-    /// Whether it runs by itself.
-    runs: bool,
 }
 
 /// Whether a document is Sigma's.
@@ -61,12 +60,9 @@ impl Documents {
             return Ok(());
         }
         let pred = detection(&map, "detection")?;
-        let title = text(&map, "title").ok_or("a rule has a `title`")?;
-        let names = [text(&map, "name"), text(&map, "id"), Some(title)];
-        for name in names.into_iter().flatten() {
-            self.by_name.insert(name, self.detections.len());
-        }
-        self.detections.push(Detection { map, pred, runs: true });
+        text(&map, "title").ok_or("a rule has a `title`")?;
+        self.by_name.extend(names(&map).map(|name| (name, self.detections.len())));
+        self.detections.push(Detection { map, pred });
         Ok(())
     }
 
@@ -75,24 +71,31 @@ impl Documents {
         for map in std::mem::take(&mut self.filters) {
             self.narrow(&map).map_err(|why| of(&map, why))?;
         }
+        // What is there for a correlation runs by itself only where that says so.
+        let silent: BTreeSet<&String> = self.correlations.iter().filter(|(_, other)| !other.generate).flat_map(|(_, other)| &other.rules).collect();
+        let runs = |map: &Mapping| names(map).all(|name| !silent.contains(&name));
         let mut rules = Vec::new();
-        for (map, correlation) in &self.correlations {
-            let mut parts = Vec::new();
-            for name in &correlation.rules {
-                let unknown = || of(map, format!("there is no rule `{name}`"));
-                let found = self.by_name.get(name).and_then(|at| self.detections.get_mut(*at)).ok_or_else(unknown)?;
-                parts.push((name.clone(), found.pred.clone()));
-                // What is there for a correlation runs by itself only where it is said so.
-                found.runs &= correlation.generate;
-            }
-            let op = correlation.op(&parts).map_err(|why| of(map, why))?;
+        for (map, correlation) in self.correlations.iter().filter(|(map, _)| runs(map)) {
+            let parts = correlation.rules.iter().map(|name| self.part(name, correlation)).collect::<Result<_, _>>();
+            let op = parts.and_then(|parts| correlation.op(parts)).map_err(|why| of(map, why))?;
             rules.push(rule(map, op, Some(correlation)).map_err(|why| of(map, why))?);
         }
-        for Detection { map, pred, .. } in self.detections.into_iter().filter(|detection| detection.runs) {
-            rules.push(rule(&map, Op::Each(pred), None).map_err(|why| of(&map, why))?);
+        for Detection { map, pred } in self.detections.iter().filter(|detection| runs(&detection.map)) {
+            rules.push(rule(map, Op::Each(pred.clone()), None).map_err(|why| of(map, why))?);
         }
         rules.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(rules)
+    }
+
+    /// What a correlation names: a rule, or how often something is counted with the same key in the same time.
+    fn part(&self, name: &str, within: &Correlation) -> Result<Counted, String> {
+        if let Some(found) = self.by_name.get(name).and_then(|at| self.detections.get(*at)) {
+            return Ok(Counted { name: name.to_owned(), pred: found.pred.clone(), count: 1 });
+        }
+        let inner = self.correlations.iter().find(|(map, _)| names(map).any(|known| known == name));
+        let (_, inner) = inner.ok_or_else(|| format!("there is no rule `{name}`"))?;
+        let (pred, count) = inner.counted(within, |name| self.by_name.get(name).and_then(|at| self.detections.get(*at)).map(|found| found.pred.clone()))?;
+        Ok(Counted { name: name.to_owned(), pred, count })
     }
 
     /// Has rules look at what a filter lets through only: those that it names, or with `any` those of its log source.
@@ -120,44 +123,55 @@ impl Documents {
 
 /// The question of a detection, its log source with it.
 fn detection(map: &Mapping, under: &str) -> Result<Pred, String> {
-    let detection = map.get(under).and_then(Value::as_mapping).ok_or_else(|| format!("`{under}` is a map"))?;
-    let mut selections = BTreeMap::new();
-    let mut conditions = Vec::new();
-    for (name, value) in detection {
-        let name = name.as_str().ok_or("the name of a selection is a text")?;
-        match (name, value) {
-            ("condition", Value::String(text)) => conditions.push(text.clone()),
-            ("condition", Value::Sequence(list)) => conditions.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
-            ("rules", _) if under == "filter" => {}
-            ("timeframe", _) => return Err("`timeframe` was taken out of Sigma; write a correlation".into()),
-            (name, value) => drop(selections.insert(name.to_owned(), selection(value).map_err(|e| format!("the selection `{name}`: {e}"))?)),
-        }
-    }
-    if conditions.is_empty() {
-        return Err(format!("`{under}` has no `condition`"));
-    }
-    let mut any: Vec<Pred> = conditions.iter().map(|text| condition(text, &selections)).collect::<Result<_, _>>()?;
-    let pred = if any.len() == 1 { any.remove(0) } else { Pred::Any(any) };
-    // Events of our own are told by their product; those of others by what they look like.
-    let source = map.get("logsource").and_then(Value::as_mapping);
-    let is = |name: &str, value: &str| source.and_then(|source| source.get(name)).and_then(Value::as_str) == Some(value);
+    let pred = detected(map, under)?.pred()?;
     let own = crate::event::Field::new("type")?;
-    Ok(if is("product", "tutela") && !index::asked(&pred).contains_key("type") { Pred::All(vec![Pred::Exists(own, true), pred]) } else { pred })
+    Ok(if is_own(map) && !index::asked(&pred).contains_key("type") { Pred::All(vec![Pred::Exists(own, true), pred]) } else { pred })
+}
+
+/// What stands under `detection` or `filter`.
+pub(crate) fn detected(map: &Mapping, under: &str) -> Result<Detected, String> {
+    let members = map.get(under).and_then(Value::as_mapping).ok_or_else(|| format!("`{under}` is a map"))?;
+    Detected::read(members, if under == "filter" { &["rules"] } else { &[] }).map_err(|e| format!("`{under}`: {e}"))
+}
+
+/// Events of our own are told by their product; those of others by what they look like.
+pub(crate) fn is_own(map: &Mapping) -> bool {
+    map.get("logsource").and_then(|source| source.get("product")).and_then(Value::as_str) == Some("tutela")
+}
+
+/// Whether a rule is about events of our own and does not name their types.
+pub(crate) fn has_to_be_own(map: &Mapping) -> Result<bool, String> {
+    Ok(is_own(map) && !index::asked(&detected(map, "detection")?.pred()?).contains_key("type"))
+}
+
+/// What stands under `where`: a selection, or several with the condition that joins them.
+pub(crate) fn question(value: &Value) -> Result<Pred, String> {
+    Detected::under_where(value).map_or_else(|| selection(value), |detected| detected?.pred())
+}
+
+/// The names that a correlation may call a rule by.
+pub(crate) fn names(map: &Mapping) -> impl Iterator<Item = String> {
+    ["name", "id", "title"].into_iter().filter_map(|name| text(map, name))
+}
+
+/// The name that a rule has here.
+pub(crate) fn name_of(map: &Mapping) -> Result<String, String> {
+    let title = text(map, "title").ok_or("a rule has a `title`")?;
+    let named = text(map, "name").filter(|name| short::is_name(name)).or_else(|| text(map, "id").filter(|id| short::is_name(id)));
+    Ok(named.unwrap_or_else(|| slug(&title)))
 }
 
 fn rule(map: &Mapping, op: Op, correlation: Option<&Correlation>) -> Result<Rule, String> {
     let title = text(map, "title").ok_or("a rule has a `title`")?;
-    let name = text(map, "name").or_else(|| text(map, "id")).unwrap_or_else(|| slug(&title));
+    let name = name_of(map)?;
     let level = text(map, "level").map_or(Ok(Level::High), |level| short::level(&level))?;
     let extra: Extra = map.get("tutela").cloned().map_or(Ok(Extra::default()), serde_yaml_ng::from_value).map_err(|e| format!("`tutela`: {e}"))?;
-    let own = map.get("logsource").and_then(|source| source.get("product")).and_then(Value::as_str) == Some("tutela");
-    let credit = text(map, "author").filter(|_| !own).map(|author| Credit { author, source: text(map, "id").unwrap_or_else(|| title.clone()) });
+    let credit = text(map, "author").filter(|_| !is_own(map)).map(|author| Credit { author, source: text(map, "id").unwrap_or_else(|| title.clone()) });
     let actions: Vec<Action> = extra.actions()?;
     let key = match correlation {
         Some(correlation) => correlation.key.clone(),
         None => extra.key()?,
     };
-    let tests = extra.tests;
     Ok(Rule {
         version: short::fingerprint(map),
         title,
@@ -168,9 +182,9 @@ fn rule(map: &Mapping, op: Op, correlation: Option<&Correlation>) -> Result<Rule
         op,
         window: correlation.map_or(extra.window.unwrap_or(Span::hours(1)), |correlation| correlation.timespan),
         suppress: extra.suppress,
-        mode: extra.mode.unwrap_or(if actions.is_empty() { Mode::Alert } else { Mode::Shadow }),
+        mode: extra.mode(&actions),
         actions,
-        tests,
+        tests: extra.tests,
         condition: None,
         text: short::text(map),
         name,

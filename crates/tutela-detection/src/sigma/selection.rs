@@ -31,7 +31,8 @@ fn map_of(map: &Mapping) -> Result<Pred, String> {
     if map.is_empty() {
         return Err("a selection is empty".into());
     }
-    map.iter().map(|(name, value)| item(name.as_str().ok_or("the name of a field is a text")?, value)).collect::<Result<_, _>>().map(Pred::All)
+    let mut all = map.iter().map(|(name, value)| item(name.as_str().ok_or("the name of a field is a text")?, value)).collect::<Result<Vec<_>, String>>()?;
+    Ok(if all.len() == 1 { all.remove(0) } else { Pred::All(all) })
 }
 
 fn any(all: impl Iterator<Item = Result<Pred, String>>) -> Result<Pred, String> {

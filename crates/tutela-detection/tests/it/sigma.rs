@@ -6,7 +6,7 @@ use serde_json::json;
 use tutela_core::{Secret, Timestamp};
 use tutela_detection::{Engine, Event, Metrics, Rules};
 
-fn shared(name: &str) -> Option<PathBuf> {
+pub fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TUTELA_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let found = Some(folder.join("data").join(name)).filter(|folder| folder.is_dir());
     if found.is_none() {
@@ -15,7 +15,7 @@ fn shared(name: &str) -> Option<PathBuf> {
     found
 }
 
-fn files(folder: &std::path::Path, out: &mut Vec<(String, String)>) {
+pub fn files(folder: &std::path::Path, out: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

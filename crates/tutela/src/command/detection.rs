@@ -6,6 +6,7 @@ use clap::Subcommand;
 use tutela_api::{BacktestRule, Block, ChangeRule, DetectionRule, LiftBlock, NewBacktest, NewBlock};
 use tutela_app::{DetectionConfig, RuleSource};
 use tutela_client::Client;
+use tutela_detection::Spelling;
 
 use super::Output;
 use crate::{
@@ -23,6 +24,17 @@ pub enum RuleCommand {
         /// How many days back, 1 to 365
         #[arg(long, default_value_t = 30)]
         days: u32,
+    },
+    /// Write rules in the other spelling, to standard output; what that cannot say is named
+    Convert {
+        /// A file of rules, or a folder of `.yml` files
+        rules: PathBuf,
+        /// The spelling that is wanted
+        #[arg(long, value_enum)]
+        to: To,
+        /// Files of metrics beside those that come with tutela
+        #[arg(long, value_name = "FILE")]
+        metrics: Vec<PathBuf>,
     },
     /// List the rules that run, and those that are off
     List,
@@ -68,6 +80,15 @@ pub enum RuleCommand {
         #[arg(long, value_name = "FILE")]
         metrics: Vec<PathBuf>,
     },
+}
+
+/// A spelling of rules.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum To {
+    /// `{name, condition, window, action}`
+    Short,
+    /// Sigma 2.1
+    Sigma,
 }
 
 #[derive(Subcommand)]
@@ -123,6 +144,18 @@ pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>
             }
             Ok(())
         }
+        RuleCommand::Convert { rules, to, metrics } => {
+            let spelling = match to {
+                To::Short => Spelling::Short,
+                To::Sigma => Spelling::Sigma,
+            };
+            let config = DetectionConfig { metrics, ..DetectionConfig::default() };
+            let converted = detection::converted(&config, &rules, spelling)?;
+            print!("{}", converted.text);
+            converted.left_out.iter().for_each(|why| eprintln!("left out: {why}"));
+            eprintln!("{} rules, {} left out", converted.rules, converted.left_out.len());
+            if converted.left_out.is_empty() { Ok(()) } else { Err(Error::Failed("not every rule could be written so".into())) }
+        }
         RuleCommand::List => {
             let client = Client::socket(&load()?.socket())?;
             output.list(&client.rules().await?, &["name", "level", "mode", "window", "key", "actions", "title"], |rule: &DetectionRule| {
@@ -151,13 +184,12 @@ pub async fn rule(command: RuleCommand, load: impl Fn() -> Result<Config, Error>
             Ok(())
         }
         RuleCommand::Test { rules, metrics } => {
-            let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
             if rules.is_empty() {
                 return test(&load()?.detection);
             }
             let own_rules = rules.iter().any(|path| path.as_os_str() == "own");
-            let files = text(rules).into_iter().filter(|path| path != "own").map(RuleSource::File).collect();
-            test(&DetectionConfig { own_rules, rules: files, metrics: text(metrics), ..DetectionConfig::default() })
+            let files = rules.into_iter().filter(|path| path.as_os_str() != "own").map(RuleSource::File).collect();
+            test(&DetectionConfig { own_rules, rules: files, metrics, ..DetectionConfig::default() })
         }
     }
 }

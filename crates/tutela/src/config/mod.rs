@@ -12,7 +12,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_app::{AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
-use tutela_connect::ChannelsConfig;
+use tutela_connect::{ChannelsConfig, GeoConfig};
 use tutela_core::Span;
 use tutela_gateway::{CertificateConfig, Certificates};
 
@@ -46,6 +46,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What the ledger is watched for.
     pub detection: DetectionConfig,
+    /// Where addresses are.
+    pub geo: GeoConfig,
     /// Who is told of alerts.
     pub alerts: AlertsConfig,
     /// Backups of the whole instance.
@@ -128,6 +130,7 @@ impl Default for Config {
             channels: ChannelsConfig::default(),
             audit: AuditConfig::default(),
             detection: DetectionConfig::default(),
+            geo: GeoConfig::default(),
             alerts: AlertsConfig::default(),
             backup: BackupConfig::default(),
             compliance: ComplianceConfig::default(),
@@ -242,7 +245,7 @@ impl Config {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
         let served = self.server.certificates.iter_mut().flat_map(|c| [&mut c.cert_file, &mut c.key_file]).chain(self.gateway.paths());
-        let people = self.identity.paths().chain(self.channels.paths());
+        let people = self.identity.paths().chain(self.channels.paths()).chain(self.detection.paths()).chain(self.geo.paths());
         for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people).chain(served) {
             if path.is_relative() {
                 *path = folder.join(&*path);

@@ -152,6 +152,33 @@ async fn a_process_that_is_killed_neither_loses_an_attack_nor_tells_of_it_twice(
 }
 
 #[tokio::test]
+async fn a_journey_that_nobody_can_make_is_told_with_both_its_ends() {
+    let places = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tutela-connect/tests/data/geo/GeoLite2-City-Test.mmdb");
+    for storage in storages().await {
+        // Relative paths of the configuration begin at its own folder.
+        let instance = Instance::new(&storage, &format!("{ROUTES}[geo]\ndatabase = \"places.mmdb\"\n"));
+        std::fs::copy(&places, instance.data().parent().unwrap().join("places.mmdb")).unwrap();
+        instance.run().await;
+        instance.account("ada@example.com", &[]).await;
+        let right = format!("email=ada@example.com&password={}&to=", crate::server::PASSWORD.replace(' ', "+"));
+        // London, twice; then Milton in Washington State, from where nobody sees it.
+        for from in ["81.2.69.142", "81.2.69.160"] {
+            assert_eq!(post_sign_in(&instance, from, &right).await, 303);
+        }
+        assert_eq!(post_sign_in(&instance, "216.160.83.56", &right).await, 303);
+        until("an alert tells of it", async || !events(&instance, "type:alert.raised").await.is_empty()).await;
+        let alerts = events(&instance, "type:alert.raised").await;
+        assert_eq!((alerts.len(), &alerts[0]["data"]["rule"], &alerts[0]["data"]["level"]), (1, &json!("suspicious_activity"), &json!("high")), "{alerts:?}");
+        let told = alerts[0].to_string();
+        assert!(told.contains("London (GB) and Milton (US), 77") && told.contains("km apart, within 0 minutes"), "{told}");
+        // The same rules over the same log, with places.
+        let mine = "name: mine\ncondition: successful_logins > 1\nwindow: 1h\nwhere: {country: US}\n";
+        let (_, found) = instance.operator(Method::POST, "/v1/rules/backtest", json!({"rules": mine.replace("> 1", "> 0"), "days": 1})).await;
+        assert_eq!(found["rules"][0]["alerts"], 1, "{found}");
+    }
+}
+
+#[tokio::test]
 async fn what_must_not_be_blocked_is_not_and_somebody_hears_of_it() {
     let instance = Instance::start("sqlite", &format!("{ROUTES}[detection]\nnever_block = [\"198.51.100.0/24\"]\n")).await;
     for _ in 0..8 {

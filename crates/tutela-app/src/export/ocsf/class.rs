@@ -18,6 +18,8 @@ const GROUP: u32 = 3_006;
 const USER: u32 = 3_007;
 /// Role Management.
 const ROLE: u32 = 3_008;
+/// Detection Finding.
+const FINDING: u32 = 2_004;
 /// Event Log Activity.
 const EVENT_LOG: u32 = 1_008;
 /// HTTP Activity.
@@ -60,7 +62,7 @@ fn has_endpoint(class: u32) -> bool {
 /// Whether the class has `resources`. In User Access Management they are what the privileges are for,
 /// which our events do not say.
 fn has_resources(class: u32) -> bool {
-    matches!(class, 2_001..=2_004 | 2_006..=2_008 | GROUP | USER | ROLE | 5_023 | API)
+    matches!(class, 2_001..=2_003 | 2_006..=2_008 | GROUP | USER | ROLE | 5_023 | API)
 }
 
 /// The attributes of a class beside those that all have.
@@ -96,6 +98,12 @@ pub(super) fn attributes(class: u32, event: &Value, origin: &str) -> Map<String,
         ENTITY => {
             put("entity", entity(event));
             put("comment", event["reason"].clone());
+        }
+        FINDING => {
+            put("finding_info", finding(event));
+            // What was only written down tells nobody.
+            put("is_alert", json!(event["data"]["mode"] != "shadow"));
+            put("evidences", json!([{"data": {"about": event["personal"]["about"], "ledger_positions": event["data"]["evidence"]}}]));
         }
         GROUP => put("group", resource(event).unwrap_or_else(|| json!({"name": family(event)}))),
         ROLE => put("iam_role", json!({"name": event["resource"]["id"].as_str().unwrap_or(family(event))})),
@@ -201,6 +209,20 @@ fn entity(event: &Value) -> Value {
         // Some events are about all things of a family, for example all keys.
         (_, None) => json!({"name": family(event), "type_id": super::OTHER, "type": family(event)}),
     }
+}
+
+/// What was found, and by which rule.
+fn finding(event: &Value) -> Value {
+    let rule = event["data"]["rule"].as_str().unwrap_or("unknown");
+    let reasons: Vec<&str> = event["personal"]["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    json!({
+        "uid": event["resource"]["id"].as_str().unwrap_or("unknown"),
+        "title": event["data"]["title"].as_str(),
+        "desc": Some(reasons.join("; ")).filter(|text| !text.is_empty()),
+        "types": [rule],
+        "related_events_count": event["data"]["count"].as_u64(),
+        "analytic": {"type_id": 1, "type": "Rule", "name": rule, "uid": rule},
+    })
 }
 
 /// The program that started or stopped: tutela, or what an application's event is about.
