@@ -39,6 +39,11 @@ pub fn own_cpu() -> Result<f64, String> {
     Ok((stat.user + stat.system) / TICKS_PER_SECOND)
 }
 
+/// CPU seconds of processes that this one started and that have ended.
+pub fn ended_cpu() -> Result<f64, String> {
+    Ok(Stat::of("self")?.ended / TICKS_PER_SECOND)
+}
+
 /// CPU seconds of this thread, to the nanosecond.
 pub fn thread_cpu() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);

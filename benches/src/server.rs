@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::http::{Connection, json, post};
+use crate::http::{Connection, get, json, post};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
@@ -63,6 +63,12 @@ impl Server {
     pub fn operate(&self, path: &str, body: &Value) -> Result<Value, String> {
         let stream = UnixStream::connect(&self.socket).map_err(|e| format!("{}: {e}", self.socket.display()))?;
         json(&Connection::new(stream).ask_well(&post("admin.sock", path, &[], &body.to_string()))?)
+    }
+
+    /// Reads as an operator, over the admin socket.
+    pub fn read(&self, path: &str) -> Result<Value, String> {
+        let stream = UnixStream::connect(&self.socket).map_err(|e| format!("{}: {e}", self.socket.display()))?;
+        json(&Connection::new(stream).ask_well(&get("admin.sock", path, &[]))?)
     }
 
     /// Its process id.

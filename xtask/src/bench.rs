@@ -7,7 +7,7 @@ use crate::{Place, Steps, Stop, cmd, go, keycloak, python};
 /// Every benchmark, and what it measures.
 const BENCHES: &[(&str, Measures)] = &[
     ("crypto", Measures::Beside(OPENBAO)),
-    ("detection", Measures::Library),
+    ("detection", Measures::Program),
     ("identity", Measures::Beside(KEYCLOAK)),
     ("ledger", Measures::Library),
     ("limit", Measures::Library),

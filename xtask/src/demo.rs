@@ -27,6 +27,8 @@ pub struct Demo {
     pub console: String,
     /// A key for the API.
     pub api_key: String,
+    /// Where it keeps everything.
+    pub data: PathBuf,
     /// Where its mails and text messages go.
     pub messages: PathBuf,
     /// Somebody who is no administrator.
@@ -70,6 +72,7 @@ impl Demo {
                 own: told.own,
                 console: told.console,
                 api_key: told.api_key,
+                data: data.to_owned(),
                 messages: data.join("messages.jsonl"),
                 person: told.person,
                 admin: told.admin,

@@ -35,6 +35,9 @@ pub(crate) fn steps(place: &Place, words: &[String], steps: &mut Steps) {
             })
         });
     }
+    if words.is_empty() {
+        steps.step("demo attack", || cmd::run(Command::new(place.program("debug")).args(["demo", "attack", "--data"]).arg(&demo.data)));
+    }
     steps.step("demo stops", || demo.stop());
 }
 

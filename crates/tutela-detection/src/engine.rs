@@ -5,7 +5,11 @@
 //! to be stored, and is given back at the next start, from where the events after it are taken in again. An event that
 //! was taken in before changes nothing.
 
-use std::{collections::HashMap, hash::Hasher as _, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,6 +69,9 @@ struct Entry {
     began: i64,
     #[serde(skip)]
     changed: bool,
+    /// Bytes that it took when it was looked at last.
+    #[serde(skip)]
+    bytes: u32,
 }
 
 /// Something to be stored: a rule, its version, a key, and what is remembered of it; nothing where it was forgotten.
@@ -86,7 +93,7 @@ struct Running {
     name: Arc<str>,
     /// What it looks at is known before an event is opened.
     clear: bool,
-    entries: HashMap<KeyHash, Entry>,
+    entries: HashMap<KeyHash, Entry, BuildHasherDefault<Hashed>>,
     bytes: usize,
     overflow: Option<Overflow>,
     forgotten: Vec<KeyHash>,
@@ -101,6 +108,8 @@ pub struct Engine {
     secret: (u64, u64),
     /// Most bytes of one rule's keys.
     most: usize,
+    /// The rules that the event at hand may concern.
+    concerned: Vec<usize>,
 }
 
 impl Engine {
@@ -112,20 +121,21 @@ impl Engine {
             name: rule.name.as_str().into(),
             clear: rule.op.asks_only_what_is_clear(),
             rule,
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             bytes: 0,
             overflow: None,
             forgotten: Vec::new(),
             dirty: Vec::new(),
         };
-        Self { rules: rules.into_iter().map(running).collect(), index, secret: (a, b), most }
+        Self { rules: rules.into_iter().map(running).collect(), index, secret: (a, b), most, concerned: Vec::new() }
     }
 
     /// Gives back what was stored. What belongs to another text of a rule is not taken.
     pub fn restore(&mut self, rule: &str, version: u64, key: KeyHash, state: &[u8]) -> bool {
         let Some(running) = self.rules.iter_mut().find(|running| &*running.name == rule && running.rule.version == version) else { return false };
-        let Ok(entry) = postcard::from_bytes::<Entry>(state) else { return false };
-        running.bytes += size(&entry.kept);
+        let Ok(mut entry) = postcard::from_bytes::<Entry>(state) else { return false };
+        entry.bytes = size(&entry.kept) as u32;
+        running.bytes += entry.bytes as usize;
         running.entries.insert(key, entry);
         true
     }
@@ -133,15 +143,18 @@ impl Engine {
     /// Whether an event, whose sealed members were not opened yet, may concern a rule. Most requests concern none, and
     /// opening them costs more than all rules.
     pub fn may_take(&self, sealed: &Value) -> bool {
-        let mut looking = self.index.of(sealed).into_iter().filter_map(|number| self.rules.get(number));
+        let mut concerned = Vec::new();
+        self.index.of_sealed(sealed, &mut concerned);
+        let mut looking = concerned.into_iter().filter_map(|number| self.rules.get(number));
         looking.any(|running| !running.clear || running.rule.op.looks_at(sealed))
     }
 
     /// Takes in an event.
     pub fn take(&mut self, event: &Event<'_>) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        for number in self.index.of(event.body) {
-            if let Some(running) = self.rules.get_mut(number) {
+        self.index.of(event.body, &mut self.concerned);
+        for number in &self.concerned {
+            if let Some(running) = self.rules.get_mut(*number) {
                 alerts.extend(running.take(event, self.secret, self.most));
             }
         }
@@ -177,31 +190,32 @@ impl Engine {
 
 impl Running {
     fn take(&mut self, event: &Event<'_>, secret: (u64, u64), most: usize) -> Option<Alert> {
-        let rule = Arc::clone(&self.rule);
-        if !rule.op.looks_at(event.body) {
+        if !self.rule.op.looks_at(event.body) {
             return None;
         }
-        let about = about(&rule, event.body)?;
-        let window = i64::try_from(rule.window.duration().as_micros()).unwrap_or(i64::MAX);
+        let key = key_of(&self.rule, event.body, secret)?;
+        let window = i64::try_from(self.rule.window.duration().as_micros()).unwrap_or(i64::MAX);
         let now = event.time.micros();
-        let key = hash(secret, about.iter().map(|(_, value)| value.as_str()));
-        if !self.entries.contains_key(&key) && self.bytes + 128 > most {
+        if self.bytes + 128 > most && !self.entries.contains_key(&key) {
             self.make_room(most, now, window);
         }
+        let rule = &self.rule;
         let entry = self.entries.entry(key).or_insert_with(|| {
             let kept = Kept::new(&rule.op, now);
-            self.bytes += size(&kept);
-            Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: false }
+            let bytes = size(&kept) as u32;
+            self.bytes += bytes as usize;
+            Entry { kept, silent_until: i64::MIN, touched: now, began: now, changed: false, bytes }
         });
-        let before = size(&entry.kept);
-        let text_hash = |text: &str| (u128::from_le_bytes(hash(secret, [text].into_iter())) & u128::from(u64::MAX)) as u64;
+        let text_hash = |text: &str| (u128::from_le_bytes(hash(secret, text)) & u128::from(u64::MAX)) as u64;
         let fired = entry.kept.take(&rule.op, event, window, &text_hash);
         entry.touched = entry.touched.max(now);
         if !entry.changed {
             entry.changed = true;
             self.dirty.push(key);
         }
-        self.bytes = self.bytes + size(&entry.kept) - before;
+        let bytes = size(&entry.kept) as u32;
+        self.bytes = self.bytes + bytes as usize - entry.bytes as usize;
+        entry.bytes = bytes;
         // A key that began after others were forgotten may have lost its own past.
         let mut estimated = false;
         let fired = match (&mut self.overflow, &rule.op) {
@@ -222,7 +236,7 @@ impl Running {
             rule: Arc::clone(&self.name),
             version: rule.version,
             key,
-            about,
+            about: about(rule, event.body)?,
             level: rule.level,
             time: event.time,
             position: event.position,
@@ -267,16 +281,41 @@ fn about(rule: &Rule, body: &Value) -> Option<Vec<(String, String)>> {
     fields.iter().zip(&rule.key).map(|(field, name)| Some((name.name().to_owned(), field.text(body)?))).collect()
 }
 
+/// The hash of who or what an event is counted for; nothing where it does not say so.
+fn key_of(rule: &Rule, body: &Value, secret: (u64, u64)) -> Option<KeyHash> {
+    let mut hasher = SipHasher24::new_with_keys(secret.0, secret.1);
+    let fields = rule.op.key_of(body).unwrap_or(&rule.key);
+    fields.iter().all(|field| field.with_text(body, |text| add(&mut hasher, text))).then(|| hasher.finish128().as_bytes())
+}
+
+fn hash(secret: (u64, u64), text: &str) -> KeyHash {
+    let mut hasher = SipHasher24::new_with_keys(secret.0, secret.1);
+    add(&mut hasher, text);
+    hasher.finish128().as_bytes()
+}
+
+fn add(hasher: &mut SipHasher24, text: &str) {
+    hasher.write(&(text.len() as u64).to_le_bytes());
+    hasher.write(text.as_bytes());
+}
+
 /// Bytes that a key takes, about: its hash, its place in the table, its state.
 fn size(kept: &Kept) -> usize {
     kept.bytes() + size_of::<Entry>() + 24
 }
 
-fn hash<'a>(secret: (u64, u64), texts: impl Iterator<Item = &'a str>) -> KeyHash {
-    let mut hasher = SipHasher24::new_with_keys(secret.0, secret.1);
-    for text in texts {
-        hasher.write(&(text.len() as u64).to_le_bytes());
-        hasher.write(text.as_bytes());
+/// Of a hash under our own secret any part will do as the hash of a table.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
     }
-    hasher.finish128().as_bytes()
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(part) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*part);
+        }
+    }
 }

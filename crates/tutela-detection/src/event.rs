@@ -77,11 +77,22 @@ impl Field {
     /// The first plain value there, as text.
     pub fn text(&self, body: &Value) -> Option<String> {
         let mut found = None;
-        self.each(body, &mut |value| {
-            found = plain(value);
-            found.is_some()
-        });
+        self.with_text(body, |text| found = Some(text.to_owned()));
         found
+    }
+
+    /// Lends the first plain value there, as text; whether there is one.
+    pub(crate) fn with_text(&self, body: &Value, mut seen: impl FnMut(&str)) -> bool {
+        self.each(body, &mut |value| match value {
+            Value::String(text) => {
+                seen(text);
+                true
+            }
+            other => plain(other).is_some_and(|text| {
+                seen(&text);
+                true
+            }),
+        })
     }
 }
 

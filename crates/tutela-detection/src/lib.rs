@@ -9,6 +9,7 @@ mod engine;
 mod event;
 mod incident;
 mod index;
+mod literal;
 mod metric;
 mod overflow;
 mod own;

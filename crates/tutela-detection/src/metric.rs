@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most signals of one sum.
-const MOST_SIGNALS: usize = 16;
+pub(crate) const MOST_SIGNALS: usize = 16;
 
 /// A name for events.
 #[derive(Debug, Clone, Default)]
@@ -126,8 +126,13 @@ impl Risk {
             if matches!(op, Op::Risk(..)) {
                 return Err(format!("the signal `{}` is a sum itself", written.name));
             }
-            Ok(Signal { name: written.name.clone(), weight: written.weight, op })
+            Ok(Signal { name: written.name.clone(), weight: written.weight, op, like: None })
         };
-        self.signals.iter().map(of).collect()
+        let mut signals: Vec<Signal> = self.signals.iter().map(of).collect::<Result<_, String>>()?;
+        let asked: Vec<String> = signals.iter().map(|signal| signal.op.asked()).collect();
+        for (at, signal) in signals.iter_mut().enumerate() {
+            signal.like = asked.iter().take(at).position(|other| Some(other) == asked.get(at));
+        }
+        Ok(signals)
     }
 }

@@ -199,6 +199,10 @@ impl Like {
         Self { parts: parts.into_iter().map(lower).collect(), cased }
     }
 
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     fn fits(&self, text: &str) -> bool {
         if self.cased { matches(&self.parts, text) } else { matches(&self.parts, &text.to_lowercase()) }
     }

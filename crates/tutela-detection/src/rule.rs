@@ -95,6 +95,8 @@ pub(crate) struct Signal {
     pub name: String,
     pub weight: u32,
     pub(crate) op: Op,
+    /// An earlier signal that looks at the very same events.
+    pub(crate) like: Option<usize>,
 }
 
 /// What a key has to have seen before anything is called new or rare for it.

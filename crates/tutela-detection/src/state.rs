@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, Field},
+    metric::MOST_SIGNALS,
     rule::{History, Op, Signal, Step},
     travel::Travels,
     window::{Ring, Seen, Values},
@@ -179,8 +180,13 @@ fn all(kept: &mut [(Ring, Ring)], steps: &[Step], event: &Event<'_>, seen: Seen,
 
 impl Known {
     fn take(&mut self, fields: &[Field], history: History, event: &Event<'_>, seen: Seen, hash: &dyn Fn(&str) -> u64) -> Option<Fired> {
-        let texts: Vec<String> = fields.iter().map(|field| field.text(event.body)).collect::<Option<_>>()?;
-        let value = hash(&texts.join("\u{1f}"));
+        let texts = || fields.iter().map(|field| field.text(event.body)).collect::<Option<Vec<String>>>();
+        let mut value = None;
+        match fields {
+            [only] => drop(only.with_text(event.body, |text| value = Some(hash(text)))),
+            _ => value = texts().map(|texts| hash(&texts.join("\u{1f}"))),
+        }
+        let value = value?;
         let new = self.values.insert(value, seen.time).is_none();
         let others = self.values.len() - 1;
         let old = seen.time.saturating_sub(self.first) >= micros(history.age) || self.events >= history.events;
@@ -192,6 +198,7 @@ impl Known {
         }
         (new && old && others > 0).then(|| {
             let names: Vec<&str> = fields.iter().map(Field::name).collect();
+            let texts = texts().unwrap_or_default();
             let days = seen.time.saturating_sub(self.first) / DAY;
             let reason = format!("{} `{}` is new: the {} in {}", names.join(" and "), texts.join("`, `"), ordinal(others + 1), plural(days, "day"));
             Fired { count: others as u32 + 1, evidence: vec![seen.position], reasons: vec![reason] }
@@ -268,10 +275,17 @@ fn risk(
     hash: &dyn Fn(&str) -> u64,
 ) -> Option<Fired> {
     let mut changed = false;
+    // Most signals look at the same events.
+    let mut looks = [false; MOST_SIGNALS];
     for (number, (kept, signal)) in kept.iter_mut().zip(signals).enumerate() {
-        if signal.op.looks_at(event.body)
-            && let Some(fired) = kept.take(&signal.op, event, window, hash)
-        {
+        let looks_at = match signal.like.and_then(|other| looks.get(other)) {
+            Some(known) => *known,
+            None => signal.op.looks_at(event.body),
+        };
+        if let Some(place) = looks.get_mut(number) {
+            *place = looks_at;
+        }
+        if looks_at && let Some(fired) = kept.take(&signal.op, event, window, hash) {
             let reason = fired.reasons.first().cloned().unwrap_or_else(|| signal.name.clone());
             hits.retain(|hit| hit.signal != number || hit.seen == seen);
             hits.push(Hit { seen, signal: number, reason });

@@ -1,5 +1,7 @@
 //! What follows an alert: the event that tells of it, the incident that it belongs to, and what the rule does.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 use tutela_core::{AlertId, IncidentId};
 use tutela_detection::{Action, Alert, Mode, Rule};
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::{
     App, Ctx, Error,
+    network::household,
     occurrence::{ActionRefused, AlertRaised},
     usecase::{block::Why, protect},
 };
@@ -21,6 +24,7 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
     let mut changeset: Option<Changeset> = None;
     let mut gathering = Gathering::default();
     let mut told = Vec::new();
+    let mut acted = Acted::default();
     let running = app.detection.running();
     for alert in alerts {
         let Some(rule) = running.rules.get(&alert.rule) else { continue };
@@ -36,7 +40,7 @@ pub(super) async fn follow(app: &App, ctx: &Ctx, alerts: &[Alert]) -> Result<Opt
         };
         metrics::counter!("tutela_alerts_total", "rule" => rule.name.clone(), "level" => rule.level.as_str()).increment(1);
         if rule.mode == Mode::Act {
-            for action in &rule.actions {
+            for action in rule.actions.iter().filter(|action| acted.is_first(**action, &alert.about)) {
                 set = act(app, ctx, set, rule, alert, id, *action).await?;
             }
         }
@@ -78,9 +82,50 @@ fn evidence(alert: &Alert) -> Vec<String> {
     alert.evidence.iter().map(|number| position(*number).to_string()).collect()
 }
 
+/// What is done in one commit already: two rules that find the same attack do not end the same sessions twice.
+#[derive(Default)]
+struct Acted(HashSet<(Action, String)>);
+
+impl Acted {
+    /// Whether nobody has had it done to the same before; says that it is done now.
+    fn is_first(&mut self, action: Action, about: &[(String, String)]) -> bool {
+        let said = |name: &str| about.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let whom = match action {
+            Action::AlertAdmin => return true,
+            Action::BlockIp => said("ip").map(|ip| ip.parse().map_or(ip, |ip| household(ip).to_string())),
+            Action::DisableClient => said("client").or_else(|| said("actor")),
+            Action::LockAccount | Action::RevokeSessions | Action::StepUp => said("account"),
+            Action::RevokeSession => said("session"),
+        };
+        // Whoever is not said is refused, with the reason.
+        let Some(whom) = whom else { return true };
+        // An account that is locked has no sessions any more.
+        let also: &[Action] = if action == Action::LockAccount { &[Action::RevokeSessions, Action::StepUp] } else { &[] };
+        let first = self.0.insert((action, whom.clone()));
+        self.0.extend(also.iter().map(|other| (*other, whom.clone())));
+        first
+    }
+}
+
 async fn act(app: &App, ctx: &Ctx, set: Changeset, rule: &Rule, alert: &Alert, id: AlertId, action: Action) -> Result<Changeset, Error> {
     match protect::prepare(app, ctx, action, &alert.about, Why::Rule(&rule.name, id)).await? {
         Ok(done) => Ok(done(set)),
         Err(why) => Ok(set.and(app.record(ctx, ActionRefused::new(id, &rule.name, action.as_str(), &why)).await?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_rules_ask_for_is_done_once() {
+        let about = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        let mut acted = Acted::default();
+        let mut first = |action, name, value| acted.is_first(action, &about(name, value));
+        assert!(first(Action::BlockIp, "ip", "192.0.2.7") && !first(Action::BlockIp, "ip", "192.0.2.7") && first(Action::BlockIp, "ip", "192.0.2.8"));
+        assert!(first(Action::BlockIp, "ip", "2001:db8::1") && !first(Action::BlockIp, "ip", "2001:db8::2"), "one household");
+        assert!(first(Action::LockAccount, "account", "ada") && !first(Action::RevokeSessions, "account", "ada") && first(Action::StepUp, "account", "bob"));
+        assert!(first(Action::BlockIp, "account", "ada") && first(Action::BlockIp, "account", "ada"), "it is not said whom: each is refused");
     }
 }

@@ -38,12 +38,15 @@ const WIDEST: [u8; 2] = [16, 32];
 pub(crate) struct Blocks {
     networks: HashMap<IpNet, Timestamp>,
     widths: BTreeSet<u8>,
+    /// The network of each, so that those which were opened before are not opened again.
+    opened: HashMap<BlockId, IpNet>,
 }
 
 impl Blocks {
-    fn of(networks: impl Iterator<Item = (IpNet, Timestamp)>) -> Self {
+    fn of(networks: impl Iterator<Item = (BlockId, IpNet, Timestamp)>) -> Self {
         let mut blocks = Self::default();
-        for (network, until) in networks {
+        for (id, network, until) in networks {
+            blocks.opened.insert(id, network);
             blocks.widths.insert(network.prefix_len());
             let known = blocks.networks.entry(network).or_insert(until);
             *known = until.max(*known);
@@ -135,6 +138,10 @@ pub(crate) async fn prepare(app: &App, ctx: &Ctx, network: IpNet, why: Why<'_>) 
     {
         let (record, id, now) = (app.record(ctx, recorded(app, row, Some(*alert))).await?, row.id, ctx.now);
         return Ok(Ok(Box::new(move |set: Changeset| set.and(record).block_tell(id, now))));
+    }
+    // Another rule has found the same attack, and the address is refused already: that is no second time.
+    if matches!(why, Why::Rule(..)) && live.iter().any(|row| row.rule.is_some()) {
+        return Ok(Ok(Box::new(|set| set)));
     }
     let people = app.store.good_sign_in_count(tag, ctx.now.minus(AGAIN)).await?;
     if people >= SHARED && matches!(why, Why::Rule(..)) {
@@ -241,7 +248,9 @@ async fn blocked<'a>(app: &App, ctx: &Ctx, network: IpNet, length: Duration, why
 /// What is in force, for the gateway.
 pub(crate) async fn load(app: &App) -> Result<(), Error> {
     let rows = app.store.block_list_live(app.env.now(), MOST).await?;
-    let of = |row: &BlockRow| Some((opened(app, row)?.parse().ok()?, row.until));
+    let before = app.blocked.load();
+    let network = |row: &BlockRow| before.opened.get(&row.id).copied().or_else(|| opened(app, row)?.parse().ok());
+    let of = |row: &BlockRow| Some((row.id, network(row)?, row.until));
     app.blocked.store(Arc::new(Blocks::of(rows.iter().filter_map(of))));
     Ok(())
 }
@@ -294,7 +303,8 @@ mod tests {
     #[test]
     fn an_address_is_refused_with_all_of_its_network_and_until_the_time_that_was_said() {
         let at = Timestamp::from_secs;
-        let of = |text: &str, until| (text.parse::<IpNet>().unwrap(), at(until));
+        let env: &dyn tutela_core::Env = &tutela_core::SystemEnv;
+        let of = |text: &str, until| (BlockId::new(at(until), &mut { &*env }), text.parse::<IpNet>().unwrap(), at(until));
         let blocks = Blocks::of([of("192.0.2.7/32", 100), of("198.51.100.0/24", 100), of("198.51.100.9/32", 200), of("2001:db8:1:2::/64", 100)].into_iter());
         let until = |address: &str, now| blocks.until(address.parse().unwrap(), at(now)).map(Timestamp::secs);
         assert_eq!(until("192.0.2.7", 50), Some(100));

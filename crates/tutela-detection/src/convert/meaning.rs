@@ -21,6 +21,13 @@ impl Rule {
     }
 }
 
+impl Op {
+    /// Which events it looks at, as a text that is the same for the same question.
+    pub(crate) fn asked(&self) -> String {
+        self.preds().into_iter().map(pred).collect::<Vec<_>>().join(" or ")
+    }
+}
+
 fn op(of: &Op) -> String {
     let steps = |steps: &[Step]| -> Vec<String> {
         let one = |step: &Step| format!("{} {}x {}", pred(&step.pred), step.count, step.key.as_deref().map(fields).unwrap_or_default());

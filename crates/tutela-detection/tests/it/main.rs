@@ -3,5 +3,6 @@
 
 mod convert; // one rule, two spellings
 mod exactness; // windows against what is true
+mod labelled; // events whose answers others have given
 mod own; // our own rules and their tests
 mod sigma; // rules that others have written

@@ -43,13 +43,26 @@ pub async fn run(data: Option<&Path>) -> Result<(), Error> {
     println!("\n1  guessing a password: {GUESSER} tries ten passwords for admin@example.com");
     let statuses = target.guess(GUESSER, (0..10).map(|_| "admin@example.com".to_owned())).await?;
     println!("   answers {}; from the one after the sixth on the gateway refuses the address", words(&statuses));
+    let mut unanswered = Vec::new();
+    // Whoever attacked within the last hour is refused at once, and opens nothing new.
+    let first_time = statuses.first() != Some(&StatusCode::FORBIDDEN);
+    if statuses.iter().skip(6).any(|status| *status != StatusCode::FORBIDDEN) {
+        unanswered.push("guessing");
+    }
 
     println!("\n2  spraying: {SPRAYER} tries one password for twelve names");
     let statuses = target.guess(SPRAYER, (1..=12).map(|n| format!("person{n}@example.com"))).await?;
     println!("   answers {}", words(&statuses));
+    if statuses.last() != Some(&StatusCode::FORBIDDEN) {
+        unanswered.push("spraying");
+    }
 
     println!("\n3  a stolen refresh token: Ben signs in with a program, and a thief brings a token of his again");
-    match target.replay(&ben).await? {
+    let replayed = target.replay(&ben).await?;
+    if replayed.is_some_and(|status| status != StatusCode::UNAUTHORIZED) {
+        unanswered.push("the stolen token");
+    }
+    match replayed {
         Some(status) => println!("   the thief is answered {status}; Ben's sessions have ended, and his own next refresh is refused"),
         None => println!("   Ben has a second factor, so this needs more than his password"),
     }
@@ -61,6 +74,9 @@ pub async fn run(data: Option<&Path>) -> Result<(), Error> {
     println!("   exported; nothing stops who may, and somebody is told");
 
     let found = settled(&operator, &before).await?;
+    if first_time && found.len() < 3 + usize::from(replayed.is_some()) {
+        unanswered.push("one of them, which opened no incident");
+    }
     println!("\nwhat detection made of it");
     for incident in &found {
         let about: Vec<String> = incident.about.iter().map(|(name, values)| format!("{name} {}", values.join(" "))).collect();
@@ -77,7 +93,7 @@ pub async fn run(data: Option<&Path>) -> Result<(), Error> {
         println!("   its timeline, with proofs, is in {}", file.display());
     }
     println!("\nlook at {}/incidents as Ada, work through one, and lift the blocks\n", place.console);
-    Ok(())
+    if unanswered.is_empty() { Ok(()) } else { Err(Error::Failed(format!("not answered as they should be: {}", unanswered.join(", ")))) }
 }
 
 /// The incidents that the attacks opened, the newest first, once all of them are told.

@@ -13,6 +13,8 @@ mod backup;
 mod chaos;
 /// Kills, full disks, tampering.
 mod crash;
+/// Kills, and what detection makes of them.
+mod crash_detection;
 /// Rules over the ledger, and what follows: blocks that hold from the next request.
 mod detection;
 /// Configuration and start-up that cannot work.

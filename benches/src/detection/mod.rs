@@ -1,5 +1,8 @@
 //! `detection`: events through the rules, in this process, in CPU time of one thread: four of our own with the memory
-//! they keep, and SigmaHQ's over CloudTrail and Okta events that others have labelled.
+//! they keep, and SigmaHQ's over CloudTrail and Okta events that others have labelled. Then the whole program beside
+//! others that watch for the same ([`beside`]).
+
+mod beside;
 
 use std::{path::Path, sync::Arc};
 
@@ -51,6 +54,7 @@ pub fn run(flags: &Flags) -> Result<(), String> {
         println!("{:.0} events/s with {} rules of SigmaHQ, {} events of others", sigma_rates.last().unwrap_or(&0.0), sigma.len(), foreign.len());
     }
     report.figure("sigma_per_cpu_s", median(sigma_rates));
+    beside::measure(&mut report)?;
     report.raw("load", json!({"events": events, "own_rules": own.len(), "sigma_rules": sigma.len(), "foreign_events": foreign.len()}));
     report.finish()
 }
