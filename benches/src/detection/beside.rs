@@ -8,10 +8,11 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
+use tutela_core::{Env as _, SystemEnv};
 
 use crate::{
     http::{Connection, post},
@@ -187,8 +188,12 @@ fn fail2ban(dir: &Path, lines: &[Line]) -> Result<(Needed, Vec<f64>), String> {
     };
     let (watched, log) = (home.join("app.log"), home.join("fail2ban.log"));
     write("app.log", "")?;
-    write("fail2ban.conf", "[DEFAULT]\nloglevel = NOTICE\ndbfile = None\nallowipv6 = no\n")?;
-    write("filter.d/app.conf", "[Definition]\nfailregex = ^ app: sign_in\\.failed ip=<ADDR>\n")?;
+    let settings = format!(
+        "[Definition]\nloglevel = NOTICE\nlogtarget = STDERR\nsyslogsocket = auto\nsocket = {0}/socket\npidfile = {0}/pid\ndbfile = None\ndbpurgeage = 1d\ndbmaxmatches = 10\nallowipv6 = no\n[Thread]\nstacksize = 0\n",
+        home.display()
+    );
+    write("fail2ban.conf", &settings)?;
+    write("filter.d/app.conf", "[Definition]\nfailregex = ^\\s*app: sign_in\\.failed ip=<ADDR>\ndatepattern = ^EPOCH\n")?;
     write("action.d/none.conf", "[Definition]\nactionban =\nactionunban =\n")?;
     let jail = format!(
         "[app]\nenabled = true\nfilter = app\nlogpath = {}\nbackend = auto\nmaxretry = 6\nfindtime = 300\nbantime = 3600\nbanaction = none\naction = none\n",
@@ -209,10 +214,11 @@ fn fail2ban(dir: &Path, lines: &[Line]) -> Result<(Needed, Vec<f64>), String> {
     std::thread::sleep(Duration::from_secs(2));
     let before = machine::tree_cpu(running.0.id())?;
     // Its times are those of the lines: the last is now.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|e| e.to_string())?.as_secs();
+    let now = SystemEnv.now().secs();
     let mut file = OpenOptions::new().append(true).open(&watched).map_err(|e| e.to_string())?;
-    let text =
-        |line: &Line| format!("{} app: sign_in.{} ip={} agent=Mozilla/5.0\n", now - 120 + line.second, if line.failed { "failed" } else { "ok" }, line.address);
+    let text = |line: &Line| {
+        format!("{} app: sign_in.{} ip={} agent=Mozilla/5.0\n", now - 120 + line.second as i64, if line.failed { "failed" } else { "ok" }, line.address)
+    };
     let all: String = lines.iter().map(text).collect();
     file.write_all(all.as_bytes()).map_err(|e| e.to_string())?;
     wait(|| bans() >= ATTACKERS, "not all were found").or_else(|why| if bans() > 0 { Ok(()) } else { Err(why) })?;
@@ -221,7 +227,7 @@ fn fail2ban(dir: &Path, lines: &[Line]) -> Result<(Needed, Vec<f64>), String> {
     let mut latency = Vec::new();
     for number in 0..10 {
         let address = format!("198.19.7.{}", number + 1);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(|e| e.to_string())?.as_secs();
+        let now = SystemEnv.now().secs();
         let one = format!("{now} app: sign_in.failed ip={address} agent=Mozilla/5.0\n");
         file.write_all(one.repeat(5).as_bytes()).map_err(|e| e.to_string())?;
         std::thread::sleep(Duration::from_millis(1_500));

@@ -54,6 +54,11 @@ pub fn run(flags: &Flags) -> Result<(), String> {
         println!("{:.0} events/s with {} rules of SigmaHQ, {} events of others", sigma_rates.last().unwrap_or(&0.0), sigma.len(), foreign.len());
     }
     report.figure("sigma_per_cpu_s", median(sigma_rates));
+    // The floor: the same lines parsed, and no rules.
+    for (name, lines) in [("parse_only_per_cpu_s", &lines), ("sigma_parse_only_per_cpu_s", &(0..40).flat_map(|_| foreign.iter().cloned()).collect())] {
+        let mut engine = Engine::new(Vec::new(), &Secret::new([1; 16]), 1 << 30);
+        report.figure(name, rate(&mut engine, lines)?);
+    }
     beside::measure(&mut report)?;
     report.raw("load", json!({"events": events, "own_rules": own.len(), "sigma_rules": sigma.len(), "foreign_events": foreign.len()}));
     report.finish()

@@ -69,6 +69,12 @@ impl Field {
         &self.name
     }
 
+    /// The members at the top of an event, without each of which it has no value there.
+    pub(crate) fn begins(&self) -> impl Iterator<Item = String> {
+        let first = |path: &Vec<String>| path.first().cloned().into_iter().chain((path.len() > 1).then(|| path.join(".")));
+        first(&self.path).chain(self.other.iter().flat_map(first)).collect::<Vec<_>>().into_iter()
+    }
+
     /// Every value that an event has there. Lists are gone into, and so are members whose own name has dots.
     pub(crate) fn each(&self, body: &Value, seen: &mut dyn FnMut(&Value) -> bool) -> bool {
         walk(body, &self.path, seen) || self.other.as_ref().is_some_and(|other| walk(body, other, seen))

@@ -18,10 +18,10 @@ use crate::{
 /// Rules by the values of members; a rule is its number.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    members: Vec<(Field, HashMap<String, Vec<usize>>)>,
+    members: Members<HashMap<String, Vec<usize>>>,
     literals: Option<Literals>,
     /// Rules by members, one of which must be there.
-    present: Vec<(Field, Vec<usize>)>,
+    present: Members<Vec<usize>>,
     /// Those of `literals` and `present`, which a sealed event cannot be asked for.
     unless_sealed: Vec<usize>,
     every: Vec<usize>,
@@ -57,14 +57,13 @@ impl Index {
             }
         }
         index.literals = Literals::new(&texts);
-        index.present = present.into_iter().filter_map(|(name, rules)| Some((Field::new(name).ok()?, rules))).collect();
-        let hidden: BTreeSet<usize> =
-            texts.iter().map(|(number, _)| *number).chain(index.present.iter().flat_map(|(_, rules)| rules.iter().copied())).collect();
+        let hidden: BTreeSet<usize> = texts.iter().map(|(number, _)| *number).chain(present.values().flatten().copied()).collect();
+        index.present = Members::new(present.into_iter());
         if index.literals.is_none() {
             index.every.extend(texts.iter().map(|(number, _)| *number));
         }
         index.unless_sealed = hidden.into_iter().collect();
-        index.members = members.into_iter().filter_map(|(name, by_value)| Some((Field::new(name).ok()?, by_value))).collect();
+        index.members = Members::new(members.into_iter());
         index
     }
 
@@ -75,11 +74,11 @@ impl Index {
         if let Some(literals) = &self.literals {
             literals.find(body, found);
         }
-        for (field, rules) in &self.present {
+        self.present.of(body, |field, rules| {
             if field.each(body, &mut |_| true) {
                 found.extend(rules);
             }
-        }
+        });
         self.exactly(body, found);
     }
 
@@ -93,7 +92,7 @@ impl Index {
     fn exactly(&self, body: &Value, found: &mut Vec<usize>) {
         // Values are known in lower case.
         let mut lower = String::new();
-        for (field, by_value) in &self.members {
+        self.members.of(body, |field, by_value| {
             field.each(body, &mut |value| {
                 let mut look = |text: &str| {
                     lower.clear();
@@ -113,9 +112,48 @@ impl Index {
                 }
                 false
             });
-        }
+        });
         found.sort_unstable();
         found.dedup();
+    }
+}
+
+/// Something for each of some members, found by what stands at the top of an event.
+#[derive(Debug)]
+struct Members<T> {
+    all: Vec<(Field, T)>,
+    /// Which of them may be in an event that has a member of this name.
+    begins: HashMap<String, Vec<usize>>,
+}
+
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), begins: HashMap::new() }
+    }
+}
+
+impl<T> Members<T> {
+    fn new<'a>(named: impl Iterator<Item = (&'a str, T)>) -> Self {
+        let mut members = Self::default();
+        for (field, of) in named.filter_map(|(name, of)| Some((Field::new(name).ok()?, of))) {
+            for begin in field.begins() {
+                members.begins.entry(begin).or_default().push(members.all.len());
+            }
+            members.all.push((field, of));
+        }
+        members
+    }
+
+    /// Calls `each` with those that an event may have; with some of them twice.
+    fn of(&self, body: &Value, mut each: impl FnMut(&Field, &T)) {
+        match body {
+            // Where there are few, asking each is less than asking what there is.
+            Value::Object(map) if self.all.len() > map.len() / 2 => {
+                let numbers = map.keys().filter_map(|name| self.begins.get(name.as_str())).flatten();
+                numbers.filter_map(|number| self.all.get(*number)).for_each(|(field, of)| each(field, of));
+            }
+            _ => self.all.iter().for_each(|(field, of)| each(field, of)),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ fn attacker(number: usize) -> String {
 
 fn batch(number: usize) -> Value {
     let event = |at: usize| {
-        let ip = if at % (BATCH / FAILURES) == 0 && at / (BATCH / FAILURES) < FAILURES { attacker(number) } else { format!("203.0.113.{}", at % 250) };
+        let ip = if at.is_multiple_of(BATCH / FAILURES) && at / (BATCH / FAILURES) < FAILURES { attacker(number) } else { format!("203.0.113.{}", at % 250) };
         let kind = if ip.starts_with("198.") { "app.sign_in_failed" } else { "app.viewed" };
         json!({"type": kind, "resource": format!("{at}"), "source": {"ip": ip}})
     };
