@@ -13,11 +13,12 @@ import { keyCases } from "./cases-keys.mjs";
 import { ledgerCases } from "./cases-ledger.mjs";
 import { accessCases } from "./cases-access.mjs";
 import { peopleCases } from "./cases-people.mjs";
+import { privacyCases } from "./cases-privacy.mjs";
 import { Harness, settings } from "./harness.mjs";
 
 const wanted = process.argv.slice(2).join(" ").toLowerCase();
 // The last case judges what all others left behind, so it stays last.
-const cases = [...appCases, ...consoleCases, ...clientCases, ...gatewayCases, ...detectionCases, ...keyCases, ...ledgerCases, ...peopleCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
+const cases = [...appCases, ...consoleCases, ...clientCases, ...gatewayCases, ...detectionCases, ...keyCases, ...ledgerCases, ...peopleCases, ...privacyCases, ...accessCases].filter(([name]) => name.toLowerCase().includes(wanted));
 
 let harness;
 try {

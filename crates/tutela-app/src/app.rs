@@ -15,7 +15,7 @@ use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, DetectionParts, Error, IdentityConfig, LimitsConfig, RequestSink, Rules,
+    AuditConfig, Ctx, DetectionParts, Error, IdentityConfig, LimitsConfig, PrivacyConfig, RequestSink, Rules,
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
@@ -36,7 +36,12 @@ use crate::{
         block::{self, Blocks},
         epoch, event_type, exclusion, federation,
         handover::host_of,
-        key, message, oauth, rule,
+        key, message, oauth,
+        privacy::{
+            consent::Consents,
+            purpose::{self, Purposes},
+        },
+        rule,
         sign_in::attempts::{self, Lanes},
         signing_key,
     },
@@ -71,6 +76,10 @@ pub struct Inner {
     pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
     /// What is excepted from rules of the firewall.
     pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
+    pub(crate) privacy: PrivacyConfig,
+    /// What personal data is used for.
+    pub(crate) purposes: ArcSwap<Purposes>,
+    pub(crate) consents: Consents,
     pub(crate) detection: Detection,
     /// What the gateway refuses whole.
     pub(crate) blocked: ArcSwap<Blocks>,
@@ -147,6 +156,8 @@ pub struct Parts {
     pub outside: Vec<OutsideProvider>,
     /// Tells clients that sessions ended; a restore tells nobody.
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
+    /// `[privacy]`.
+    pub privacy: PrivacyConfig,
     /// What the ledger is watched for.
     pub detection: DetectionParts,
     /// The guard that the store was opened with.
@@ -214,6 +225,7 @@ impl App {
         exclusion::load(&opened.0).await?;
         block::load(&opened.0).await?;
         rule::load(&opened.0).await?;
+        purpose::load(&opened.0).await?;
         Ok(opened)
     }
 
@@ -263,6 +275,9 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
+            privacy: parts.privacy,
+            purposes: ArcSwap::default(),
+            consents: Consents::new(),
             detection: Detection::new(parts.detection, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
@@ -460,7 +475,12 @@ impl App {
 
     /// Makes the record of one of our own events in this context.
     pub(crate) async fn record<T: Occurrence>(&self, ctx: &Ctx, what: T) -> Result<Record, Error> {
-        let mut event = Event::new(what, EventId::batch(ctx.now, &mut { self.env() }), ctx.now);
+        self.record_as(ctx, EventId::batch(ctx.now, &mut { self.env() }), what).await
+    }
+
+    /// The same, under an id that is known before.
+    pub(crate) async fn record_as<T: Occurrence>(&self, ctx: &Ctx, id: EventId, what: T) -> Result<Record, Error> {
+        let mut event = Event::new(what, id, ctx.now);
         event.actor = Actor::from(&ctx.principal);
         event.session = event.session.or(ctx.principal.session());
         event.source = ctx.source();

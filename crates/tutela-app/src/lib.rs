@@ -35,8 +35,8 @@ pub use app::{App, Parts, Urls};
 pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
 pub use config::{
-    AlertsConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, RuleSource, SignUp,
-    TokensConfig,
+    AlertsConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, PrivacyConfig, Protocol, RuleSource,
+    SignUp, TokensConfig,
 };
 pub use ctx::Ctx;
 pub use error::Error;
@@ -53,6 +53,6 @@ pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
     account, account_check, alert, authenticator, backup, block, client, crypto, crypto_record, device, epoch, erasure_journal, event, event_type, exclusion,
     export as event_export, federation, gateway, grant, group, handover, health, hold, idempotency, identity_settings, incident, instance_restore, key,
-    key_backup, ledger, oauth, password, permission, policy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup, sign_in,
-    sign_up, signing_key, stream, subject, token, unlock,
+    key_backup, ledger, oauth, password, permission, policy, privacy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup,
+    sign_in, sign_up, signing_key, stream, subject, token, unlock,
 };

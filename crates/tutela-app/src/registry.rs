@@ -20,6 +20,9 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "backups:write", sentence: "Back up the whole instance." },
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
+    Permission { name: "consents:check", sentence: "Ask whether something may be done with somebody's data." },
+    Permission { name: "consents:read", sentence: "Look at what people have said to purposes." },
+    Permission { name: "consents:write", sentence: "Record what people say to purposes." },
     Permission { name: "console:use", sentence: "Open the console." },
     Permission { name: "crypto:decrypt", sentence: "Open messages and records." },
     Permission { name: "crypto:encrypt", sentence: "Seal messages and records, make data keys and index tokens." },
@@ -46,6 +49,8 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "permissions:check", sentence: "Ask what somebody may do." },
     Permission { name: "policies:read", sentence: "Read field policies." },
     Permission { name: "policies:write", sentence: "Set field policies." },
+    Permission { name: "purposes:read", sentence: "Look at what personal data is used for." },
+    Permission { name: "purposes:write", sentence: "Say what personal data is used for." },
     Permission { name: "roles:read", sentence: "List roles." },
     Permission { name: "roles:write", sentence: "Make roles and set what they allow." },
     Permission { name: "sessions:end", sentence: "End sessions of others." },
@@ -58,7 +63,7 @@ pub const PERMISSIONS: &[Permission] = &[
 
 /// Every declared event type of this build.
 pub fn event_types() -> impl Iterator<Item = &'static EventType> {
-    tutela_identity::event::types().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(TYPES)
+    tutela_identity::event::types().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(crate::usecase::privacy::happened::TYPES).chain(TYPES)
 }
 
 /// Names that applications use from the start, without a dot.

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tutela_core::{
     ClientId, Principal, SessionId, Timestamp,
     seam::{
-        BoxFuture, Caller, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart, TokenClient, TokenFacts, Wanted, Who,
+        BoxFuture, Caller, ConsentMissing, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart, TokenClient,
+        TokenFacts, Wanted, Who,
     },
 };
 use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
@@ -20,7 +21,11 @@ use crate::{
     App, Ctx, Error,
     federation::{self, Foreign},
     handover, oauth, session,
-    usecase::{block, event_type, exclusion, rule, signing_key},
+    usecase::{
+        block, event_type, exclusion,
+        privacy::{consent, purpose},
+        rule, signing_key,
+    },
 };
 
 /// How old an answer may be at the most.
@@ -267,6 +272,10 @@ impl RequestPolicy for App {
         self.blocked.load().until(address, now)
     }
 
+    fn consent<'a>(&'a self, identity: &'a Identity, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>> {
+        Box::pin(async move { consent::missing(self, identity.account, purposes, signal).await.map_err(refusal) })
+    }
+
     fn staleness(&self) -> Duration {
         STALENESS
     }
@@ -357,10 +366,15 @@ pub(crate) async fn follow_changes(app: App, stop: CancellationToken) {
                 app.ring.forget(tutela_core::KeyId(id)).await;
                 continue;
             }
+            if change.topic == "consent" {
+                app.consents.forget(&change.key);
+                continue;
+            }
             let taken_up = match change.topic.as_str() {
                 "block" => Some(block::load(&app).await),
                 "epoch" => Some(app.ring.take_up_newest().await.map(drop).map_err(Error::from)),
                 "event_type" => Some(event_type::load(&app).await),
+                "purpose" => Some(purpose::load(&app).await),
                 "rule" => Some(rule::load(&app).await),
                 "exclusion" => Some(exclusion::load(&app).await),
                 "signing_key" => Some(signing_key::load(&app).await),
@@ -394,5 +408,6 @@ impl App {
     pub(crate) fn forget_all(&self) {
         self.sessions.drop_all();
         self.access.drop_all();
+        self.consents.drop_all();
     }
 }

@@ -12,6 +12,7 @@ mod gateway;
 mod incident;
 mod ledger;
 mod people;
+mod privacy;
 
 use std::path::Path;
 

@@ -108,8 +108,36 @@ pub trait RequestPolicy: Send + Sync {
     /// Until when an address is refused whole, whatever it asks for.
     fn blocked(&self, address: IpAddr, now: Timestamp) -> Option<Timestamp>;
 
+    /// What a person has not agreed to of some purposes; nothing where their data may be used for all of them. `signal` is
+    /// whether their browser sent `Sec-GPC: 1`.
+    fn consent<'a>(&'a self, identity: &'a Identity, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>>;
+
     /// What is excepted from rules of the firewall; the same list until it changes.
     fn exclusions(&self) -> Arc<Vec<RuleExclusion>>;
+}
+
+/// What a person's data may not be used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentMissing {
+    /// The purposes.
+    pub purposes: Vec<MissingPurpose>,
+    /// Where the person can agree.
+    pub give_at: String,
+}
+
+/// A purpose that a person's data may not be used for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct MissingPurpose {
+    /// Its name.
+    pub purpose: String,
+    /// For people.
+    pub title: String,
+    /// `consent_missing`, `refused`, `objected`, `opted_out` or `restricted`.
+    pub why: &'static str,
+    /// The version of its notice.
+    pub notice_version: String,
+    /// The words of its notice.
+    pub notice: String,
 }
 
 /// A rule of the firewall that does not look at one place, or at nothing, on a route.
@@ -383,6 +411,8 @@ pub enum Stage {
     Authentication,
     /// Whether they may.
     Authorization,
+    /// Whether the person has agreed.
+    Consent,
     /// The application.
     Upstream,
 }
@@ -397,6 +427,7 @@ impl Stage {
             Self::Limit => "limit",
             Self::Authentication => "authentication",
             Self::Authorization => "authorization",
+            Self::Consent => "consent",
             Self::Upstream => "upstream",
         }
     }

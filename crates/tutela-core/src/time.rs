@@ -51,6 +51,11 @@ impl Timestamp {
         i64::from(date.year()) * 100 + i64::from(date.month())
     }
 
+    /// The day in UTC.
+    pub fn date(self) -> jiff::civil::Date {
+        self.zoned().date()
+    }
+
     fn zoned(self) -> jiff::civil::DateTime {
         let moment = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         jiff::tz::Offset::UTC.to_datetime(moment)

@@ -108,6 +108,9 @@ pub struct RouteConfig {
     /// Outside issuers whose access tokens pass too: names of `identity.openid` sections with an `api_audience`. Their holders have no account here, so routes that ask for a permission, a group or a stronger sign-in refuse them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
+    /// Purposes that whoever passes must have agreed to, or that stand on another ground: `["personalize"]`. Whoever has not is answered with 403 and told where they can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purposes: Vec<String>,
     /// Limits of this route, by name: `["api"]`. Each request counts for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -167,6 +170,7 @@ impl RouteConfig {
             clients: Vec::new(),
             scopes: Vec::new(),
             issuers: Vec::new(),
+            purposes: Vec::new(),
             limits: Vec::new(),
             websocket_origins: Vec::new(),
             waf: None,

@@ -16,7 +16,7 @@ use crate::{
     handle::Admitted,
     headers::own_cookie,
     leash::Credential,
-    pages::{answer, see_other, set_cookie, wants_page},
+    pages::{answer, consent_required, see_other, set_cookie, wants_page},
     routes::Route,
 };
 
@@ -100,6 +100,26 @@ pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, requ
             no("Your roles do not allow this", "Ask an administrator of this application for access. That you asked is on record.")
         }
         Require::Permission(_) | Require::Public | Require::SignedIn => check_strength(door, route, identity, request),
+    }
+}
+
+/// Whether the caller has agreed to what the route's purposes are; `Err` is the answer to send.
+pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Caller>, headers: &HeaderMap) -> Result<(), Response<Body>> {
+    let purposes = &route.config.purposes;
+    if purposes.is_empty() {
+        return Ok(());
+    }
+    let page = wants_page(headers);
+    let Some(identity) = caller.and_then(Caller::person) else {
+        let detail = "Nobody is signed in whose consent could be asked for.";
+        return Err(answer(page, StatusCode::FORBIDDEN, "consent-required", "This needs a person's consent", detail));
+    };
+    // Exactly this, in any of them (W3C Global Privacy Control).
+    let signal = headers.get_all("sec-gpc").iter().any(|value| value == "1");
+    match door.policy.consent(identity, purposes, signal).await {
+        Ok(None) => Ok(()),
+        Ok(Some(missing)) => Err(consent_required(page, &missing)),
+        Err(_) => Err(unavailable(headers)),
     }
 }
 

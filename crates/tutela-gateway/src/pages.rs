@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 use tutela_identity::cookie::{Cookie, Cookies};
 
+use tutela_core::seam::ConsentMissing;
+
 use crate::body::{Body, full};
 
 /// Whether the client reads pages rather than data.
@@ -12,7 +14,6 @@ pub(crate) fn wants_page(headers: &http::HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
 }
 
-/// An error as a page or as a problem (RFC 9457), whichever the client reads.
 /// The address is refused whole, for so long; why is told to nobody who may have caused it.
 pub(crate) fn blocked(page: bool, left: Duration) -> Response<Body> {
     let detail = "Too much that looked like an attack came from this address. It may come again later; whoever runs this service can let it in earlier.";
@@ -21,6 +22,24 @@ pub(crate) fn blocked(page: bool, left: Duration) -> Response<Body> {
     response
 }
 
+/// The person has not agreed: what to, and where they can.
+pub(crate) fn consent_required(page: bool, missing: &ConsentMissing) -> Response<Body> {
+    let title = "This is done only with your consent";
+    if page {
+        // Whoever reads pages decides on one, and comes back.
+        return see_other(&missing.give_at);
+    }
+    let problem = serde_json::json!({
+        "type": "urn:tutela:problem:consent-required", "title": title, "status": 403,
+        "detail": format!("The person has not agreed to {}.", missing.purposes.iter().map(|of| of.purpose.as_str()).collect::<Vec<_>>().join(", ")),
+        "missing": missing.purposes, "give_at": missing.give_at,
+    });
+    let mut response = answer(false, StatusCode::FORBIDDEN, "consent-required", title, "");
+    *response.body_mut() = full(problem.to_string());
+    response
+}
+
+/// An error as a page or as a problem (RFC 9457), whichever the client reads.
 pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, detail: &str) -> Response<Body> {
     let (content_type, body) = if page {
         ("text/html; charset=utf-8", document(title, detail))

@@ -26,22 +26,7 @@ impl Checkpoint {
 
     /// Reads a signed note and checks that `key` signed it. Other signatures (witnesses) may stand beside.
     pub fn open(note: &str, key: &VerifyingKey) -> Result<Self, Error> {
-        let (body, signatures) = note.split_once("\n\n").ok_or(malformed("there is no blank line before the signatures"))?;
-        let body = format!("{body}\n");
-        let ours = signatures.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.split_once(' ')).filter(|(name, _)| *name == key.name);
-        for (_, encoded) in ours {
-            let bytes = BASE64.decode(encoded).map_err(|_| malformed("a signature is not base64"))?;
-            if let Some((id, signature)) = bytes.split_at_checked(4)
-                && id == key.id()
-            {
-                let public = UnparsedPublicKey::new(&ED25519, &key.public);
-                return match public.verify(body.as_bytes(), signature) {
-                    Ok(()) => Self::parse(&body),
-                    Err(_) => Err(Error::Flawed(Flaw::Signature)),
-                };
-            }
-        }
-        Err(Error::Flawed(Flaw::Signature))
+        Self::parse(&key.open_note(note)?)
     }
 
     /// Reads the text of a checkpoint without checking who signed it.
@@ -120,6 +105,23 @@ impl VerifyingKey {
         };
         let key = Self { name: name.to_owned(), public };
         if hex(&key.id()) == id { Ok(key) } else { Err(bad("the hash does not belong to this name and key")) }
+    }
+
+    /// The text of a signed note (C2SP signed-note) that this key has signed.
+    pub fn open_note(&self, note: &str) -> Result<String, Error> {
+        let (body, signatures) = note.split_once("\n\n").ok_or(malformed("there is no blank line before the signatures"))?;
+        let body = format!("{body}\n");
+        let ours = signatures.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.split_once(' ')).filter(|(name, _)| *name == self.name);
+        for (_, encoded) in ours {
+            let bytes = BASE64.decode(encoded).map_err(|_| malformed("a signature is not base64"))?;
+            if let Some((id, signature)) = bytes.split_at_checked(4)
+                && id == self.id()
+            {
+                let public = UnparsedPublicKey::new(&ED25519, &self.public);
+                return public.verify(body.as_bytes(), signature).map(|()| body).map_err(|_| Error::Flawed(Flaw::Signature));
+            }
+        }
+        Err(Error::Flawed(Flaw::Signature))
     }
 
     /// The first four bytes of SHA-256(name || 0x0A || 0x01 || key).

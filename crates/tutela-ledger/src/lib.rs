@@ -20,7 +20,7 @@ pub use canonical::canonical;
 pub use checkpoint::{Checkpoint, Signer, VerifyingKey};
 pub use entry::{Batch, Entry, MAX_BODY};
 pub use error::{Error, Flaw};
-pub use merkle::{Frontier, Hash, TileNode, consistency_ranges, inclusion_ranges, leaf_hash, node_hash, root_from_inclusion, verify_consistency};
+pub use merkle::{Frontier, Hash, TileNode, consistency_ranges, inclusion_ranges, leaf_hash, node_hash, root_from_inclusion, sha256, verify_consistency};
 pub use proof::{ItemProof, TlogProof};
 pub use query::{Query, QueryError};
 pub use removal::{EXPIRED, PRUNED};

@@ -22,6 +22,11 @@ pub fn empty_root() -> Hash {
     digest(&[])
 }
 
+/// SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> Hash {
+    digest(&[bytes])
+}
+
 fn digest(parts: &[&[u8]]) -> Hash {
     let mut context = Context::new(&SHA256);
     for part in parts {

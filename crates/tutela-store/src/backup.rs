@@ -72,6 +72,9 @@ pub(crate) const TABLES: &[Table] = tables! {
     detection_cursor by "one": one Int, position Int;
     detection_rule by "name": name Text, body Text, mode Text, reason Text, made_by Text, made_at Time;
     detection_state by "rule, key_hash": rule Text, key_hash Bytes, version Int, state Bytes;
+    purpose by "name": name Text, body Json, notice_hash Bytes, changed_at Time, retired_at Time;
+    consent by "tag, purpose": tag Bytes, purpose Text, said Text, notice_version Text, said_at Time, event Id;
+    privacy_wish by "tag, wish": tag Bytes, wish Text, since Time;
     incident by "id": id Id, state Text, level Text, title Text, playbook Text, rules Json, about Text, alerts Int, opened_at Time, updated_at Time;
     incident_entity by "tag, incident": tag Bytes, incident Id, last_at Time;
     incident_event by "incident, event": incident Id, event Id;
@@ -394,7 +397,8 @@ mod tests {
             include_str!("../migrations/0002_signing_in.sql"),
             include_str!("../migrations/0003_federation.sql"),
             include_str!("../migrations/0004_gateway.sql"),
-            include_str!("../migrations/0005_detection.sql")
+            include_str!("../migrations/0005_detection.sql"),
+            include_str!("../migrations/0006_privacy.sql")
         );
         let mut tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).filter_map(|rest| rest.split(' ').next()).collect();
         tables.sort_unstable();

@@ -37,6 +37,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::outbox::STATEMENTS,
         table::oauth::STATEMENTS,
         table::outside::STATEMENTS,
+        table::privacy::STATEMENTS,
         table::refresh::STATEMENTS,
         table::retention::STATEMENTS,
         table::role::STATEMENTS,

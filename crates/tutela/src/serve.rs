@@ -193,6 +193,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         alert_senders: senders.alerts,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
+        privacy: config.privacy.clone(),
         detection: watched(config)?,
         guard,
         audit: config.audit.clone(),

@@ -33,6 +33,8 @@ from .keys import KeyManager
 from .ledger_answers import EventType, Hold, Recorded, StoredEvent
 from .middleware import Guard
 from .monitor import AlertService, MonitorMismatch, SecurityEvent, SecurityMonitor
+from .privacy import ConsentRequired, PrivacyManager, PrivacyMismatch
+from .privacy_client import Consent, ConsentAnswer, MissingConsent, PrivacySettings
 from .secure_data import SecureData
 from .security import SecurityManager
 
@@ -49,6 +51,9 @@ __all__ = [
     "Batch",
     "Block",
     "Conflict",
+    "Consent",
+    "ConsentAnswer",
+    "ConsentRequired",
     "Corrupt",
     "Encryption",
     "EncryptionService",
@@ -64,11 +69,15 @@ __all__ = [
     "Invalid",
     "KeyManager",
     "MFARequired",
+    "MissingConsent",
     "MonitorMismatch",
     "NewEvent",
     "NotFound",
     "Permission",
     "PermissionDenied",
+    "PrivacyManager",
+    "PrivacyMismatch",
+    "PrivacySettings",
     "RateLimited",
     "Recorded",
     "Resource",

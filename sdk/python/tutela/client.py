@@ -30,6 +30,7 @@ from .events import NewEvent, Resource, Subject, subject_to_wire
 from .identity_answers import IdentitySettings, identity_settings
 from .ledger_answers import StoredEvent, parsed, stored, text
 from .ledger_client import LedgerClient
+from .privacy_client import PrivacyClient
 from .query import search_terms
 from .transport import LoopbackNames, TransportErrors, error_of, segment
 
@@ -67,8 +68,8 @@ class Token:
 
 
 class Tutela:
-    """Async client; `crypto` holds the calls that seal and open, `ledger` those about what was recorded, `detection`
-    those about rules, incidents and blocks.
+    """Async client; `crypto` holds the calls that seal and open, `ledger` those about what was recorded,
+    `detection` those about rules, incidents and blocks, `privacy` those about consent.
 
     `url` defaults to `TUTELA_URL`, else `http://tutela.localhost:8080`. `api_key` defaults to
     `TUTELA_API_KEY`; without one only the public keys can be read. `timeout` bounds each wait for
@@ -91,6 +92,7 @@ class Tutela:
         self.crypto = CryptoClient(self)
         self.detection = DetectionClient(self)
         self.ledger = LedgerClient(self)
+        self.privacy = PrivacyClient(self)
         self.audit_logs = AuditLogs(self)
         self._timeout = timeout
         self._deadline = deadline

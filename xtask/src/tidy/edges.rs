@@ -14,7 +14,6 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("tutela-limits", 1, &["tutela-core"]),
     ("tutela-privacy", 1, &["tutela-core"]),
     ("tutela-waf", 1, &["tutela-core"]),
-    ("tutela-detection", 1, &["tutela-core"]),
     ("tutela-store", 2, &["tutela-core", "tutela-identity", "tutela-kms", "tutela-ledger", "tutela-limits"]),
     (
         "tutela-app",

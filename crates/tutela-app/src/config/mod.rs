@@ -3,6 +3,7 @@
 mod detection;
 mod identity;
 mod limits;
+mod privacy;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use detection::{AlertsConfig, DetectionConfig, RuleSource};
 pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use limits::LimitsConfig;
+pub use privacy::PrivacyConfig;
 
 /// `[compliance]`: what laws and standards ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -120,6 +120,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         clients_http: None,
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
+        privacy: Default::default(),
         detection: Default::default(),
         guard: crate::Guard::default(),
         audit: app.audit.clone(),

@@ -38,6 +38,7 @@ pub mod oauth;
 pub mod password;
 pub mod permission;
 pub mod policy;
+pub mod privacy;
 pub mod profile;
 pub(crate) mod protect;
 pub mod provider;

@@ -144,6 +144,7 @@ impl House {
             alert_senders: Default::default(),
             outside: Vec::new(),
             clients_http: None,
+            privacy: Default::default(),
             detection: Default::default(),
             guard: tutela_app::Guard::default(),
             audit: AuditConfig::default(),

@@ -16,6 +16,7 @@ pub(crate) mod ledger;
 pub(crate) mod me;
 pub(crate) mod permission;
 mod posted;
+pub(crate) mod privacy;
 pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod sign_in;

@@ -26,6 +26,7 @@ mod oauth;
 mod outside;
 mod own;
 pub(crate) use own::jwks;
+mod privacy;
 mod probe;
 mod setup;
 mod show;
@@ -123,6 +124,9 @@ fn account() -> Router<Web> {
     let security = || get(|| async { Redirect::to("/account/security") });
     Router::new()
         .route("/account", get(account::overview))
+        .route("/account/privacy", get(privacy::overview))
+        .route("/account/privacy/{purpose}", get(|| async { Redirect::to("/account/privacy") }).post(privacy::say))
+        .route("/account/privacy/receipts/{id}", get(privacy::receipt))
         .route("/account/activity", get(account::activity))
         .route("/account/devices", get(account::devices))
         .route("/account/devices/{id}/forget", get(|| async { Redirect::to("/account/devices") }).post(account::forget_device))

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod own;
 pub mod part;
 pub mod people;
+pub mod privacy;
 pub mod signing;
 pub mod words;
 

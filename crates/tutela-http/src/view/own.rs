@@ -18,6 +18,8 @@ pub enum AccountTab {
     Devices,
     /// Name, address, sessions.
     Overview,
+    /// What data is used for.
+    Privacy,
     /// Ways to sign in.
     Security,
 }

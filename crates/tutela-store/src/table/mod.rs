@@ -32,6 +32,7 @@ pub(crate) mod message;
 pub(crate) mod oauth;
 pub(crate) mod outbox;
 pub(crate) mod outside;
+pub(crate) mod privacy;
 pub(crate) mod refresh;
 pub(crate) mod retention;
 pub(crate) mod role;

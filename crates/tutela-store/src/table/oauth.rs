@@ -20,11 +20,11 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     CLIENT_CODE_SWEEP (Time) = "DELETE FROM authorization_code WHERE expires_at <= $1";
     CLIENT_CODE_USE (Bytes, Time, Id) = "UPDATE authorization_code SET used_at = $2, session_id = $3 WHERE hash = $1 AND used_at IS NULL";
-    CONSENT_DELETE (Id, Id) = "DELETE FROM client_consent WHERE account_id = $1 AND client_id = $2";
-    CONSENT_DELETE_BY_ACCOUNT (Id) = "DELETE FROM client_consent WHERE account_id = $1";
-    CONSENT_GET (Id, Id) = "SELECT client_id, scopes, given_at FROM client_consent WHERE account_id = $1 AND client_id = $2";
-    CONSENT_LIST (Id) = "SELECT client_id, scopes, given_at FROM client_consent WHERE account_id = $1 ORDER BY given_at DESC, client_id";
-    CONSENT_SET (Id, Id, Json, Time) = "INSERT INTO client_consent (account_id, client_id, scopes, given_at) VALUES ($1, $2, $3, $4)
+    CLIENT_CONSENT_DELETE (Id, Id) = "DELETE FROM client_consent WHERE account_id = $1 AND client_id = $2";
+    CLIENT_CONSENT_DELETE_BY_ACCOUNT (Id) = "DELETE FROM client_consent WHERE account_id = $1";
+    CLIENT_CONSENT_GET (Id, Id) = "SELECT client_id, scopes, given_at FROM client_consent WHERE account_id = $1 AND client_id = $2";
+    CLIENT_CONSENT_LIST (Id) = "SELECT client_id, scopes, given_at FROM client_consent WHERE account_id = $1 ORDER BY given_at DESC, client_id";
+    CLIENT_CONSENT_SET (Id, Id, Json, Time) = "INSERT INTO client_consent (account_id, client_id, scopes, given_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (account_id, client_id) DO UPDATE SET scopes = excluded.scopes, given_at = excluded.given_at";
     CLIENT_SESSION_DELETE (Id) = "DELETE FROM client_session WHERE session_id = $1";
     CLIENT_SESSION_DUE (Time) = "SELECT c.session_id, c.client_id, c.account_id, c.attempts FROM client_session c
@@ -41,7 +41,7 @@ statements! {
 
 /// What somebody lets a client learn of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsentRow {
+pub struct ClientConsentRow {
     /// The client.
     pub client: ClientId,
     /// The scopes.
@@ -70,13 +70,13 @@ impl Store {
     }
 
     /// What somebody lets a client learn.
-    pub async fn consent_get(&self, account: AccountId, client: ClientId) -> Result<Option<ConsentRow>, Error> {
-        self.opt(&CONSENT_GET, params![account.0, client.0]).await?.as_ref().map(consent).transpose()
+    pub async fn client_consent_get(&self, account: AccountId, client: ClientId) -> Result<Option<ClientConsentRow>, Error> {
+        self.opt(&CLIENT_CONSENT_GET, params![account.0, client.0]).await?.as_ref().map(consent).transpose()
     }
 
     /// What somebody lets clients learn, newest first.
-    pub async fn consent_list(&self, account: AccountId) -> Result<Vec<ConsentRow>, Error> {
-        self.all(&CONSENT_LIST, params![account.0]).await?.iter().map(consent).collect()
+    pub async fn client_consent_list(&self, account: AccountId) -> Result<Vec<ClientConsentRow>, Error> {
+        self.all(&CLIENT_CONSENT_LIST, params![account.0]).await?.iter().map(consent).collect()
     }
 
     /// Takes the next session that has ended, ran out or is gone, and whose client was not told; `None` where there is
@@ -124,13 +124,13 @@ impl Changeset {
     }
 
     /// Writes what somebody lets a client learn, in place of what they did before.
-    pub fn consent_set(self, account: AccountId, client: ClientId, scopes: &[String], now: Timestamp) -> Self {
-        self.run(&CONSENT_SET, params![account.0, client.0, scopes, now], Expect::Any)
+    pub fn client_consent_set(self, account: AccountId, client: ClientId, scopes: &[String], now: Timestamp) -> Self {
+        self.run(&CLIENT_CONSENT_SET, params![account.0, client.0, scopes, now], Expect::Any)
     }
 
     /// Withdraws it, and the codes that are on their way with it.
-    pub fn consent_delete(self, account: AccountId, client: ClientId) -> Self {
-        self.run(&CONSENT_DELETE, params![account.0, client.0], Expect::Any).run(&CLIENT_CODE_DELETE, params![account.0, client.0], Expect::Any)
+    pub fn client_consent_delete(self, account: AccountId, client: ClientId) -> Self {
+        self.run(&CLIENT_CONSENT_DELETE, params![account.0, client.0], Expect::Any).run(&CLIENT_CODE_DELETE, params![account.0, client.0], Expect::Any)
     }
 
     /// Has a client be told when a session ends.
@@ -145,7 +145,7 @@ impl Changeset {
 
     /// Drops what an account let clients have.
     pub(crate) fn oauth_delete_by_account(self, account: AccountId) -> Self {
-        self.run(&CLIENT_CODE_DELETE_BY_ACCOUNT, params![account.0], Expect::Any).run(&CONSENT_DELETE_BY_ACCOUNT, params![account.0], Expect::Any)
+        self.run(&CLIENT_CODE_DELETE_BY_ACCOUNT, params![account.0], Expect::Any).run(&CLIENT_CONSENT_DELETE_BY_ACCOUNT, params![account.0], Expect::Any)
     }
 
     /// Drops codes that ended before `until`.
@@ -170,6 +170,6 @@ fn code(row: &Row) -> Result<(AuthorizationCode, Option<SessionId>), Error> {
     Ok((code, row.get::<Option<uuid::Uuid>>(9)?.map(SessionId)))
 }
 
-fn consent(row: &Row) -> Result<ConsentRow, Error> {
-    Ok(ConsentRow { client: ClientId(row.get(0)?), scopes: row.get(1)?, given_at: row.get(2)? })
+fn consent(row: &Row) -> Result<ClientConsentRow, Error> {
+    Ok(ClientConsentRow { client: ClientId(row.get(0)?), scopes: row.get(1)?, given_at: row.get(2)? })
 }

@@ -19,6 +19,7 @@ mod incident;
 mod key;
 mod output;
 mod people;
+mod privacy;
 mod setup;
 mod waf;
 
@@ -107,6 +108,9 @@ enum Command {
     /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Privacy: what personal data is used for, and what people say to it
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
     /// Limits of requests: whom they refuse, and letting them in again
     #[command(subcommand)]
     Limit(gateway::LimitCommand),
@@ -186,6 +190,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Alert(command) => detection::alert(command, load, output).await,
         Command::Incident(command) => incident::incident(command, load, output).await,
         Command::Block(command) => detection::block(command, load, output).await,
+        Command::Privacy(command) => privacy::privacy(command, load, output).await,
         Command::Rule(command) => detection::rule(command, load, output).await,
         Command::Waf(command) => waf::run(command, load, output).await,
     }

@@ -11,7 +11,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, backup::BackupPlan};
+use tutela_app::{AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, PrivacyConfig, backup::BackupPlan};
 use tutela_connect::{ChannelsConfig, GeoConfig};
 use tutela_core::Span;
 use tutela_gateway::{CertificateConfig, Certificates};
@@ -44,6 +44,8 @@ pub struct Config {
     pub channels: ChannelsConfig,
     /// What the ledger takes.
     pub audit: AuditConfig,
+    /// Consent, and what people may ask for.
+    pub privacy: PrivacyConfig,
     /// What the ledger is watched for.
     pub detection: DetectionConfig,
     /// Where addresses are.
@@ -129,6 +131,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             channels: ChannelsConfig::default(),
             audit: AuditConfig::default(),
+            privacy: PrivacyConfig::default(),
             detection: DetectionConfig::default(),
             geo: GeoConfig::default(),
             alerts: AlertsConfig::default(),

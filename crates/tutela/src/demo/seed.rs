@@ -4,8 +4,8 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tutela_api::{ClientOauth, FieldMode, FieldPolicy, FieldRule, Group, KeyPurpose, NewAccount, NewClient, NewKey, Role};
-use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, group, key, policy, role};
+use tutela_api::{ClientOauth, FieldMode, FieldPolicy, FieldRule, Group, KeyPurpose, NewAccount, NewClient, NewKey, Purpose, Role};
+use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, group, key, policy, privacy::purpose, role};
 use tutela_core::{Principal, random_bytes};
 
 use super::elsewhere;
@@ -77,6 +77,7 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     }
     sealing(app, &ctx).await?;
     auditing(app, &ctx).await?;
+    purposes(app, &ctx).await?;
     let scopes =
         ["crypto:decrypt", "crypto:encrypt", "events:write", "keys:read", "ledger:read", "permissions:check", "tokens:introspect"].map(str::to_owned).to_vec();
     let oauth = ClientOauth { grant_types: vec!["client_credentials".into()], audiences: vec![app.urls().public.clone()], ..ClientOauth::default() };
@@ -122,6 +123,24 @@ async fn auditing(app: &App, ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the photo app uses data for.
+async fn purposes(app: &App, ctx: &Ctx) -> Result<(), Error> {
+    let all = json!([
+        {"name": "essential.service", "title": "Your photos and albums", "basis": "contract", "required": true, "categories": ["user.content"],
+            "notice": {"version": "2026-11", "text": "We keep your photos and show them to whom you allow it."}},
+        {"name": "personalize", "title": "Suggestions", "basis": "consent", "categories": ["user.behavior"],
+            "notice": {"version": "2026-11", "text": "We look at what you open, and suggest photos by it."}},
+        {"name": "marketing.advertising", "title": "Advertising", "basis": "legitimate_interests", "sells": true, "categories": ["user.content.public"],
+            "recipients": [{"name": "Sample Ads Inc", "country": "US"}], "retention_days": 90,
+            "notice": {"version": "2026-11", "text": "Sample Ads Inc learns which of your albums are public."}},
+    ]);
+    let all: Vec<Purpose> = serde_json::from_value(all).map_err(|e| Error::Failed(e.to_string()))?;
+    for purpose in &all {
+        purpose::set(app, ctx, &purpose.name, purpose).await?;
+    }
+    Ok(())
+}
+
 impl Seeded {
     /// What the first run made.
     pub fn read(data: &Path) -> Result<Self, Error> {
@@ -163,7 +182,9 @@ impl Seeded {
              \x20      as Ada, see why in {console}/gateway/firewall, except those rules for a day, and it passes; or hear why offline:\n\
              \x20      printf 'GET /?q=1%%27%%20UNION%%20SELECT%%201 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | tutela waf explain - --rules base\n\
              \x20  12. run `tutela demo attack --data {data}` in another window: guessing, spraying, a stolen token, an export in bulk;\n\
-             \x20      as Ada, see in {console}/incidents what was blocked and ended, work through one, take its timeline along\n\n\
+             \x20      as Ada, see in {console}/incidents what was blocked and ended, work through one, take its timeline along\n\
+             \x20  13. as Ben, open {own}/account/privacy: allow suggestions, take it back, keep the receipt, and check it anywhere:\n\
+             \x20      tutela privacy receipt verify consent-….json --key \"$(curl -s {own}/v1/ledger/key)\"\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,

@@ -41,6 +41,8 @@ mod oauth;
 mod ocsf;
 /// A person with a browser, a mailbox and an app.
 mod people;
+/// What personal data is used for, and what people say to it.
+mod privacy;
 /// The ledger in real search clusters: following, faults, erasure, rebuilding.
 mod projection;
 /// Pages of the reference that are written from the code.

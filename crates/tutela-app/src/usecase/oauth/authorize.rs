@@ -211,11 +211,11 @@ fn wanted(request: &Authorize) -> BTreeSet<String> {
 
 /// Writes that somebody agrees, with what they had agreed to before.
 async fn allow(app: &App, ctx: &Ctx, account: AccountId, client: &Client, scopes: &BTreeSet<String>) -> Result<(), Error> {
-    let before = app.store.consent_get(account, client.id).await?.map(|row| row.scopes).unwrap_or_default();
+    let before = app.store.client_consent_get(account, client.id).await?.map(|row| row.scopes).unwrap_or_default();
     let all: BTreeSet<String> = before.into_iter().chain(scopes.iter().cloned()).collect();
     let all: Vec<String> = all.into_iter().collect();
     let what = ClientConsented::new(account, client.id, scopes.iter().cloned().collect());
-    Ok(app.commit(ctx, what, |c| c.consent_set(account, client.id, &all, ctx.now)).await?)
+    Ok(app.commit(ctx, what, |c| c.client_consent_set(account, client.id, &all, ctx.now)).await?)
 }
 
 async fn issue(app: &App, ctx: &Ctx, client: ClientId, login: SessionId, request: Authorize) -> Result<String, Error> {

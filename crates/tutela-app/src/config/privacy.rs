@@ -1,0 +1,42 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[privacy]`: consent, and what people may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivacyConfig {
+    /// Whether a person's yes is waited for where consent is the ground of a purpose (GDPR Art. 6(1)(a)). Where it is off nobody is asked, and a no still counts.
+    pub consent_required: bool,
+    /// Who is responsible for the data (the controller), as receipts and the privacy centre name them.
+    pub controller: String,
+    /// How they are reached: a mail address or a page.
+    pub contact: String,
+    /// What people may ask for.
+    pub data_subject_rights: RightsConfig,
+}
+
+/// `[privacy.data_subject_rights]`: what people may ask for. One that is off is answered with 403, and is a fact that reports show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RightsConfig {
+    /// What is held about them (GDPR Art. 15).
+    pub access: bool,
+    /// That it is put right (Art. 16).
+    pub rectification: bool,
+    /// That it goes (Art. 17).
+    pub erasure: bool,
+    /// That they get it to take along (Art. 20).
+    pub portability: bool,
+}
+
+impl Default for PrivacyConfig {
+    fn default() -> Self {
+        Self { consent_required: true, controller: "the operator of this service".into(), contact: String::new(), data_subject_rights: RightsConfig::default() }
+    }
+}
+
+impl Default for RightsConfig {
+    fn default() -> Self {
+        Self { access: true, rectification: true, erasure: true, portability: true }
+    }
+}

@@ -1,0 +1,25 @@
+//! Privacy: what personal data is used for, what people say to it, and what they ask for.
+
+pub mod consent;
+pub(crate) mod happened;
+mod person;
+pub mod purpose;
+
+use tutela_api as api;
+
+use crate::{App, Ctx, Error};
+
+/// What is switched on, for an application that counts on it.
+pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::PrivacySettings, Error> {
+    app.permit(ctx, "consents:check").await?;
+    let rights = app.privacy.data_subject_rights;
+    Ok(api::PrivacySettings {
+        consent_required: app.privacy.consent_required,
+        data_subject_rights: api::DataSubjectRights {
+            access: rights.access,
+            rectification: rights.rectification,
+            erasure: rights.erasure,
+            portability: rights.portability,
+        },
+    })
+}

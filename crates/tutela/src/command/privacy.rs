@@ -1,0 +1,205 @@
+//! `privacy`: what personal data is used for, what people say to it, and receipts that check offline.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tutela_api::{Consent, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, Purpose, SignedReceipt, SubjectRef};
+use tutela_client::Client;
+use tutela_ledger::VerifyingKey;
+
+use super::Output;
+use crate::{
+    config::Config,
+    error::{Error, at},
+};
+
+#[derive(Subcommand)]
+pub enum PrivacyCommand {
+    /// What people say to purposes
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+    /// What personal data is used for
+    #[command(subcommand)]
+    Purpose(PurposeCommand),
+    /// Receipts of what people have said
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+}
+
+#[derive(Subcommand)]
+pub enum PurposeCommand {
+    /// List purposes, those out of use too
+    List,
+    /// Take a purpose out of use: nothing may be done for it any more
+    Retire {
+        /// The purpose
+        name: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Set purposes from a file of YAML or JSON, one or a list
+    Set {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ConsentCommand {
+    /// Ask whether something may be done with somebody's data
+    Check {
+        #[command(flatten)]
+        who: Who,
+        /// For which purposes; all required ones where absent
+        purposes: Vec<String>,
+        /// As if their browser sent `Sec-GPC: 1`
+        #[arg(long)]
+        gpc: bool,
+    },
+    /// List what somebody has said
+    List {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Record what somebody has said
+    Record {
+        #[command(flatten)]
+        who: Who,
+        /// given, refused or withdrawn
+        said: String,
+        /// To which purposes; all required ones where absent
+        purposes: Vec<String>,
+        /// How they said it: `phone`, `paper` …
+        #[arg(long)]
+        method: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ReceiptCommand {
+    /// Show a receipt; `verify` checks what this prints
+    Show {
+        /// Its id, as `consent list` shows it
+        id: String,
+    },
+    /// Check a receipt with the ledger's key; needs no server
+    Verify {
+        /// The file
+        file: PathBuf,
+        /// The ledger's key, as `GET /v1/ledger/key` shows it
+        #[arg(long)]
+        key: String,
+    },
+}
+
+/// A data subject.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub struct Who {
+    /// Account id
+    #[arg(long, conflicts_with_all = ["namespace", "value"])]
+    account: Option<String>,
+    /// Whose identifier it is
+    #[arg(long, requires = "value")]
+    namespace: Option<String>,
+    /// The identifier
+    #[arg(long, requires = "namespace")]
+    value: Option<String>,
+}
+
+impl From<Who> for SubjectRef {
+    fn from(who: Who) -> Self {
+        match who {
+            Who { account: Some(id), .. } => Self::Account(id),
+            Who { namespace, value, .. } => Self::External(ExternalId { namespace: namespace.unwrap_or_default(), value: value.unwrap_or_default() }),
+        }
+    }
+}
+
+pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    let client = || Client::socket(&load()?.socket()).map_err(Error::from);
+    match command {
+        PrivacyCommand::Consent(command) => consent(command, &client()?, output).await,
+        PrivacyCommand::Purpose(command) => purpose(command, &client()?, output).await,
+        PrivacyCommand::Receipt(ReceiptCommand::Show { id }) => {
+            let found = client()?.receipt(&id).await?;
+            println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
+            Ok(())
+        }
+        PrivacyCommand::Receipt(ReceiptCommand::Verify { file, key }) => {
+            let key = VerifyingKey::parse(&key).map_err(|e| Error::Usage(format!("--key: {e}")))?;
+            let text = std::fs::read_to_string(&file).map_err(|e| at(&file, &e))?;
+            let wrong = |why: &str| Error::Failed(format!("`{}` does not verify: {why}", file.display()));
+            let receipt: SignedReceipt = serde_json::from_str(&text).map_err(|e| wrong(&format!("it is no receipt: {e}")))?;
+            verify(&receipt, &key).map_err(|why| wrong(&why))?;
+            println!(
+                "{} of {} is as {} signed it",
+                receipt.receipt["event"]["state"].as_str().unwrap_or("it"),
+                receipt.receipt["pii_processing"]["purpose"],
+                key.name
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Whether a receipt is as the key signed it.
+fn verify(signed: &SignedReceipt, key: &VerifyingKey) -> Result<(), String> {
+    let body = key.open_note(&signed.note).map_err(|e| e.to_string())?;
+    let canonical = tutela_ledger::canonical(&signed.receipt).map_err(|e| e.to_string())?;
+    let hash: String = tutela_ledger::sha256(&canonical).iter().map(|byte| format!("{byte:02x}")).collect();
+    if body == format!("tutela receipt\n{hash}\n") { Ok(()) } else { Err("what is signed is not what stands in it".into()) }
+}
+
+async fn purpose(command: PurposeCommand, client: &Client, output: Output) -> Result<(), Error> {
+    match command {
+        PurposeCommand::List => {
+            output.list(&client.purposes().await?, &["name", "basis", "required", "sells", "notice", "state", "title"], |kept: &KeptPurpose| {
+                let yes = |truth: bool| if truth { "yes".to_owned() } else { "no".to_owned() };
+                let state = kept.retired_at.as_ref().map_or_else(|| "in use".to_owned(), |at| format!("out of use since {at}"));
+                let of = &kept.purpose;
+                vec![of.name.clone(), of.basis.clone(), yes(of.required), yes(of.sells), of.notice.version.clone(), state, of.title.clone()]
+            });
+            Ok(())
+        }
+        PurposeCommand::Retire { name, reason } => Ok(client.purpose_retire(&name, &reason).await?),
+        PurposeCommand::Set { file } => {
+            let text = std::fs::read_to_string(&file).map_err(|e| at(&file, &e))?;
+            let wrong = |e: serde_yaml_ng::Error| Error::Usage(format!("`{}`: {e}", file.display()));
+            let all: Vec<Purpose> = match serde_yaml_ng::from_str(&text).map_err(wrong)? {
+                list @ serde_yaml_ng::Value::Sequence(_) => serde_yaml_ng::from_value(list).map_err(wrong)?,
+                one => vec![serde_yaml_ng::from_value(one).map_err(wrong)?],
+            };
+            for purpose in &all {
+                let kept = client.purpose_set(purpose).await?;
+                output.one(&kept, &format!("{} is in use, notice {} ({})", kept.purpose.name, kept.purpose.notice.version, kept.notice_hash));
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn consent(command: ConsentCommand, client: &Client, output: Output) -> Result<(), Error> {
+    let show = |said: &[Consent]| {
+        output.list(said, &["purpose", "said", "notice", "when", "receipt"], |of: &Consent| {
+            vec![of.purpose.clone(), of.said.clone(), of.notice_version.clone(), of.said_at.clone(), of.receipt.clone()]
+        });
+    };
+    match command {
+        ConsentCommand::Check { who, purposes, gpc } => {
+            let answer = client.consent_check(&ConsentQuestion { subject: who.into(), purposes, gpc }).await?;
+            let missing: Vec<String> = answer.missing.iter().map(|of| format!("{}: {}", of.purpose, of.why)).collect();
+            output.one(&answer, if answer.allowed { "yes".into() } else { format!("no\n{}", missing.join("\n")) }.as_str());
+            Ok(())
+        }
+        ConsentCommand::List { who } => {
+            show(&client.consents(&who.into()).await?);
+            Ok(())
+        }
+        ConsentCommand::Record { who, said, purposes, method } => {
+            show(&client.consent(&NewConsent { subject: who.into(), purposes, said, method }).await?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,125 @@
+"""`Tutela.privacy`: purposes, what people say to them, and whether something may be done.
+
+Needs `consents:check`; recording what people say needs `consents:write`, listing it `consents:read`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import Corrupt
+from .events import Subject, subject_to_wire
+from .ledger_answers import parsed, text
+from .transport import segment
+
+if TYPE_CHECKING:
+    from .client import Tutela
+
+
+@dataclass(frozen=True)
+class MissingConsent:
+    """A purpose that somebody's data may not be used for.
+
+    `why`: `consent_missing`, `refused`, `objected`, `opted_out` or `restricted`. `notice` is what they would
+    say yes to: `version`, `text`, `language`.
+    """
+
+    purpose: str
+    title: str
+    why: str
+    notice: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ConsentAnswer:
+    """Whether all of it may be done; if not, what is missing. `give_at` is where the person can say yes."""
+
+    allowed: bool
+    missing: tuple[MissingConsent, ...]
+    give_at: str
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What somebody has said last to a purpose: `given`, `refused` or `withdrawn`."""
+
+    purpose: str
+    said: str
+    notice_version: str
+    said_at: str
+    receipt: str
+
+
+@dataclass(frozen=True)
+class PrivacySettings:
+    """What is switched on in the server's `[privacy]`."""
+
+    consent_required: bool
+    data_subject_rights: Mapping[str, bool]
+
+
+class PrivacyClient:
+    """The calls under `/v1/consents` and `/v1/privacy`. A `Tutela` makes its own."""
+
+    def __init__(self, client: Tutela) -> None:
+        self._client = client
+
+    async def settings(self) -> PrivacySettings:
+        """What is switched on. Raises `PermissionDenied` without `consents:check`."""
+        found = await self._client._get("/v1/privacy/settings")
+        required, rights = found.get("consent_required"), found.get("data_subject_rights")
+        if not isinstance(required, bool) or not isinstance(rights, dict):
+            raise Corrupt("the server's privacy settings are not what they must be", remote=True)
+        return PrivacySettings(required, {str(name): bool(value) for name, value in rights.items()})
+
+    async def check(
+        self, subject: Subject, purposes: Iterable[str] = (), *, gpc: bool = False
+    ) -> ConsentAnswer:
+        """Whether somebody's data may be used for purposes, all required ones where none is named.
+
+        `gpc` is whether their browser sent `Sec-GPC: 1`. `Invalid` names the nearest purposes of one that
+        nobody has registered.
+        """
+        body = {"subject": subject_to_wire(subject), "purposes": list(purposes), "gpc": gpc}
+        found = parsed((await self._client._send("POST", "/v1/consents/check", body=body)).text)
+        if not isinstance(found, dict) or not isinstance(found.get("allowed"), bool):
+            raise Corrupt("an answer about consent is not what it must be", remote=True)
+        missing = tuple(
+            MissingConsent(
+                text(item, "purpose"), text(item, "title"), text(item, "why"), item.get("notice") or {}
+            )
+            for item in found.get("missing") or ()
+        )
+        return ConsentAnswer(found["allowed"], missing, text(found, "give_at"))
+
+    async def record(
+        self, subject: Subject, said: str, purposes: Iterable[str] = (), *, method: str | None = None
+    ) -> tuple[Consent, ...]:
+        """Record what somebody has said: `given`, `refused` or `withdrawn`."""
+        body = {"subject": subject_to_wire(subject), "purposes": list(purposes), "said": said}
+        if method is not None:
+            body["method"] = method
+        return _consents(parsed((await self._client._send("POST", "/v1/consents", body=body)).text))
+
+    async def list(self, subject: Subject) -> tuple[Consent, ...]:
+        """What somebody has said to each purpose."""
+        wire = subject_to_wire(subject)
+        params = {"account": wire} if isinstance(wire, str) else dict(wire)
+        return _consents(await self._client._get("/v1/consents", params=params))
+
+    async def receipt(self, id: str) -> dict[str, Any]:
+        """A receipt and the note that signs it, as `tutela privacy receipt verify` reads them."""
+        found = await self._client._get(f"/v1/consents/receipts/{segment(id, 'the id of a receipt')}")
+        return dict(found)
+
+
+def _consents(found: Any) -> tuple[Consent, ...]:
+    if not isinstance(found, list):
+        raise Corrupt("a list of consents is not what it must be", remote=True)
+    names = ("purpose", "said", "notice_version", "said_at", "receipt")
+    return tuple(Consent(*(text(item, name) for name in names)) for item in found)
