@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::{Place, Steps, Stop, cmd, go, keycloak, python};
+use crate::{Place, Steps, Stop, cmd, go, keycloak, python, rust};
 
 /// Every benchmark, and what it measures.
 const BENCHES: &[(&str, Measures)] = &[
     ("crypto", Measures::Beside(OPENBAO)),
-    ("detection", Measures::Program),
+    ("detection", Measures::Beside(RSIGMA)),
     ("identity", Measures::Beside(KEYCLOAK)),
     ("ledger", Measures::Library),
     ("limit", Measures::Library),
@@ -20,6 +20,7 @@ const BENCHES: &[(&str, Measures)] = &[
 const CORAZA: Peer = Peer { name: "Coraza", variable: "TUTELA_CORAZA", get: go::coraza };
 const KEYCLOAK: Peer = Peer { name: "Keycloak", variable: "TUTELA_KEYCLOAK", get: keycloak::home };
 const OPENBAO: Peer = Peer { name: "OpenBao", variable: "TUTELA_BAO", get: python::openbao };
+const RSIGMA: Peer = Peer { name: "rsigma", variable: "TUTELA_RSIGMA", get: rust::rsigma };
 
 #[derive(Clone, Copy)]
 enum Measures {

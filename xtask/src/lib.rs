@@ -17,6 +17,7 @@ mod node;
 pub mod peers;
 mod place;
 mod python;
+mod rust;
 pub mod soak;
 mod steps;
 pub mod test;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Place, Steps, Stop, bench, cmd, go, keycloak, node, python};
+use crate::{Place, Steps, Stop, bench, cmd, go, keycloak, node, python, rust};
 
 /// Who is compared with, what has to be installed, and which benchmark does it.
 const PEERS: &[(&str, &[&str], &str)] = &[
@@ -15,11 +15,13 @@ const PEERS: &[(&str, &[&str], &str)] = &[
 
 /// The peers of federation, which are tested with and not measured.
 const FEDERATION: &str = "federation";
+/// What else evaluates Sigma's rules.
+const RSIGMA: &str = "rsigma";
 
 /// `peers [NAME...]`: all of them where none is named.
 pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), String> {
     let mut known: Vec<&str> = PEERS.iter().map(|(name, ..)| *name).collect();
-    known.push(FEDERATION);
+    known.extend([FEDERATION, RSIGMA]);
     if let Some(stranger) = words.iter().find(|word| !known.contains(&word.as_str())) {
         return Err(format!("there is no peer `{stranger}`; there are {}", known.join(", ")));
     }
@@ -33,6 +35,13 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
     }
     if wanted(FEDERATION) {
         federation(place, steps);
+    }
+    if wanted(RSIGMA) {
+        steps.step("rsigma: the same rules over the same events", || {
+            let mut command = cmd::cargo(place, &["test", "-p", "tutela-detection", "--test", "beside", "--", "--nocapture"]);
+            cmd::run(command.env("TUTELA_RSIGMA", rust::rsigma(place)?))
+        });
+        bench::run(place, &["detection".to_owned()], steps)?;
     }
     Ok(())
 }

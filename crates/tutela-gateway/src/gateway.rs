@@ -49,6 +49,8 @@ pub struct Parts {
     pub pages: OwnPages,
     /// How our cookies are written.
     pub cookies: Cookies,
+    /// What `/.well-known/gpc.json` answers on every host (W3C Global Privacy Control); nothing leaves the address to the applications.
+    pub gpc: Option<String>,
 }
 
 /// A gateway, ready to serve. Cheap to clone.
@@ -68,6 +70,7 @@ pub(crate) struct Inner {
     pub env: Arc<dyn Env>,
     pub pages: OwnPages,
     pub cookies: Cookies,
+    pub gpc: Option<String>,
     pub connections: Arc<Semaphore>,
     pub addresses: Addresses,
     pub tunnels: TaskTracker,
@@ -102,6 +105,7 @@ impl Gateway {
             sink: parts.sink,
             env: parts.env,
             pages: parts.pages,
+            gpc: parts.gpc,
             cookies: parts.cookies,
             connections,
             addresses: Addresses::default(),

@@ -20,7 +20,7 @@ use crate::{
     identity::{self, Door, OWN_PREFIX, Seen},
     leash::Credential,
     limits::Counted,
-    pages::{answer, blocked, wants_page},
+    pages::{answer, blocked, json, wants_page},
     path,
     redirect::over_tls,
     routes::Route,
@@ -37,10 +37,15 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Where an application, and a client, find the id of a request.
 const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
 
+/// Where Global Privacy Control is spoken of (W3C, "GPC Support Resource").
+const GPC: &str = "/.well-known/gpc.json";
+
 /// Who answers a request.
 enum Place {
     /// The way back from signing in, on a guarded host.
     Door { host: String },
+    /// What is said of Global Privacy Control, on every host.
+    Gpc,
     /// Our own pages.
     Own,
     /// An application.
@@ -56,7 +61,7 @@ impl Place {
     fn route(&self) -> Option<&Arc<Route>> {
         match self {
             Self::Route { route, .. } => Some(route),
-            Self::Door { .. } | Self::Own => None,
+            Self::Door { .. } | Self::Gpc | Self::Own => None,
         }
     }
 }
@@ -142,7 +147,7 @@ impl Gateway {
         }
         trail.passed(Stage::Waf);
         let admitted = match &place {
-            Place::Own | Place::Door { .. } => Admitted::default(),
+            Place::Own | Place::Gpc | Place::Door { .. } => Admitted::default(),
             Place::Route { host, route } => match self.admit(&mut request, host, route, way, trail).await {
                 Ok(admitted) => admitted,
                 Err(refused) => {
@@ -169,6 +174,7 @@ impl Gateway {
             inspection = Some(judged);
         }
         let mut response = match &place {
+            Place::Gpc => json(inner.gpc.as_deref().unwrap_or_default()),
             Place::Own => {
                 request.extensions_mut().insert(way.client.address);
                 request.extensions_mut().insert(way.id);
@@ -218,11 +224,15 @@ impl Gateway {
         {
             return Err((StatusCode::BAD_REQUEST, "invalid", "The request cannot be read", "Its header has too many fields, or says one thing twice."));
         }
+        let routes = &way.current.routes;
+        let known = host == inner.own_host || routes.has_host(&host);
+        if known && inner.gpc.is_some() && request.uri().path() == GPC {
+            return Ok(Place::Gpc);
+        }
         if host == inner.own_host {
             return Ok(Place::Own);
         }
-        let routes = &way.current.routes;
-        if !routes.has_host(&host) {
+        if !known {
             return Err((StatusCode::MISDIRECTED_REQUEST, "not-found", "This server does not answer for this host name", "Check the address."));
         }
         let Some(path) = path::canonical(request.uri().path()) else {

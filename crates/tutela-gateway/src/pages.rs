@@ -77,6 +77,17 @@ fn document(title: &str, detail: &str) -> String {
     )
 }
 
+/// What everybody may read, also from other sites.
+pub(crate) fn json(body: &str) -> Response<Body> {
+    let mut response = Response::new(full(body.to_owned()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// 303 to `location`.
 pub(crate) fn see_other(location: &str) -> Response<Body> {
     let mut response = Response::new(full(""));

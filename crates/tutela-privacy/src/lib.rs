@@ -3,12 +3,14 @@
 //!
 //! It reads no clock, no file and no socket. Start with [`may`], [`dataset::read`] and [`Clocks::dates`].
 
+pub mod check;
 mod clock;
 mod consent;
 pub mod dataset;
 mod own;
 mod purpose;
 mod request;
+pub mod walk;
 
 pub use clock::{Clock, Clocks, Dates};
 pub use consent::{Answer, Known, Receipt, Said, Why, may};

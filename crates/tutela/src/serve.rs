@@ -131,6 +131,7 @@ pub async fn start(mut config: Config, load: Option<Load>) -> Result<Running, Er
         env,
         pages: own_pages(router(Front::Own)),
         cookies: app.cookies(),
+        gpc: config.privacy.gpc_json(),
     })
     .map_err(Error::Usage)?;
 

@@ -1,5 +1,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tutela_core::Timestamp;
 
 /// `[privacy]`: consent, and what people may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +12,9 @@ pub struct PrivacyConfig {
     pub controller: String,
     /// How they are reached: a mail address or a page.
     pub contact: String,
+    /// Since when Global Privacy Control is honoured on these hosts, as a date `2026-11-22`: answered at `/.well-known/gpc.json`. Where absent the address is left to the applications; the signal counts either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpc_since: Option<String>,
     /// What people may ask for.
     pub data_subject_rights: RightsConfig,
 }
@@ -31,12 +35,34 @@ pub struct RightsConfig {
 
 impl Default for PrivacyConfig {
     fn default() -> Self {
-        Self { consent_required: true, controller: "the operator of this service".into(), contact: String::new(), data_subject_rights: RightsConfig::default() }
+        Self {
+            consent_required: true,
+            controller: "the operator of this service".into(),
+            contact: String::new(),
+            gpc_since: None,
+            data_subject_rights: RightsConfig::default(),
+        }
     }
 }
 
 impl Default for RightsConfig {
     fn default() -> Self {
         Self { access: true, rectification: true, erasure: true, portability: true }
+    }
+}
+
+impl PrivacyConfig {
+    /// Refuses what makes no sense.
+    pub fn check(&self) -> Result<(), String> {
+        let date = |text: &String| text.len() == 10 && format!("{text}T00:00:00Z").parse::<Timestamp>().is_ok();
+        match self.gpc_since.as_ref().filter(|text| !date(text)) {
+            Some(text) => Err(format!("`gpc_since` is `{text}`, and is a date such as `2026-11-22`")),
+            None => Ok(()),
+        }
+    }
+
+    /// What is said of Global Privacy Control.
+    pub fn gpc_json(&self) -> Option<String> {
+        self.gpc_since.as_ref().map(|date| serde_json::json!({"gpc": true, "lastUpdate": date}).to_string())
     }
 }

@@ -3,12 +3,12 @@
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use tutela_api::{DestroyRequest, ExternalId, KeyChange, KeyPurpose, NewKey, Reason, Release, SubjectAction, SubjectQuestion, SubjectRef};
+use tutela_api::{DestroyRequest, KeyChange, KeyPurpose, NewKey, Reason, Release, SubjectAction, SubjectQuestion};
 use tutela_client::Client;
 use tutela_core::{Env, SystemEnv};
 use tutela_kms::Identity;
 
-use super::Output;
+use super::{Output, who::Who};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -153,21 +153,6 @@ pub enum SubjectCommand {
     Show(Who),
 }
 
-/// A data subject.
-#[derive(Args)]
-#[group(required = true, multiple = true)]
-pub struct Who {
-    /// Account id
-    #[arg(long, conflicts_with_all = ["namespace", "value"])]
-    account: Option<String>,
-    /// Whose identifier it is
-    #[arg(long, requires = "value")]
-    namespace: Option<String>,
-    /// The identifier
-    #[arg(long, requires = "namespace")]
-    value: Option<String>,
-}
-
 /// A data subject and a reason.
 #[derive(Args)]
 pub struct About {
@@ -229,7 +214,7 @@ pub async fn run(command: KeyCommand, load: impl Fn() -> Result<Config, Error>, 
         KeyCommand::Subject(SubjectCommand::Erase(about)) => certificate(&client.subject_erase(&action(about)).await?, output),
         KeyCommand::Subject(SubjectCommand::Hold(about)) => output.members(&client.subject_hold(&action(about)).await?),
         KeyCommand::Subject(SubjectCommand::Release(about)) => output.members(&client.subject_release(&action(about)).await?),
-        KeyCommand::Subject(SubjectCommand::Show(who)) => output.members(&client.subject_key(&SubjectQuestion { subject: subject(who) }).await?),
+        KeyCommand::Subject(SubjectCommand::Show(who)) => output.members(&client.subject_key(&SubjectQuestion { subject: who.into() }).await?),
         KeyCommand::Recipient(_) | KeyCommand::Restore(_) => {}
     }
     Ok(())
@@ -295,13 +280,6 @@ fn parse_release(text: &str) -> Result<Release, Error> {
     parts.ok_or_else(|| Error::Usage(format!("`{text}` is not VERSION:COUNT, for example 1:1204")))
 }
 
-fn subject(who: Who) -> SubjectRef {
-    match who {
-        Who { account: Some(id), .. } => SubjectRef::Account(id),
-        Who { namespace, value, .. } => SubjectRef::External(ExternalId { namespace: namespace.unwrap_or_default(), value: value.unwrap_or_default() }),
-    }
-}
-
 fn action(about: About) -> SubjectAction {
-    SubjectAction { subject: subject(about.who), reason: about.reason }
+    SubjectAction { subject: about.who.into(), reason: about.reason }
 }

@@ -22,6 +22,7 @@ mod people;
 mod privacy;
 mod setup;
 mod waf;
+mod who;
 
 use std::path::{Path, PathBuf};
 

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use tutela_api::{Consent, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, Purpose, SignedReceipt, SubjectRef};
+use clap::Subcommand;
+use tutela_api::{Consent, ConsentQuestion, KeptPurpose, NewConsent, Purpose, SignedReceipt};
 use tutela_client::Client;
 use tutela_ledger::VerifyingKey;
+use tutela_privacy::{check, dataset};
 
-use super::Output;
+use super::{Output, who::Who};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -18,12 +19,28 @@ pub enum PrivacyCommand {
     /// What people say to purposes
     #[command(subcommand)]
     Consent(ConsentCommand),
+    /// The map of your databases: datasets in the YAML that Fides writes
+    #[command(subcommand)]
+    Map(MapCommand),
     /// What personal data is used for
     #[command(subcommand)]
     Purpose(PurposeCommand),
     /// Receipts of what people have said
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+}
+
+#[derive(Subcommand)]
+pub enum MapCommand {
+    /// Say what is wrong with maps: references that lead nowhere, personal data that no identity reaches
+    Check {
+        /// Look at the files only, and ask no database; there is no other way yet
+        #[arg(long, required = true)]
+        offline: bool,
+        /// Files of datasets; what they refer to in each other is looked at together
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -93,34 +110,11 @@ pub enum ReceiptCommand {
     },
 }
 
-/// A data subject.
-#[derive(Args)]
-#[group(required = true, multiple = true)]
-pub struct Who {
-    /// Account id
-    #[arg(long, conflicts_with_all = ["namespace", "value"])]
-    account: Option<String>,
-    /// Whose identifier it is
-    #[arg(long, requires = "value")]
-    namespace: Option<String>,
-    /// The identifier
-    #[arg(long, requires = "namespace")]
-    value: Option<String>,
-}
-
-impl From<Who> for SubjectRef {
-    fn from(who: Who) -> Self {
-        match who {
-            Who { account: Some(id), .. } => Self::Account(id),
-            Who { namespace, value, .. } => Self::External(ExternalId { namespace: namespace.unwrap_or_default(), value: value.unwrap_or_default() }),
-        }
-    }
-}
-
 pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
     let client = || Client::socket(&load()?.socket()).map_err(Error::from);
     match command {
         PrivacyCommand::Consent(command) => consent(command, &client()?, output).await,
+        PrivacyCommand::Map(MapCommand::Check { offline: _, files }) => map_check(&files),
         PrivacyCommand::Purpose(command) => purpose(command, &client()?, output).await,
         PrivacyCommand::Receipt(ReceiptCommand::Show { id }) => {
             let found = client()?.receipt(&id).await?;
@@ -142,6 +136,21 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
             Ok(())
         }
     }
+}
+
+fn map_check(files: &[PathBuf]) -> Result<(), Error> {
+    let mut datasets = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|e| at(file, &e))?;
+        let read = dataset::read(&text).map_err(|e| Error::Failed(format!("`{}`: {e}", file.display())))?;
+        read.warnings.iter().for_each(|warning| println!("warning: {}: {warning}", file.display()));
+        datasets.extend(read.datasets);
+    }
+    let found = check::findings(&datasets);
+    found.iter().for_each(|finding| println!("{}: {}", finding.place, finding.why));
+    let collections: usize = datasets.iter().map(|dataset| dataset.collections.len()).sum();
+    println!("{} datasets, {collections} collections, {} findings", datasets.len(), found.len());
+    if found.is_empty() { Ok(()) } else { Err(Error::Failed("the map says what it cannot mean".into())) }
 }
 
 /// Whether a receipt is as the key signed it.

@@ -198,6 +198,7 @@ impl Config {
             ("", self.audit.check()),
             ("", self.compliance.check()),
             ("detection", self.detection.check()),
+            ("privacy", self.privacy.check()),
             ("alerts", self.check_alerts()),
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),

@@ -160,7 +160,7 @@ async fn a_route_asks_for_consent_and_a_withdrawal_stops_it_at_once() {
             + &route("/for-you", "[\"personalize\"]")
             + &route("/ads", "[\"marketing.advertising\"]")
             + &route("/unknown", "[\"nobody.registered\"]");
-        let instance = Instance::start(&storage, &routes).await;
+        let instance = Instance::start(&storage, &format!("{routes}[privacy]\ngpc_since = \"2026-11-22\"\n")).await;
         let ada = instance.account("ada@example.com", &[]).await;
         set(&instance, purpose("personalize", "consent", json!({}))).await;
         set(&instance, purpose("marketing.advertising", "legitimate_interests", json!({"sells": true}))).await;
@@ -198,6 +198,11 @@ async fn a_route_asks_for_consent_and_a_withdrawal_stops_it_at_once() {
             assert_eq!(ask("/ads", &sent).await.0, status, "{sent:?}");
         }
         assert!(echo.seen().iter().any(|line| line["headers"]["sec-gpc"] == "0"), "it is passed on");
+        for host in ["photos", "tutela"] {
+            let url = format!("http://{host}.localhost:{}/.well-known/gpc.json", instance.port);
+            let (status, said) = answer(browser.get(&url).await).await;
+            assert_eq!((status, said), (200, json!({"gpc": true, "lastUpdate": "2026-11-22"})), "{host}");
+        }
         // A purpose that nobody registered is no purpose.
         assert_eq!(ask("/unknown", &[]).await.0, 503);
         until("the refusals are on record", async || {
@@ -206,4 +211,21 @@ async fn a_route_asks_for_consent_and_a_withdrawal_stops_it_at_once() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_map_is_checked_without_a_server() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let check = |text: &str| {
+        let file = folder.path().join("map.yml");
+        std::fs::write(&file, text).unwrap();
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_tutela")).args(["privacy", "map", "check", "--offline"]).arg(&file).output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
+    };
+    let good = "dataset: [{fides_key: shop, collections: [{name: customer, fields: [{name: id, data_categories: [user.unique_id], fides_meta: {identity: user_id}}]}]}]";
+    assert_eq!(check(good), (Some(0), "1 datasets, 1 collections, 0 findings\n".to_owned()));
+    let (code, said) = check(&good.replace("identity: user_id", "primary_key: true"));
+    assert!(code == Some(1) && said.contains("shop.customer: it holds personal data, and no identity leads there"), "{said}");
+    let (code, said) = check("dataset: 1");
+    assert!(code == Some(1) && said.contains("map.yml") && said.contains("is a list"), "{said}");
 }
