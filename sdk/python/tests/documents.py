@@ -1,6 +1,7 @@
 """Code from documents that describe these calls, run as it stands there.
 
-They are no part of the package: `TUTELA_DOCUMENTS` names their folder, or `TUTELA_SHARED` the one around it.
+They are no part of the package: `TUTELA_DOCUMENTS` names their folder, or `TUTELA_SHARED` the one around it,
+which else lies beside the repository. Where they are not, the tests of them do not exist.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-SHARED = os.environ.get("TUTELA_SHARED")
-DOCUMENTS = os.environ.get("TUTELA_DOCUMENTS") or (SHARED and os.path.join(SHARED, "mission"))
+BESIDE = Path(__file__).resolve().parents[3].parent / "shared"
+FOLDER = Path(
+    os.environ.get("TUTELA_DOCUMENTS") or Path(os.environ.get("TUTELA_SHARED") or BESIDE, "mission")
+)
+DOCUMENTS = FOLDER if FOLDER.is_dir() else None
 
 
 def described(*words: str, known: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -21,7 +25,7 @@ def described(*words: str, known: dict[str, Any], without: tuple[str, ...] = ())
     The names in `known`, which the documents take for granted, are there before. Statements that use one
     of the names in `without` are left out: the block is about more than the test.
     """
-    texts = (path.read_text(encoding="utf-8") for path in Path(DOCUMENTS or "").glob("*.txt"))
+    texts = (path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt"))
     blocks = [block for text in texts for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
     [code] = [block for block in blocks if all(word in block for word in words)]
     module = ast.parse(re.sub(r"\bfrom nexios\.", "from tutela.", code))

@@ -124,78 +124,88 @@ async def running(monitor):
             await task
 
 
-@pytest.mark.skipif(not DOCUMENTS, reason="no documents: set TUTELA_DOCUMENTS")
-async def test_the_documented_monitor_blocks_tells_and_opens_one_incident(stage, client, receivers):
-    monitor = described("SecurityMonitor(", "rules=", known={}, without=("AuditLogger", "audit"))["monitor"]
-    seen = []
+if DOCUMENTS:
 
-    async def watch():
-        async for event in monitor.events():
-            seen.append(event)
+    async def test_the_documented_monitor_blocks_tells_and_opens_one_incident(stage, client, receivers):
+        monitor = described("SecurityMonitor(", "rules=", known={}, without=("AuditLogger", "audit"))[
+            "monitor"
+        ]
+        seen = []
 
-    task = asyncio.create_task(watch())
-    await eventually(lambda: monitor._next is not None)
-    assert await guess(stage, "198.51.100.7", 6) == 403
-    assert await guess(stage, "198.51.100.8") == 200
-    await eventually(lambda: seen and receivers.to("/api/chat.postMessage") and receivers.to("/v2/enqueue"))
-    task.cancel()
-    [event] = seen
-    assert (event.type, event.level, event.mode, event.about) == (
-        "brute_force_detection",
-        "high",
-        "act",
-        {"ip": "198.51.100.7"},
-    )
-    [incident] = await client.detection.incidents()
-    assert (incident.id, incident.alerts, incident.about) == (event.incident, 1, {"ip": ("198.51.100.7",)})
-    [slack], [page] = receivers.to("/api/chat.postMessage"), receivers.to("/v2/enqueue")
-    assert (slack["channel"], page["routing_key"], page["event_action"]) == (
-        "#security-alerts",
-        "R0UT1NGKEY",
-        "trigger",
-    )
-    mails = (stage.folder / "mail").read_text()
-    assert mails.count("security@company.com") == 1
-    await monitor.client.aclose()
+        async def watch():
+            async for event in monitor.events():
+                seen.append(event)
 
-
-@pytest.mark.skipif(not DOCUMENTS, reason="no documents: set TUTELA_DOCUMENTS")
-async def test_the_documented_monitor_with_an_alert_service_tells_it_and_acts(stage, client):
-    event_class = SimpleNamespace()
-    known = {"asyncio": SimpleNamespace(sleep=lambda _: anyio.sleep(0.1)), "SecurityEvent": event_class}
-    own = described("class SecurityMonitor", "alert_service", known=known)["SecurityMonitor"]
-
-    class Monitor(own, SecurityMonitor):
-        """The documents leave open how events are gathered and what protects."""
-
-        def __init__(self, alert_service):
-            SecurityMonitor.__init__(self, alert_service, client=client)
-            own.__init__(self, alert_service)
-
-    told = []
-
-    class Service:
-        async def send_alert(self, *, level, title, details):
-            told.append((level, title, details))
-
-    # A rule that tells: what it asks for is done from here.
-    rule = {
-        "name": "guessing",
-        "condition": "failed_login_attempts >= 3",
-        "window": "5m",
-        "action": "block_ip",
-    }
-    await client.detection.set_rule("guessing", text=json.dumps(rule), mode="alert", reason="a test")
-    monitor = Monitor(Service())
-    async with running(monitor):
+        task = asyncio.create_task(watch())
         await eventually(lambda: monitor._next is not None)
-        assert await guess(stage, "198.51.100.9", 3) == 200
-        await eventually(lambda: told)
-        with anyio.fail_after(20):
-            while await guess(stage, "198.51.100.9", 0) != 403:
-                await anyio.sleep(0.05)
-    [(level, title, details)] = told
-    assert (level, title, details["count"]) == ("high", "Security Threat Detected: guessing", 3)
+        assert await guess(stage, "198.51.100.7", 6) == 403
+        assert await guess(stage, "198.51.100.8") == 200
+        await eventually(
+            lambda: seen and receivers.to("/api/chat.postMessage") and receivers.to("/v2/enqueue")
+        )
+        task.cancel()
+        [event] = seen
+        assert (event.type, event.level, event.mode, event.about) == (
+            "brute_force_detection",
+            "high",
+            "act",
+            {"ip": "198.51.100.7"},
+        )
+        [incident] = await client.detection.incidents()
+        assert (incident.id, incident.alerts, incident.about) == (
+            event.incident,
+            1,
+            {"ip": ("198.51.100.7",)},
+        )
+        [slack], [page] = receivers.to("/api/chat.postMessage"), receivers.to("/v2/enqueue")
+        assert (slack["channel"], page["routing_key"], page["event_action"]) == (
+            "#security-alerts",
+            "R0UT1NGKEY",
+            "trigger",
+        )
+        mails = (stage.folder / "mail").read_text()
+        assert mails.count("security@company.com") == 1
+        await monitor.client.aclose()
+
+
+if DOCUMENTS:
+
+    async def test_the_documented_monitor_with_an_alert_service_tells_it_and_acts(stage, client):
+        event_class = SimpleNamespace()
+        known = {"asyncio": SimpleNamespace(sleep=lambda _: anyio.sleep(0.1)), "SecurityEvent": event_class}
+        own = described("class SecurityMonitor", "alert_service", known=known)["SecurityMonitor"]
+
+        class Monitor(own, SecurityMonitor):
+            """The documents leave open how events are gathered and what protects."""
+
+            def __init__(self, alert_service):
+                SecurityMonitor.__init__(self, alert_service, client=client)
+                own.__init__(self, alert_service)
+
+        told = []
+
+        class Service:
+            async def send_alert(self, *, level, title, details):
+                told.append((level, title, details))
+
+        # A rule that tells: what it asks for is done from here.
+        rule = {
+            "name": "guessing",
+            "condition": "failed_login_attempts >= 3",
+            "window": "5m",
+            "action": "block_ip",
+        }
+        await client.detection.set_rule("guessing", text=json.dumps(rule), mode="alert", reason="a test")
+        monitor = Monitor(Service())
+        async with running(monitor):
+            await eventually(lambda: monitor._next is not None)
+            assert await guess(stage, "198.51.100.9", 3) == 200
+            await eventually(lambda: told)
+            with anyio.fail_after(20):
+                while await guess(stage, "198.51.100.9", 0) != 403:
+                    await anyio.sleep(0.05)
+        [(level, title, details)] = told
+        assert (level, title, details["count"]) == ("high", "Security Threat Detected: guessing", 3)
 
 
 async def test_what_is_stated_is_compared_and_can_be_written_there(stage, client):

@@ -40,30 +40,33 @@ async def client(stage, monkeypatch):
         yield made
 
 
-@pytest.mark.skipif(not DOCUMENTS, reason="no documents: set TUTELA_DOCUMENTS")
-async def test_the_documented_manager_lets_a_person_pass_who_has_agreed(stage, client, monkeypatch):
-    monkeypatch.setenv("TUTELA_NAMESPACE", "photos")
-    words = ("PrivacyManager(", "has_consent")
-    found = described(*words, known={}, without=("ComplianceManager", "compliance"))
-    privacy = found["privacy"]
-    assert not await privacy.has_consent(42)
-    assert not await privacy.has_consent(None)
-    with pytest.raises(ConsentRequired) as refused:
-        await privacy.require_consent(42)
-    assert refused.value.status == 403
-    [missing] = refused.value.missing
-    assert (missing.purpose, missing.why) == ("personalize", "consent_missing")
-    assert refused.value.problem["give_at"].endswith("/account/privacy")
-    [consent] = await client.privacy.record(ExternalId("photos", 42), "given", ["personalize"], method="form")
-    assert await privacy.has_consent(42)
-    assert await privacy.has_consent(42, "personalize")
-    receipt = await client.privacy.receipt(consent.receipt)
-    assert receipt["receipt"]["pii_processing"]["purpose"] == "personalize"
-    assert receipt["note"].startswith("tutela receipt\n")
-    await client.privacy.record(ExternalId("photos", 42), "withdrawn", ["personalize"])
-    assert not await privacy.has_consent(42)
-    assert [said.said for said in await client.privacy.list(ExternalId("photos", 42))] == ["withdrawn"]
-    await privacy.client.aclose()
+if DOCUMENTS:
+
+    async def test_the_documented_manager_lets_a_person_pass_who_has_agreed(stage, client, monkeypatch):
+        monkeypatch.setenv("TUTELA_NAMESPACE", "photos")
+        words = ("PrivacyManager(", "has_consent")
+        found = described(*words, known={}, without=("ComplianceManager", "compliance"))
+        privacy = found["privacy"]
+        assert not await privacy.has_consent(42)
+        assert not await privacy.has_consent(None)
+        with pytest.raises(ConsentRequired) as refused:
+            await privacy.require_consent(42)
+        assert refused.value.status == 403
+        [missing] = refused.value.missing
+        assert (missing.purpose, missing.why) == ("personalize", "consent_missing")
+        assert refused.value.problem["give_at"].endswith("/account/privacy")
+        [consent] = await client.privacy.record(
+            ExternalId("photos", 42), "given", ["personalize"], method="form"
+        )
+        assert await privacy.has_consent(42)
+        assert await privacy.has_consent(42, "personalize")
+        receipt = await client.privacy.receipt(consent.receipt)
+        assert receipt["receipt"]["pii_processing"]["purpose"] == "personalize"
+        assert receipt["note"].startswith("tutela receipt\n")
+        await client.privacy.record(ExternalId("photos", 42), "withdrawn", ["personalize"])
+        assert not await privacy.has_consent(42)
+        assert [said.said for said in await client.privacy.list(ExternalId("photos", 42))] == ["withdrawn"]
+        await privacy.client.aclose()
 
 
 async def test_what_is_stated_is_compared_and_what_nobody_registered_is_named(client):
