@@ -29,6 +29,7 @@ pub use postgres::{PostgresServer, shared_postgres};
 pub use redis::RedisServer;
 pub use saml_peer::SamlPeer;
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
+pub use tokio_postgres;
 
 /// Says that a test cannot run here, and why; a failure where everything is required.
 pub fn skip(why: &str) {

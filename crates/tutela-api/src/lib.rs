@@ -22,6 +22,7 @@ mod privacy;
 mod problem;
 mod session;
 mod sign_in;
+mod subject_request;
 
 pub use account::*;
 pub use client::*;
@@ -41,3 +42,4 @@ pub use privacy::*;
 pub use problem::*;
 pub use session::*;
 pub use sign_in::*;
+pub use subject_request::*;

@@ -39,7 +39,9 @@ use crate::{
         key, message, oauth,
         privacy::{
             consent::Consents,
+            places::DataStores,
             purpose::{self, Purposes},
+            work,
         },
         rule,
         sign_in::attempts::{self, Lanes},
@@ -80,6 +82,11 @@ pub struct Inner {
     /// What personal data is used for.
     pub(crate) purposes: ArcSwap<Purposes>,
     pub(crate) consents: Consents,
+    /// Where data of people is.
+    pub(crate) data_stores: DataStores,
+    /// There is something to do for a request of a person, and: one has moved.
+    pub(crate) requests_due: Notify,
+    pub(crate) requests_moved: Notify,
     pub(crate) detection: Detection,
     /// What the gateway refuses whole.
     pub(crate) blocked: ArcSwap<Blocks>,
@@ -158,6 +165,8 @@ pub struct Parts {
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
     /// `[privacy]`.
     pub privacy: PrivacyConfig,
+    /// The stores of `[privacy.stores]`.
+    pub data_stores: DataStores,
     /// What the ledger is watched for.
     pub detection: DetectionParts,
     /// The guard that the store was opened with.
@@ -278,6 +287,9 @@ impl App {
             privacy: parts.privacy,
             purposes: ArcSwap::default(),
             consents: Consents::new(),
+            data_stores: parts.data_stores,
+            requests_due: Notify::new(),
+            requests_moved: Notify::new(),
             detection: Detection::new(parts.detection, detection_secret)?,
             blocked: ArcSwap::default(),
             sign_in_key,
@@ -321,6 +333,7 @@ impl App {
         for channel in message::CHANNELS {
             self.tasks.spawn(message::run(self.clone(), channel, self.stop.clone()));
         }
+        self.tasks.spawn(work::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(oauth::told::run(self.clone(), self.stop.clone()));
         self.tasks.spawn(crate::request_policy::follow_changes(self.clone(), self.stop.clone()));
     }

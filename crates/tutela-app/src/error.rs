@@ -55,6 +55,9 @@ pub enum Error {
         /// How old the proof may be, in seconds.
         max_age: u64,
     },
+    /// A right of data subjects that is switched off here.
+    #[error("the right to {0} is switched off here: `privacy.data_subject_rights.{0}` is false")]
+    RightOff(&'static str),
     /// A limit of attempts or messages is used up.
     #[error("too many attempts; try again in {} minutes", .after.as_secs().div_ceil(60))]
     TooMany {
@@ -99,7 +102,7 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Denied(_) => ErrorKind::Forbidden,
+            Self::Denied(_) | Self::RightOff(_) => ErrorKind::Forbidden,
             Self::Unauthenticated(_) => ErrorKind::Unauthenticated,
             Self::Invalid { .. } | Self::Query { .. } => ErrorKind::Invalid,
             Self::NotFound(_) => ErrorKind::NotFound,

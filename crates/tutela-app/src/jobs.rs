@@ -127,6 +127,7 @@ async fn sweep(app: &App) -> Result<(), Error> {
         .client_code_sweep(now - KEEP_CODES)
         .attempt_sweep(now - KEEP_COUNTS, now)
         .device_sweep(now - KEEP_DEVICES)
+        .subject_package_sweep(now)
         .idempotency_sweep(now)
         .change_sweep(old);
     Ok(app.store.commit(changeset).await?)

@@ -36,7 +36,7 @@ pub use audit::builtin_event_types;
 pub use audit::{AuditConfig, ClassRule, ClusterConfig, Declared, FieldRule, Keep, Origin, RetentionConfig, Rules, Storage, TypesAllowed};
 pub use config::{
     AlertsConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, MfaConfig, MfaProvider, PasswordConfig, PrivacyConfig, Protocol, RuleSource,
-    SignUp, TokensConfig,
+    SignUp, StoreConfig, StoreType, TokensConfig,
 };
 pub use ctx::Ctx;
 pub use error::Error;

@@ -2,9 +2,13 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tutela_core::{Secret, seam::BoxFuture};
 use tutela_identity::federation::Call;
+use tutela_privacy::{
+    plan::{Change, StoreKind},
+    schema::Schema,
+};
 
 /// A key provider: it keeps one key for each epoch and never shows it.
 ///
@@ -345,4 +349,51 @@ pub trait GatewayControl: Send + Sync {
 
     /// Reads the configuration again and goes on with it; what is wrong with it is the error, and nothing changes then.
     fn reload(&self) -> BoxFuture<'_, Result<tutela_api::Reloaded, String>>;
+}
+
+/// A store of the operator's with data of people. It is read, and written only as an approved plan says.
+pub trait DataStore: Send + Sync {
+    /// What kind.
+    fn kind(&self) -> StoreKind;
+
+    /// What it really looks like.
+    fn schema(&self) -> BoxFuture<'_, Result<Schema, DataError>>;
+
+    /// Rows of a collection in which a field has one of some values. A value that the field cannot hold is in none. Of
+    /// objects the collection is `objects` and the field `key`; a key that ends with `/` means all below it.
+    fn find<'a>(&'a self, collection: &'a str, field: &'a str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>>;
+
+    /// Makes changes, in order; where it is tables all of them or none. What was done already is done. `token` is the same
+    /// for the same changes, however often they are tried.
+    fn apply<'a>(&'a self, changes: &'a [Change], token: &'a str) -> BoxFuture<'a, Result<(), DataError>>;
+
+    /// Where one of some texts stands, in any column of any table, those that nobody mapped too.
+    fn scan<'a>(&'a self, needles: &'a [String]) -> BoxFuture<'a, Result<Vec<Hit>, DataError>>;
+
+    /// An object, up to `most` bytes; nothing where it is larger, or is none.
+    fn read<'a>(&'a self, _key: &'a str, _most: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, DataError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Where a text was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// In how many rows.
+    pub rows: u64,
+}
+
+/// Why a store did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DataError {
+    /// It would refuse the same again.
+    #[error("it refused: {0}")]
+    Refused(String),
+    /// It does not answer, or not in time.
+    #[error("it does not answer: {0}")]
+    Unavailable(String),
 }

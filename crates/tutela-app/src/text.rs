@@ -29,6 +29,14 @@ pub(crate) enum Mail<'a> {
     OutsideConnected { label: &'a str, when: &'a str },
     /// The password was changed.
     PasswordChanged { when: &'a str },
+    /// A request about one's data was answered.
+    RequestAnswered { what: &'a str, url: &'a str, until: Option<&'a str> },
+    /// It takes longer.
+    RequestExtended { until: &'a str, why: &'a str },
+    /// It came.
+    RequestReceived { what: &'a str, due: &'a str },
+    /// It was refused.
+    RequestRefused { what: &'a str, why: &'a str },
     /// A link to reset the password.
     Reset { url: &'a str },
     /// A link to verify the address.
@@ -93,6 +101,19 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             format!("Your account was connected with an account at {label} at {when}. Whoever can sign in to that one can sign in to yours.\n\n{not_you}"),
         ),
         Mail::PasswordChanged { when } => ("Your password was changed".into(), format!("The password of your account was changed at {when}.\n\n{not_you}")),
+        Mail::RequestAnswered { what, url, until } => (
+            "Your request was answered".into(),
+            match until {
+                Some(until) => format!("Your request ({what}) was answered. Your package is here until {until}; you will be asked to sign in again:\n\n{url}"),
+                None => format!("Your request ({what}) was carried out."),
+            },
+        ),
+        Mail::RequestExtended { until, why } => ("Your request takes longer".into(), format!("Your request will be answered by {until}.\n\nThe reason: {why}")),
+        Mail::RequestReceived { what, due } => ("Your request has come".into(), format!("Your request ({what}) has come. It will be answered by {due}.")),
+        Mail::RequestRefused { what, why } => (
+            "Your request was refused".into(),
+            format!("Your request ({what}) was refused.\n\nThe reason: {why}\n\nYou may complain to a supervisory authority, and go to a court."),
+        ),
         Mail::Reset { url } => (
             "Reset your password".into(),
             format!(

@@ -13,6 +13,7 @@ mod incident;
 mod ledger;
 mod people;
 mod privacy;
+mod subject_request;
 
 use std::path::Path;
 

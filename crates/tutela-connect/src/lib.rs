@@ -5,6 +5,7 @@
 //! or the one CA file that the configuration names. Nothing here knows the store.
 
 mod cluster;
+mod data;
 mod geo;
 mod http;
 mod message;
@@ -12,6 +13,7 @@ mod outside;
 mod provider;
 
 pub use cluster::{Cluster, ClusterSettings};
+pub use data::data_store;
 pub use geo::GeoConfig;
 pub use http::read_secret;
 pub use message::{ChannelsConfig, LogFile, PagerDutyConfig, Senders, SlackConfig, SmtpConfig, SmtpTls, TwilioConfig, WebhookConfig};

@@ -73,6 +73,8 @@ ids! {
     SessionId,
     /// A sign-in under way.
     SignInId,
+    /// Something that a person has asked for about their data.
+    SubjectRequestId,
 }
 
 /// A key: `tky_` and 32 hexadecimal digits. No context may begin so, which tells the two apart.

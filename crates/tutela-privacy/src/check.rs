@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dataset::{Collection, Dataset, by_name};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    dataset::{Collection, Dataset, by_name},
+    schema::Schema,
+};
 
 /// Something that a map says and cannot mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Dataset, collection, field.
     pub place: String,
@@ -102,4 +107,36 @@ pub fn reached(datasets: &[Dataset]) -> BTreeSet<(&str, &str)> {
         }
     }
     reached
+}
+
+/// Where a map and the store that it maps differ: tables and columns that are not there, columns that nobody mapped, and
+/// tables that lead to a mapped one and are not mapped.
+pub fn drift(dataset: &Dataset, live: &Schema) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |place: String, why: String| found.push(Finding { place, why });
+    for collection in &dataset.collections {
+        let place = format!("{}.{}", dataset.key, collection.name);
+        let Some(table) = live.tables.get(&collection.name) else {
+            say(place, "it is mapped, and there is no such table".into());
+            continue;
+        };
+        for field in collection.fields.iter().filter(|field| table.column(&field.name).is_none()) {
+            say(format!("{place}.{}", field.name), "it is mapped, and there is no such column".into());
+        }
+        for field in &collection.fields {
+            let Some((length, most)) = field.length.zip(table.column(&field.name).and_then(|column| column.length)) else { continue };
+            if length > most {
+                say(format!("{place}.{}", field.name), format!("the map says that it takes {length} characters, and it takes {most}"));
+            }
+        }
+        for column in table.columns.iter().filter(|column| !collection.fields.iter().any(|field| field.name == column.name)) {
+            say(format!("{place}.{}", column.name), "nobody says what stands in this column".into());
+        }
+    }
+    for (name, table) in live.tables.iter().filter(|(name, _)| dataset.collection(name).is_none()) {
+        if let Some(link) = table.links.iter().find(|link| dataset.collection(&link.to).is_some()) {
+            say(format!("{}.{name}", dataset.key), format!("it is not mapped, and its `{}` leads to `{}`", link.columns.join(", "), link.to));
+        }
+    }
+    found
 }

@@ -7,9 +7,12 @@ pub mod check;
 mod clock;
 mod consent;
 pub mod dataset;
+pub mod mask;
 mod own;
+pub mod plan;
 mod purpose;
 mod request;
+pub mod schema;
 pub mod walk;
 
 pub use clock::{Clock, Clocks, Dates};

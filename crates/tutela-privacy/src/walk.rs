@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     Relation,
     dataset::{Collection, Dataset, Direction},
+    mask::text_of,
 };
 
 /// Most values of one question.
@@ -73,6 +74,8 @@ pub struct Walk<'a> {
     edges: BTreeMap<Name, Vec<Edge>>,
     /// What identifies them, by the name of the identity.
     identities: BTreeMap<String, BTreeSet<String>>,
+    /// Values that identify nobody: what stands in place of masked ones.
+    blank: BTreeSet<String>,
     waiting: VecDeque<Question>,
     /// Collection, field, relation and value that were asked for.
     asked: BTreeSet<(Name, String, bool, String)>,
@@ -81,11 +84,12 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Begins with what identifies a person: `email`, `user_id` …
-    pub fn new(datasets: &'a [Dataset], identities: &BTreeMap<String, String>) -> Self {
+    pub fn new(datasets: &'a [Dataset], identities: &BTreeMap<String, BTreeSet<String>>) -> Self {
         let mut walk = Self {
             collections: BTreeMap::new(),
             edges: BTreeMap::new(),
             identities: BTreeMap::new(),
+            blank: BTreeSet::from([String::new()]),
             waiting: VecDeque::new(),
             asked: BTreeSet::new(),
             found: BTreeMap::new(),
@@ -111,10 +115,18 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        for (name, value) in identities {
+        // All of them are known before the first answer: none is another person's.
+        walk.identities.extend(identities.keys().map(|name| (name.clone(), BTreeSet::new())));
+        for (name, value) in identities.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value))) {
             walk.learn(name, &Value::from(value.as_str()));
         }
         walk
+    }
+
+    /// Takes values as nobody's, beside the empty one: what was put in place of masked ones.
+    pub fn ignoring(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.blank.extend(values);
+        self
     }
 
     /// What to look for next; nothing where everything was.
@@ -145,6 +157,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// What is known to identify the person by now, by the name of the identity.
+    pub fn identities(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.identities
+    }
+
     /// Every row that was found.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.found.values()
@@ -155,9 +172,12 @@ impl<'a> Walk<'a> {
     fn check(&mut self, question: &Question, collection: &Collection, values: &Map<String, Value>) -> Result<(), SecondPerson> {
         let mut learnt = Vec::new();
         for (field, of) in collection.flat() {
-            let (Some(identity), Some(value)) = (&of.identity, at(values, &field).filter(|value| !value.is_null())) else { continue };
+            let (Some(identity), Some(value)) = (&of.identity, at(values, &field).filter(|value| !value.is_null() && !self.blank.contains(&text_of(value))))
+            else {
+                continue;
+            };
             match self.identities.get(identity) {
-                Some(known) if known.contains(&text(value)) => {}
+                Some(known) if known.contains(&text_of(value)) => {}
                 None if question.by_identity => learnt.push((identity.clone(), value.clone())),
                 None => {}
                 Some(_) => {
@@ -173,7 +193,7 @@ impl<'a> Walk<'a> {
 
     /// Something that identifies the person: whatever holds it is looked for.
     fn learn(&mut self, identity: &str, value: &Value) {
-        if !self.identities.entry(identity.to_owned()).or_default().insert(text(value)) {
+        if !self.identities.entry(identity.to_owned()).or_default().insert(text_of(value)) {
             return;
         }
         for (name, collection) in self.collections.clone() {
@@ -200,11 +220,11 @@ impl<'a> Walk<'a> {
 
     fn ask(&mut self, collection: &Name, field: &str, value: &Value, relation: Relation, by_identity: bool) {
         let owned = relation == Relation::Owns;
-        let before = |owned: bool| self.asked.contains(&(collection.clone(), field.to_owned(), owned, text(value)));
+        let before = |owned: bool| self.asked.contains(&(collection.clone(), field.to_owned(), owned, text_of(value)));
         if !self.collections.contains_key(collection) || before(true) || (!owned && before(false)) {
             return;
         }
-        self.asked.insert((collection.clone(), field.to_owned(), owned, text(value)));
+        self.asked.insert((collection.clone(), field.to_owned(), owned, text_of(value)));
         let like = |question: &&mut Question| {
             (&question.collection, question.field.as_str(), question.relation, question.by_identity) == (collection, field, relation, by_identity)
                 && question.values.len() < MOST_VALUES
@@ -219,20 +239,15 @@ impl<'a> Walk<'a> {
 }
 
 /// The value of a field, which may be inside others.
-fn at<'v>(values: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
+pub(crate) fn at<'v>(values: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
     match field.split_once('.') {
         None => values.get(field),
         Some((outer, inner)) => values.get(field).or_else(|| at(values.get(outer)?.as_object()?, inner)),
     }
 }
 
-/// A value as it is compared: `7` and `"7"` are one.
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 /// By what a row is known: its key, else all of it.
 fn row_key(collection: &Collection, values: &Map<String, Value>) -> String {
-    let key: Vec<String> = collection.key().iter().filter_map(|name| values.get(*name)).map(text).collect();
+    let key: Vec<String> = collection.key().iter().filter_map(|name| values.get(*name)).map(text_of).collect();
     if key.is_empty() { Value::Object(values.clone()).to_string() } else { key.join("\u{1f}") }
 }

@@ -62,5 +62,6 @@ pub use table::{
     signing_key::SigningKeyRow,
     sink::{DeadLetterRow, SinkRow},
     subject_key::{SubjectKeyRow, SubjectTagRow},
+    subject_request::{PrivacyHoldRow, SubjectRequestRow},
 };
 pub use verify::{Report, Verification};

@@ -38,6 +38,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::oauth::STATEMENTS,
         table::outside::STATEMENTS,
         table::privacy::STATEMENTS,
+        table::subject_request::STATEMENTS,
         table::refresh::STATEMENTS,
         table::retention::STATEMENTS,
         table::role::STATEMENTS,

@@ -14,6 +14,7 @@ mod outside;
 mod public;
 mod restore;
 mod serve;
+mod stores;
 
 use std::process::ExitCode;
 

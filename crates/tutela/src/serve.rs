@@ -29,6 +29,7 @@ use crate::{
     listen::{bind, serve_socket, serve_tcp},
     outside,
     public::{self, Load, Public},
+    stores,
 };
 
 /// This program's version.
@@ -195,6 +196,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
         privacy: config.privacy.clone(),
+        data_stores: stores::all(&config.privacy).map_err(Error::Usage)?,
         detection: watched(config)?,
         guard,
         audit: config.audit.clone(),

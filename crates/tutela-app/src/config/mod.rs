@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use detection::{AlertsConfig, DetectionConfig, RuleSource};
 pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
 pub use limits::LimitsConfig;
-pub use privacy::PrivacyConfig;
+pub use privacy::{PrivacyConfig, StoreConfig, StoreType};
 
 /// `[compliance]`: what laws and standards ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tutela_core::Timestamp;
@@ -17,6 +19,87 @@ pub struct PrivacyConfig {
     pub gpc_since: Option<String>,
     /// What people may ask for.
     pub data_subject_rights: RightsConfig,
+    /// Whether somebody approves of each erasure before anything is touched.
+    pub approve_erasures: bool,
+    /// Days that a package with a person's data can be fetched, 1 to 90.
+    pub package_days: u32,
+    /// What an identity of a map is called here: `user_id = "photos"` says that values of `identity: user_id` are the identifiers of the namespace `photos`. One that is not named is its own namespace; `account`, `email` and `phone_number` are an account's own.
+    pub identities: BTreeMap<String, String>,
+    /// Where data of people is: databases, folders, services, by the key of the dataset that maps them (`fides_key`); a folder by any name.
+    pub stores: BTreeMap<String, StoreConfig>,
+}
+
+/// `[privacy.stores.NAME]`: a place with data of people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// What it is.
+    pub kind: StoreType,
+    /// The file that maps it: a dataset in the YAML that Fides writes. A folder has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<PathBuf>,
+    /// `sqlite`: the database file. `files`: the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// `postgresql`: `postgresql://tutela@db.example.com/shop`. `service`: its address, `https://billing.example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `postgresql`: the file with the password. `service`: the file with the bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// `postgresql`: the schema that its tables are in; `public` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// `service`: the file that says how it is asked and told to cancel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<PathBuf>,
+    /// `service`: PEM file of a CA to trust in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What a place with data of people is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreType {
+    /// A folder of files.
+    Files,
+    /// A PostgreSQL database.
+    Postgresql,
+    /// A service that is asked over HTTP.
+    Service,
+    /// A SQLite database.
+    Sqlite,
+}
+
+impl StoreConfig {
+    /// Refuses what is missing, or belongs to another kind.
+    fn check(&self) -> Result<(), String> {
+        let (kind, needs): (&str, &[(&str, bool)]) = match self.kind {
+            StoreType::Files => {
+                ("files", &[("path", true), ("map", false), ("url", false), ("secret_file", false), ("schema", false), ("api", false), ("ca_file", false)])
+            }
+            StoreType::Postgresql => ("postgresql", &[("map", true), ("url", true), ("path", false), ("api", false), ("ca_file", false)]),
+            StoreType::Service => ("service", &[("map", true), ("url", true), ("api", true), ("path", false), ("schema", false)]),
+            StoreType::Sqlite => {
+                ("sqlite", &[("map", true), ("path", true), ("url", false), ("secret_file", false), ("schema", false), ("api", false), ("ca_file", false)])
+            }
+        };
+        let has = |key: &str| match key {
+            "map" => self.map.is_some(),
+            "path" => self.path.is_some(),
+            "url" => self.url.is_some(),
+            "secret_file" => self.secret_file.is_some(),
+            "schema" => self.schema.is_some(),
+            "api" => self.api.is_some(),
+            _ => self.ca_file.is_some(),
+        };
+        match needs.iter().find(|(key, needed)| has(key) != *needed) {
+            Some((key, true)) => Err(format!("a store of the kind `{kind}` needs `{key}`")),
+            Some((key, false)) => Err(format!("a store of the kind `{kind}` has no `{key}`")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `[privacy.data_subject_rights]`: what people may ask for. One that is off is answered with 403, and is a fact that reports show.
@@ -41,6 +124,10 @@ impl Default for PrivacyConfig {
             contact: String::new(),
             gpc_since: None,
             data_subject_rights: RightsConfig::default(),
+            approve_erasures: false,
+            package_days: 7,
+            identities: BTreeMap::new(),
+            stores: BTreeMap::new(),
         }
     }
 }
@@ -55,10 +142,18 @@ impl PrivacyConfig {
     /// Refuses what makes no sense.
     pub fn check(&self) -> Result<(), String> {
         let date = |text: &String| text.len() == 10 && format!("{text}T00:00:00Z").parse::<Timestamp>().is_ok();
-        match self.gpc_since.as_ref().filter(|text| !date(text)) {
-            Some(text) => Err(format!("`gpc_since` is `{text}`, and is a date such as `2026-11-22`")),
-            None => Ok(()),
+        if let Some(text) = self.gpc_since.as_ref().filter(|text| !date(text)) {
+            return Err(format!("`gpc_since` is `{text}`, and is a date such as `2026-11-22`"));
         }
+        if !(1..=90).contains(&self.package_days) {
+            return Err(format!("`package_days` is {}, and is 1 to 90", self.package_days));
+        }
+        self.stores.iter().try_for_each(|(name, store)| store.check().map_err(|e| format!("`stores.{name}`: {e}")))
+    }
+
+    /// Paths that a configuration file may give relative to itself.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.stores.values_mut().flat_map(|store| [&mut store.map, &mut store.path, &mut store.secret_file, &mut store.api, &mut store.ca_file]).flatten()
     }
 
     /// What is said of Global Privacy Control.

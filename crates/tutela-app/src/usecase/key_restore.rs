@@ -118,6 +118,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         alert_senders: Default::default(),
         outside: Vec::new(),
         clients_http: None,
+        data_stores: Default::default(),
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
         privacy: Default::default(),

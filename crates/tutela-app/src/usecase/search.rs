@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tutela_api as api;
-use tutela_core::{ErrorKind, EventId, Timestamp};
+use tutela_core::{AccountId, ErrorKind, EventId, Timestamp};
 use tutela_ledger::query::{Field, Query, Term};
 use tutela_store::{Bounds, LogRow, Match, Position};
 
@@ -40,16 +40,34 @@ pub async fn own(app: &App, ctx: &Ctx, before: Option<&str>) -> Result<Found, Er
     const PAGE: usize = 50;
     let id = super::session::own_account(ctx)?;
     let before = before.map(|text| text.parse::<Position>().map_err(|_| Error::invalid("cursor", "this is not a cursor of this list"))).transpose()?;
+    own_page(app, id, before, PAGE).await
+}
+
+async fn own_page(app: &App, id: AccountId, before: Option<Position>, size: usize) -> Result<Found, Error> {
     let mut items = Vec::new();
     for text in [format!("actor:{id} -type:gateway.*"), format!("resource:account/{id}")] {
-        items.extend(page(app, &query(&text)?, before, PAGE as u32).await?.items);
+        items.extend(page(app, &query(&text)?, before, size as u32).await?.items);
     }
     let place = |event: &api::StoredEvent| event.position.parse::<Position>().ok();
     items.sort_by_key(|event| std::cmp::Reverse(place(event)));
     items.dedup_by(|a, b| a.position == b.position);
-    items.truncate(PAGE);
-    let next = if items.len() == PAGE { items.last().and_then(place) } else { None };
+    items.truncate(size);
+    let next = if items.len() == size { items.last().and_then(place) } else { None };
     Ok(Found { items, next })
+}
+
+/// The newest events of an account, for its owner's package.
+pub(crate) async fn of_account(app: &App, id: AccountId, most: usize) -> Result<Vec<api::StoredEvent>, Error> {
+    let (mut items, mut before) = (Vec::new(), None);
+    loop {
+        let found = own_page(app, id, before, 200).await?;
+        items.extend(found.items);
+        before = found.next;
+        if before.is_none() || items.len() >= most {
+            items.truncate(most);
+            return Ok(items);
+        }
+    }
 }
 
 async fn page(app: &App, query: &Query, before: Option<Position>, limit: u32) -> Result<Found, Error> {

@@ -52,10 +52,15 @@ pub async fn erase(app: &App, ctx: &Ctx, action: api::SubjectAction) -> Result<a
     if let Subject::Account(account) = subject {
         same.extend(app.store.external_id_list(account).await?.into_iter().map(|(namespace, value)| Subject::External { namespace, value }));
     }
+    erase_all(app, ctx, &same, reason).await
+}
+
+/// Destroys the keys of one person under all their names.
+pub(crate) async fn erase_all(app: &App, ctx: &Ctx, same: &[Subject], reason: &str) -> Result<api::ErasureCertificate, Error> {
     let _reading = app.key_material.lock().await;
     let now = app.env.now();
     let mut keys = Vec::new();
-    for subject in &same {
+    for subject in same {
         let Some(row) = app.store.subject_key_get_by_tag(app.ring.tag(subject)).await? else { continue };
         if let Some(hold) = &row.hold {
             return Err(Error::Conflict(format!("a legal hold keeps this key: {hold}")));

@@ -143,6 +143,7 @@ impl House {
             sms: Some(Arc::<Post>::clone(&post)),
             alert_senders: Default::default(),
             outside: Vec::new(),
+            data_stores: Default::default(),
             clients_http: None,
             privacy: Default::default(),
             detection: Default::default(),

@@ -20,6 +20,7 @@ pub(crate) mod privacy;
 pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod sign_in;
+pub(crate) mod subject_request;
 
 use std::str::FromStr;
 

@@ -1,6 +1,6 @@
 //! Which rows are whose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ fn walked(
     identities: &[(&str, &str)],
     mut rows: impl FnMut(&Question) -> Vec<Map<String, Value>>,
 ) -> Result<Vec<(String, Value, Relation)>, SecondPerson> {
-    let identities: BTreeMap<String, String> = identities.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let identities = identities.iter().map(|(name, value)| ((*name).to_owned(), BTreeSet::from([(*value).to_owned()]))).collect();
     let mut walk = Walk::new(datasets, &identities);
     while let Some(question) = walk.ask_next() {
         let found = rows(&question);

@@ -2,7 +2,6 @@
 
 pub(crate) mod postgres;
 pub(crate) mod postgres_index;
-pub(crate) mod postgres_tls;
 pub(crate) mod postgres_value;
 pub(crate) mod sequencer;
 pub(crate) mod sqlite;

@@ -7,12 +7,14 @@ use std::{
 };
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::{
     Transaction,
     config::{Host, SslMode},
     types::Type as PgType,
 };
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tutela_core::{Env, seam::CommitGuard};
 use tutela_ledger::Signer;
 use uuid::Uuid;
@@ -20,7 +22,6 @@ use uuid::Uuid;
 use super::{
     lock,
     postgres_index::{build_index, change_index},
-    postgres_tls,
     postgres_value::{pg_type, row, typed},
     sequencer,
 };
@@ -242,7 +243,7 @@ pub(crate) fn pool(config: &Config) -> Result<Pool, Error> {
     let tls = ssl_mode(&pg);
     pg.application_name("tutela").connect_timeout(Duration::from_secs(5)).ssl_mode(tls);
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(pg, postgres_tls::Connector::new()?, recycle);
+    let manager = Manager::from_config(pg, tls_connector()?, recycle);
     Pool::builder(manager)
         .max_size(config.connections as usize)
         .runtime(Runtime::Tokio1)
@@ -250,6 +251,15 @@ pub(crate) fn pool(config: &Config) -> Result<Pool, Error> {
         .create_timeout(Some(Duration::from_secs(10)))
         .build()
         .map_err(|e| Error::Internal(e.to_string()))
+}
+
+/// TLS, verified against the system's roots.
+fn tls_connector() -> Result<MakeRustlsConnect, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Verified TLS to every host but this one.

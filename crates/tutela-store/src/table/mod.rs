@@ -45,3 +45,4 @@ pub(crate) mod signing_key;
 pub(crate) mod sink;
 pub(crate) mod strike;
 pub(crate) mod subject_key;
+pub(crate) mod subject_request;

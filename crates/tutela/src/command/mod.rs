@@ -20,6 +20,7 @@ mod key;
 mod output;
 mod people;
 mod privacy;
+mod request;
 mod setup;
 mod waf;
 mod who;

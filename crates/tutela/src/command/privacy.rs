@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{Consent, ConsentQuestion, KeptPurpose, NewConsent, Purpose, SignedReceipt};
+use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, KeptPurpose, NewConsent, Purpose, SignedReceipt};
 use tutela_client::Client;
 use tutela_ledger::VerifyingKey;
 use tutela_privacy::{check, dataset};
 
-use super::{Output, who::Who};
+use super::{
+    Output,
+    request::{self, HoldCommand, RequestCommand},
+    who::Who,
+};
 use crate::{
     config::Config,
     error::{Error, at},
@@ -19,26 +23,37 @@ pub enum PrivacyCommand {
     /// What people say to purposes
     #[command(subcommand)]
     Consent(ConsentCommand),
+    /// What is kept of somebody though they ask for erasure
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// The map of your databases: datasets in the YAML that Fides writes
     #[command(subcommand)]
     Map(MapCommand),
+    /// Show what erasing somebody would come to; nothing is touched
+    Plan {
+        #[command(flatten)]
+        who: Who,
+    },
     /// What personal data is used for
     #[command(subcommand)]
     Purpose(PurposeCommand),
-    /// Receipts of what people have said
+    /// What people ask for about their data
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Receipts of what people have said, and confirmations of what was done
     #[command(subcommand)]
     Receipt(ReceiptCommand),
 }
 
 #[derive(Subcommand)]
 pub enum MapCommand {
-    /// Say what is wrong with maps: references that lead nowhere, personal data that no identity reaches
+    /// Say where the maps of the running server differ from its stores, and what maps cannot mean
     Check {
-        /// Look at the files only, and ask no database; there is no other way yet
-        #[arg(long, required = true)]
+        /// Look at files only, and ask no server and no database
+        #[arg(long, requires = "files")]
         offline: bool,
         /// Files of datasets; what they refer to in each other is looked at together
-        #[arg(required = true)]
+        #[arg(requires = "offline")]
         files: Vec<PathBuf>,
     },
 }
@@ -114,7 +129,11 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
     let client = || Client::socket(&load()?.socket()).map_err(Error::from);
     match command {
         PrivacyCommand::Consent(command) => consent(command, &client()?, output).await,
-        PrivacyCommand::Map(MapCommand::Check { offline: _, files }) => map_check(&files),
+        PrivacyCommand::Hold(command) => request::hold(command, &client()?, output).await,
+        PrivacyCommand::Map(MapCommand::Check { offline: true, files }) => map_check(&files),
+        PrivacyCommand::Map(MapCommand::Check { .. }) => drift(&client()?, output).await,
+        PrivacyCommand::Plan { who } => request::plan(who, &client()?, output).await,
+        PrivacyCommand::Request(command) => request::request(command, &client()?, output).await,
         PrivacyCommand::Purpose(command) => purpose(command, &client()?, output).await,
         PrivacyCommand::Receipt(ReceiptCommand::Show { id }) => {
             let found = client()?.receipt(&id).await?;
@@ -127,12 +146,11 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
             let wrong = |why: &str| Error::Failed(format!("`{}` does not verify: {why}", file.display()));
             let receipt: SignedReceipt = serde_json::from_str(&text).map_err(|e| wrong(&format!("it is no receipt: {e}")))?;
             verify(&receipt, &key).map_err(|why| wrong(&why))?;
-            println!(
-                "{} of {} is as {} signed it",
-                receipt.receipt["event"]["state"].as_str().unwrap_or("it"),
-                receipt.receipt["pii_processing"]["purpose"],
-                key.name
-            );
+            let of = &receipt.receipt;
+            match of["receipt_type"].as_str() {
+                Some(what) => println!("{what} of {}, {}, is as {} signed it", of["request"], of["status"].as_str().unwrap_or_default(), key.name),
+                None => println!("{} of {} is as {} signed it", of["event"]["state"].as_str().unwrap_or("it"), of["pii_processing"]["purpose"], key.name),
+            }
             Ok(())
         }
     }
@@ -151,6 +169,19 @@ fn map_check(files: &[PathBuf]) -> Result<(), Error> {
     let collections: usize = datasets.iter().map(|dataset| dataset.collections.len()).sum();
     println!("{} datasets, {collections} collections, {} findings", datasets.len(), found.len());
     if found.is_empty() { Ok(()) } else { Err(Error::Failed("the map says what it cannot mean".into())) }
+}
+
+/// Where maps and stores differ.
+async fn drift(client: &Client, output: Output) -> Result<(), Error> {
+    let all = client.datasets().await?;
+    let lines = |of: &DataStoreStatus| {
+        let findings = of.findings.iter().map(|of| format!("  {}: {}", of.place, of.why));
+        let state = of.error.clone().unwrap_or_else(|| "it answers".into());
+        std::iter::once(format!("{} ({}), {} collections: {state}", of.name, of.kind, of.collections)).chain(findings).collect::<Vec<_>>().join("\n")
+    };
+    output.one(&all, &all.iter().map(lines).collect::<Vec<_>>().join("\n"));
+    let good = all.iter().all(|of| of.error.is_none() && of.findings.is_empty());
+    if good { Ok(()) } else { Err(Error::Failed("maps and stores differ".into())) }
 }
 
 /// Whether a receipt is as the key signed it.

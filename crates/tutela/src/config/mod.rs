@@ -249,7 +249,7 @@ impl Config {
         let own = [Some(&mut self.data), self.storage.password_file.as_mut()].into_iter().flatten();
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
         let served = self.server.certificates.iter_mut().flat_map(|c| [&mut c.cert_file, &mut c.key_file]).chain(self.gateway.paths());
-        let people = self.identity.paths().chain(self.channels.paths()).chain(self.detection.paths()).chain(self.geo.paths());
+        let people = self.identity.paths().chain(self.channels.paths()).chain(self.detection.paths()).chain(self.geo.paths()).chain(self.privacy.paths());
         for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people).chain(served) {
             if path.is_relative() {
                 *path = folder.join(&*path);

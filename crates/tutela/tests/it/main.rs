@@ -57,6 +57,8 @@ mod second_factor;
 mod server;
 /// The first administrator, passwords, sessions.
 mod sign_in;
+/// What people ask for about their data, over real databases of somebody else's.
+mod subject_request;
 /// TLS on the public listener, and proxies in front of it.
 mod tls;
 /// The layer of Rust applications, against a real server.

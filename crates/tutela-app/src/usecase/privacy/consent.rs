@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     App, Ctx, Error,
-    usecase::search::{self, hex},
+    usecase::{
+        search::{self, hex},
+        session::own_account,
+    },
 };
 
 /// Where people give and withdraw consent.
@@ -39,7 +42,7 @@ pub async fn record(app: &App, ctx: &Ctx, new: &api::NewConsent) -> Result<Vec<a
 
 /// Records what the person who is signed in says.
 pub async fn say(app: &App, ctx: &Ctx, purposes: &[String], said: &str, method: &str) -> Result<Vec<api::Consent>, Error> {
-    let account = ctx.principal.account().ok_or(Error::Unauthenticated("sign in to say it for yourself"))?;
+    let account = own_account(ctx)?;
     let (said, person) = (word(said)?, Person::of(app, Subject::Account(account)).await?);
     write(app, ctx, &person, &purpose::wanted(app, purposes)?, said, method).await
 }
@@ -57,7 +60,7 @@ pub async fn list(app: &App, ctx: &Ctx, subject: &api::SubjectRef) -> Result<Vec
 
 /// What the person who is signed in has said.
 pub async fn mine(app: &App, ctx: &Ctx) -> Result<Vec<api::Consent>, Error> {
-    let account = ctx.principal.account().ok_or(Error::Unauthenticated("sign in to say it for yourself"))?;
+    let account = own_account(ctx)?;
     let person = Person::of(app, Subject::Account(account)).await?;
     Ok(known(app, &person).await?.said.into_values().map(shown).collect())
 }
@@ -74,7 +77,7 @@ pub struct OwnPurposes {
 
 /// What the data of the person who is signed in is used for.
 pub async fn overview(app: &App, ctx: &Ctx) -> Result<OwnPurposes, Error> {
-    let account = ctx.principal.account().ok_or(Error::Unauthenticated("sign in to say it for yourself"))?;
+    let account = own_account(ctx)?;
     let mut of = known(app, &Person::of(app, Subject::Account(account)).await?).await?;
     let purposes =
         app.purposes.load().values().map(|purpose| Ok((purpose::shown(purpose)?, of.said.remove(&purpose.name).map(shown)))).collect::<Result<_, Error>>()?;
@@ -89,7 +92,7 @@ pub async fn receipt(app: &App, ctx: &Ctx, id: &str) -> Result<api::SignedReceip
 
 /// The receipt of something that the person who is signed in has said.
 pub async fn own_receipt(app: &App, ctx: &Ctx, id: &str) -> Result<api::SignedReceipt, Error> {
-    let account = ctx.principal.account().ok_or(Error::Unauthenticated("nobody is signed in"))?;
+    let account = own_account(ctx)?;
     let receipt = found(app, id).await?;
     let names = Person::of(app, Subject::Account(account)).await?.names;
     if names.iter().filter_map(|name| principal(name).ok()).any(|own| own == receipt["pii_principal_id"]) {
@@ -225,7 +228,7 @@ fn notice(purpose: &Purpose) -> api::Notice {
 }
 
 /// Writes down what somebody has said to each purpose, with a receipt each: all or nothing.
-async fn write(app: &App, ctx: &Ctx, person: &Person, purposes: &[Arc<Purpose>], said: Said, method: &str) -> Result<Vec<api::Consent>, Error> {
+pub(super) async fn write(app: &App, ctx: &Ctx, person: &Person, purposes: &[Arc<Purpose>], said: Said, method: &str) -> Result<Vec<api::Consent>, Error> {
     let (tag, withdraw_at) = (person.tag(app), format!("{}{PAGE}", app.urls.public));
     let principal = principal(&person.subject)?;
     let mut records = Vec::with_capacity(purposes.len());
@@ -269,7 +272,7 @@ async fn write(app: &App, ctx: &Ctx, person: &Person, purposes: &[Arc<Purpose>],
 }
 
 /// A receipt under the ledger's key: whoever has that can check it without us.
-fn signed(app: &App, receipt: Value) -> Result<api::SignedReceipt, Error> {
+pub(super) fn signed(app: &App, receipt: Value) -> Result<api::SignedReceipt, Error> {
     let canonical = tutela_ledger::canonical(&receipt).map_err(|_| Error::Internal("a receipt in canonical form"))?;
     let note = app.sign_note(&format!("tutela receipt\n{}\n", hex(&tutela_ledger::sha256(&canonical))));
     Ok(api::SignedReceipt { receipt, note })

@@ -1,9 +1,16 @@
 //! Privacy: what personal data is used for, what people say to it, and what they ask for.
 
 pub mod consent;
+pub mod erase;
 pub(crate) mod happened;
+mod own_data;
+pub mod package;
 mod person;
+pub mod places;
 pub mod purpose;
+pub mod request;
+mod wish;
+pub(crate) mod work;
 
 use tutela_api as api;
 

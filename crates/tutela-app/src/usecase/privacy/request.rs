@@ -1,0 +1,426 @@
+//! What people ask for about their data: taken in, looked at, decided on.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tutela_api as api;
+use tutela_core::{HoldId, Subject, SubjectRequestId, Timestamp};
+use tutela_privacy::{Clocks, Kind, Law, Work as Task};
+use tutela_store::{PrivacyHoldRow, SubjectRequestRow};
+
+use super::{
+    happened::{DataHeld, DataReleased, PackageFetched, RequestApproved, RequestExtended, RequestReceived, RequestRefused},
+    package,
+    person::Person,
+    places,
+    work::{PURPOSE, Whose, Work},
+};
+use crate::{
+    App, Ctx, Error, text,
+    usecase::{
+        account, message,
+        session::own_account,
+        sign_in::{Needed, permit_fresh, require_fresh},
+    },
+};
+
+/// Longest wait for an answer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Most corrections of a request, and longest value.
+const MOST_CORRECTIONS: usize = 100;
+const LONGEST_CORRECTION: usize = 10_000;
+
+/// Takes in what somebody asks for, as an application or a member of staff heard it.
+pub async fn create(app: &App, ctx: &Ctx, new: api::NewSubjectRequest) -> Result<api::SubjectRequest, Error> {
+    app.permit(ctx, "subject-requests:write").await?;
+    let person = Person::named(app, &new.subject).await?;
+    let by = if ctx.principal.account().is_some() { "staff" } else { "application" };
+    let asked = api::OwnSubjectRequest { law: new.law, kind: new.kind, corrections: new.corrections, purposes: new.purposes };
+    take(app, ctx, person, asked, by, new.contact).await
+}
+
+/// Takes in what the person who is signed in asks for. What shows or ends everything needs a fresh sign-in.
+pub async fn create_own(app: &App, ctx: &Ctx, new: api::OwnSubjectRequest) -> Result<api::SubjectRequest, Error> {
+    let id = own_account(ctx)?;
+    let (_, kind) = kind_of(&new)?;
+    if matches!(kind.work(), Task::Access | Task::Port | Task::Erase | Task::Rectify) {
+        require_fresh(app, ctx, Needed::Fresh).await?;
+    }
+    let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
+    let person = Person::of(app, Subject::Account(id)).await?;
+    take(app, ctx, person, new, "account", Some(account.email.as_str().to_owned())).await
+}
+
+fn kind_of(new: &api::OwnSubjectRequest) -> Result<(Law, Kind), Error> {
+    let word = new.law.as_deref().unwrap_or("gdpr");
+    let law = Law::parse(word).ok_or_else(|| Error::invalid("law", format!("`{word}` is none of gdpr, ccpa")))?;
+    Ok((law, Kind::parse(law, &new.kind).map_err(|e| Error::invalid("type", e))?))
+}
+
+async fn take(
+    app: &App,
+    ctx: &Ctx,
+    person: Person,
+    new: api::OwnSubjectRequest,
+    by: &'static str,
+    contact: Option<String>,
+) -> Result<api::SubjectRequest, Error> {
+    let (law, kind) = kind_of(&new)?;
+    let rights = app.privacy.data_subject_rights;
+    let (on, right) = match kind.work() {
+        Task::Access => (rights.access, "access"),
+        Task::Rectify => (rights.rectification, "rectification"),
+        Task::Erase => (rights.erasure, "erasure"),
+        Task::Port => (rights.portability, "portability"),
+        Task::Object | Task::Restrict => (true, ""),
+    };
+    if !on {
+        return Err(Error::RightOff(right));
+    }
+    check(app, kind, &new)?;
+    let tag = person.tag(app);
+    // The same asked twice is one request.
+    for tag in person.tags(app) {
+        let open = app
+            .store
+            .subject_request_list_by_tag(tag)
+            .await?
+            .into_iter()
+            .find(|row| row.closed_at.is_none() && row.law == law.as_str() && row.kind == kind.as_str());
+        if let Some(row) = open {
+            return shown(&Work::open(app, row)?);
+        }
+    }
+    let dates = clocks()?.dates(law, kind, ctx.now).ok_or(Error::Internal("a request without a clock"))?;
+    let due = dates.answer.to_string();
+    let id = SubjectRequestId::new(ctx.now, &mut { app.env() });
+    let identities = places::identities(app, &person).await?;
+    let names = person.names.iter().filter_map(named).collect();
+    let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, ..Whose::default() };
+    let row = SubjectRequestRow {
+        id,
+        tag,
+        law: law.as_str().into(),
+        kind: kind.as_str().into(),
+        state: "pending".into(),
+        sealed: app.seal_as(PURPOSE, &whose)?,
+        progress: serde_json::to_value(api::RequestProgress::default()).map_err(|_| Error::Internal("a request's progress could not be written down"))?,
+        version: 0,
+        received_at: ctx.now,
+        due_on: due.clone(),
+        closed_at: None,
+        run_at: Some(ctx.now),
+        attempts: 0,
+    };
+    let received = RequestReceived::new(id, person.subject.clone(), law.as_str(), kind.as_str(), by, &due);
+    let mail = match &contact {
+        Some(to) => message::mail(app, ctx, to, &text::Mail::RequestReceived { what: kind.as_str(), due: &due }, None)?,
+        None => Box::new(|changeset| changeset),
+    };
+    app.commit(ctx, received, |changeset| mail(changeset.subject_request_insert(&row))).await?;
+    app.requests_due.notify_one();
+    shown(&Work::open(app, row)?)
+}
+
+fn check(app: &App, kind: Kind, new: &api::OwnSubjectRequest) -> Result<(), Error> {
+    let rectifies = kind.work() == Task::Rectify;
+    if rectifies == new.corrections.is_empty() {
+        let why = if rectifies {
+            "say what it becomes: {\"user.contact.email\": \"ada@example.com\"}"
+        } else {
+            "corrections belong to a request of the type `rectification` or `correct`"
+        };
+        return Err(Error::invalid("corrections", why));
+    }
+    let fits = |value: &Value| !value.is_array() && !value.is_object() && value.as_str().is_none_or(|text| text.chars().count() <= LONGEST_CORRECTION);
+    if new.corrections.len() > MOST_CORRECTIONS || !new.corrections.values().all(fits) {
+        return Err(Error::invalid(
+            "corrections",
+            format!("there are at most {MOST_CORRECTIONS}, each a text of at most {LONGEST_CORRECTION} characters, a number, a truth or null"),
+        ));
+    }
+    if kind == Kind::Objection && !new.purposes.is_empty() {
+        super::purpose::wanted(app, &new.purposes)?;
+    } else if kind != Kind::Objection && !new.purposes.is_empty() {
+        return Err(Error::invalid("purposes", "purposes belong to a request of the type `objection`"));
+    }
+    Ok(())
+}
+
+fn clocks() -> Result<Clocks, Error> {
+    Clocks::own().map_err(|_| Error::Internal("the clocks of the laws do not read"))
+}
+
+/// A name as it is kept in what is sealed.
+pub(super) fn named(name: &Subject) -> Option<api::SubjectRef> {
+    match name {
+        Subject::Account(id) => Some(api::SubjectRef::Account(id.to_string())),
+        Subject::External { namespace, value } => Some(api::SubjectRef::External(api::ExternalId { namespace: namespace.clone(), value: value.clone() })),
+        Subject::Unknown(_) => None,
+    }
+}
+
+/// A request.
+pub async fn get(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
+    app.permit(ctx, "subject-requests:read").await?;
+    shown(&found(app, id).await?)
+}
+
+/// Requests, newest first.
+pub async fn list(app: &App, ctx: &Ctx, before: Option<SubjectRequestId>, limit: u32) -> Result<Vec<api::SubjectRequest>, Error> {
+    app.permit(ctx, "subject-requests:read").await?;
+    let rows = app.store.subject_request_list(before, limit.clamp(1, 100)).await?;
+    rows.into_iter().map(|row| shown(&Work::open(app, row)?)).collect()
+}
+
+/// Requests of the person who is signed in, newest first.
+pub async fn list_own(app: &App, ctx: &Ctx) -> Result<Vec<api::SubjectRequest>, Error> {
+    let person = Person::of(app, Subject::Account(own_account(ctx)?)).await?;
+    let mut all = Vec::new();
+    for tag in person.tags(app) {
+        for row in app.store.subject_request_list_by_tag(tag).await? {
+            all.push(shown(&Work::open(app, row)?)?);
+        }
+    }
+    all.sort_by(|a: &api::SubjectRequest, b| b.id.cmp(&a.id));
+    Ok(all)
+}
+
+/// A request of the person who is signed in.
+pub async fn get_own(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
+    shown(&own(app, ctx, id).await?)
+}
+
+async fn found(app: &App, id: &str) -> Result<Work, Error> {
+    let id: SubjectRequestId = id.parse().map_err(|_| Error::NotFound("request"))?;
+    Work::open(app, app.store.subject_request_get(id).await?.ok_or(Error::NotFound("request"))?)
+}
+
+async fn own(app: &App, ctx: &Ctx, id: &str) -> Result<Work, Error> {
+    let person = Person::of(app, Subject::Account(own_account(ctx)?)).await?;
+    let work = found(app, id).await?;
+    if person.tags(app).contains(&work.row.tag) { Ok(work) } else { Err(Error::NotFound("request")) }
+}
+
+/// Waits until a request has come to rest, for at most so long; then it is as it is.
+pub async fn wait(app: &App, id: &str, longest: Duration) -> Result<api::SubjectRequest, Error> {
+    let until = tokio::time::Instant::now() + longest.min(LONGEST_WAIT);
+    loop {
+        let moved = app.requests_moved.notified();
+        let work = found(app, id).await?;
+        let rests = !matches!(work.row.state.as_str(), "pending" | "running");
+        if rests || tokio::time::Instant::now() >= until {
+            return shown(&work);
+        }
+        // Another node may be the one that moves it.
+        let _ = tokio::time::timeout(Duration::from_millis(250), moved).await;
+    }
+}
+
+/// Approves of a plan: it is carried out.
+pub async fn approve(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
+    permit_fresh(app, ctx, "subject-requests:approve").await?;
+    let mut work = found(app, id).await?;
+    if work.row.state != "waiting" {
+        return Err(Error::Conflict(format!("this request is {}, and only one that is waiting is approved", work.row.state)));
+    }
+    work.progress.approved = true;
+    work.record(app.record(ctx, RequestApproved::new(work.row.id)).await?);
+    again(app, ctx, work).await
+}
+
+/// Tries a request again now: what stood in its way may be gone.
+pub async fn run(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
+    app.permit(ctx, "subject-requests:write").await?;
+    let work = found(app, id).await?;
+    if work.row.closed_at.is_some() {
+        return Err(Error::Conflict(format!("this request is {}", work.row.state)));
+    }
+    again(app, ctx, work).await
+}
+
+async fn again(app: &App, ctx: &Ctx, mut work: Work) -> Result<api::SubjectRequest, Error> {
+    work.row.state = "pending".into();
+    work.row.run_at = Some(ctx.now);
+    work.row.attempts = 0;
+    let id = work.row.id.to_string();
+    work.save(app, true).await?;
+    shown(&found(app, &id).await?)
+}
+
+/// Refuses a request, with the reason that the person is told.
+pub async fn refuse(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::SubjectRequest, Error> {
+    app.permit(ctx, "subject-requests:approve").await?;
+    let (why, mut work) = (account::reason(why)?, found(app, id).await?);
+    if work.row.closed_at.is_some() || work.progress.steps.iter().any(|step| step.done != "read") {
+        return Err(Error::Conflict("this request is answered, or begun: what is done cannot be refused".into()));
+    }
+    work.record(app.record(ctx, RequestRefused::new(work.row.id, &why)).await?);
+    if let Some(to) = work.whose.contact.clone() {
+        let mail = message::mail(app, ctx, &to, &text::Mail::RequestRefused { what: &work.row.kind.clone(), why: &why }, None)?;
+        work.with(mail);
+    }
+    work.progress.reason = Some(why);
+    (work.row.state, work.row.closed_at, work.row.run_at) = ("refused".into(), Some(ctx.now), None);
+    let id = work.row.id.to_string();
+    work.save(app, false).await?;
+    shown(&found(app, &id).await?)
+}
+
+/// Extends the time of a request by as much as its law allows, once, and tells the person why.
+pub async fn extend(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::SubjectRequest, Error> {
+    app.permit(ctx, "subject-requests:approve").await?;
+    let (why, mut work) = (account::reason(why)?, found(app, id).await?);
+    let (law, kind) = law_of(&work.row)?;
+    let dates = clocks()?.dates(law, kind, work.row.received_at).ok_or(Error::Internal("a request without a clock"))?;
+    let (Some(tell_by), Some(extended)) = (dates.extend_until, dates.extended) else {
+        return Err(Error::Conflict(format!("the law gives no more time for a request of the type `{}`", work.row.kind)));
+    };
+    if work.progress.extended || work.row.closed_at.is_some() {
+        return Err(Error::Conflict("this request was extended before, or is answered".into()));
+    }
+    if ctx.now.date() > tell_by {
+        return Err(Error::Conflict(format!("an extension had to be told by {tell_by}")));
+    }
+    let until = extended.to_string();
+    work.record(app.record(ctx, RequestExtended::new(work.row.id, &until, &why)).await?);
+    if let Some(to) = work.whose.contact.clone() {
+        let mail = message::mail(app, ctx, &to, &text::Mail::RequestExtended { until: &until, why: &why }, None)?;
+        work.with(mail);
+    }
+    work.progress.reason = Some(why);
+    work.progress.extended = true;
+    work.row.due_on = until;
+    let id = work.row.id.to_string();
+    work.save(app, true).await?;
+    shown(&found(app, &id).await?)
+}
+
+fn law_of(row: &SubjectRequestRow) -> Result<(Law, Kind), Error> {
+    let law = Law::parse(&row.law).ok_or(Error::Internal("a request under no law"))?;
+    Ok((law, Kind::parse(law, &row.kind).map_err(|_| Error::Internal("a request of no kind"))?))
+}
+
+/// What is handed over of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// JSON for programs.
+    Export,
+    /// Everything, as one ZIP.
+    Package,
+}
+
+/// The package of a request, for an application or a member of staff.
+pub async fn fetch(app: &App, ctx: &Ctx, id: &str, part: Part) -> Result<Vec<u8>, Error> {
+    app.permit(ctx, "subject-requests:export").await?;
+    hand_over(app, ctx, &found(app, id).await?, part).await
+}
+
+/// The package of one's own request; after a fresh sign-in.
+pub async fn fetch_own(app: &App, ctx: &Ctx, id: &str, part: Part) -> Result<Vec<u8>, Error> {
+    let work = own(app, ctx, id).await?;
+    require_fresh(app, ctx, Needed::Fresh).await?;
+    hand_over(app, ctx, &work, part).await
+}
+
+async fn hand_over(app: &App, ctx: &Ctx, work: &Work, part: Part) -> Result<Vec<u8>, Error> {
+    let (export, zip) = package::parts(app, work.row.id).await?.ok_or(Error::NotFound("package; it was not asked for, is not made yet, or has expired"))?;
+    app.commit(ctx, PackageFetched::new(work.row.id), |changeset| changeset).await?;
+    Ok(if part == Part::Export { export } else { zip })
+}
+
+/// Keeps something of a person though they ask for erasure.
+pub async fn hold(app: &App, ctx: &Ctx, new: api::NewPrivacyHold) -> Result<api::PrivacyHold, Error> {
+    app.permit(ctx, "subjects:hold").await?;
+    for (field, text) in [("place", &new.place), ("article", &new.article), ("reason", &new.reason), ("owner", &new.owner)] {
+        if !(1..=200).contains(&text.trim().chars().count()) || text.chars().any(char::is_control) {
+            return Err(Error::invalid(field, format!("`{field}` has 1 to 200 characters")));
+        }
+    }
+    if new.place != "*" && !(1..=2).contains(&new.place.matches('.').count()) {
+        return Err(Error::invalid("place", "a place is `dataset.collection`, `dataset.collection.field`, or `*`"));
+    }
+    let until = new
+        .until
+        .as_deref()
+        .map(|day| format!("{day}T23:59:59Z").parse::<Timestamp>().map_err(|_| Error::invalid("until", "a day is written `2036-12-31`")))
+        .transpose()?;
+    if until.is_some_and(|until| until <= ctx.now) {
+        return Err(Error::invalid("until", "this day is over"));
+    }
+    let person = Person::named(app, &new.subject).await?;
+    let row = PrivacyHoldRow {
+        id: HoldId::new(ctx.now, &mut { app.env() }),
+        tag: person.tag(app),
+        place: new.place,
+        article: new.article,
+        reason: new.reason,
+        owner: new.owner,
+        placed_at: ctx.now,
+        until,
+        released_at: None,
+    };
+    let held = DataHeld::new(row.id, &row.place, &row.article, &row.owner, new.until.unwrap_or_else(|| "released".into()));
+    app.commit(ctx, held, |changeset| changeset.privacy_hold_insert(&row)).await?;
+    Ok(shown_hold(row))
+}
+
+/// Ends a hold; an erasure that it stopped goes on by itself.
+pub async fn release(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<(), Error> {
+    app.permit(ctx, "subjects:hold").await?;
+    let (why, id) = (account::reason(why)?, id.parse::<HoldId>().map_err(|_| Error::NotFound("hold"))?);
+    let row = app.store.privacy_hold_list_all().await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("hold"))?;
+    let mut waiting = Vec::new();
+    for mut request in app.store.subject_request_list_by_tag(row.tag).await? {
+        if request.closed_at.is_some() && !request.sealed.is_empty() {
+            request.run_at = Some(ctx.now);
+            waiting.push(request);
+        }
+    }
+    app.commit(ctx, DataReleased::new(id, &row.place, &why), |changeset| {
+        waiting.iter().fold(changeset.privacy_hold_release(id, ctx.now), |changeset, request| changeset.subject_request_set(request))
+    })
+    .await?;
+    app.requests_due.notify_one();
+    Ok(())
+}
+
+/// What is kept of whomever, by decision.
+pub async fn holds(app: &App, ctx: &Ctx) -> Result<Vec<api::PrivacyHold>, Error> {
+    app.permit(ctx, "subject-requests:read").await?;
+    Ok(app.store.privacy_hold_list_all().await?.into_iter().map(shown_hold).collect())
+}
+
+fn shown_hold(row: PrivacyHoldRow) -> api::PrivacyHold {
+    api::PrivacyHold {
+        id: row.id.to_string(),
+        place: row.place,
+        article: row.article,
+        reason: row.reason,
+        owner: row.owner,
+        placed_at: row.placed_at.to_string(),
+        until: row.until.map(|until| until.date().to_string()),
+        released_at: row.released_at.map(|at| at.to_string()),
+    }
+}
+
+fn shown(work: &Work) -> Result<api::SubjectRequest, Error> {
+    let row = &work.row;
+    let (law, kind) = law_of(row)?;
+    let clocks = clocks()?;
+    let dates = clocks.dates(law, kind, row.received_at);
+    Ok(api::SubjectRequest {
+        id: row.id.to_string(),
+        law: row.law.clone(),
+        kind: row.kind.clone(),
+        status: row.state.clone(),
+        received_at: row.received_at.to_string(),
+        confirm_by: dates.as_ref().and_then(|dates| dates.confirm).map(|day| day.to_string()),
+        answer_by: row.due_on.clone(),
+        extend_by: dates.as_ref().filter(|_| !work.progress.extended).and_then(|dates| dates.extend_until).map(|day| day.to_string()),
+        section: clocks.of(law, kind).map(|clock| clock.section.clone()).unwrap_or_default(),
+        closed_at: row.closed_at.map(|at| at.to_string()),
+        next_try_at: row.run_at.filter(|_| row.closed_at.is_none() && row.attempts > 0).map(|at| at.to_string()),
+        progress: work.progress.clone(),
+    })
+}

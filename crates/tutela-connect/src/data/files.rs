@@ -1,0 +1,136 @@
+//! A folder of files. A key is a path below it; nothing outside is ever read or deleted.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use serde_json::{Map, Value, json};
+use tutela_app::port::{DataError, DataStore, Hit};
+use tutela_core::{Timestamp, seam::BoxFuture};
+use tutela_privacy::{
+    plan::{Change, StoreKind},
+    schema::Schema,
+};
+
+/// Most files below one key.
+const MOST_FILES: usize = 100_000;
+
+pub(super) struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&Path) -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
+        let root = self.root.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // Where the folder itself is gone, its files are not: it may be a disk that is not mounted.
+            let root = root.canonicalize().map_err(|e| DataError::Unavailable(format!("`{}`: {e}", root.display())))?;
+            job(&root)
+        });
+        done.await.map_err(|_| DataError::Unavailable("its task was stopped".into()))?
+    }
+}
+
+impl DataStore for Files {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Objects
+    }
+
+    fn schema(&self) -> BoxFuture<'_, Result<Schema, DataError>> {
+        Box::pin(self.run(|_| Ok(Schema::default())))
+    }
+
+    fn find<'a>(&'a self, _collection: &'a str, _field: &'a str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>> {
+        let keys: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Box::pin(self.run(move |root| {
+            let mut found = Vec::new();
+            for key in keys {
+                let Some(path) = place(root, &key)? else { continue };
+                below(&path, &mut found)?;
+            }
+            found.iter().map(|path| row(root, path)).collect()
+        }))
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [Change], _token: &'a str) -> BoxFuture<'a, Result<(), DataError>> {
+        let keys: Vec<String> = changes.iter().filter_map(|change| change.key.get("key")?.as_str().map(str::to_owned)).collect();
+        Box::pin(self.run(move |root| {
+            for key in keys {
+                let Some(path) = place(root, &key)? else { continue };
+                let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                match gone {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(&path, &e)),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }))
+    }
+
+    fn scan<'a>(&'a self, _needles: &'a [String]) -> BoxFuture<'a, Result<Vec<Hit>, DataError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn read<'a>(&'a self, key: &'a str, most: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, DataError>> {
+        let key = key.to_owned();
+        Box::pin(self.run(move |root| {
+            let Some(path) = place(root, &key)? else { return Ok(None) };
+            let size = fs::metadata(&path).map_err(|e| failed(&path, &e))?;
+            if !size.is_file() || size.len() > most {
+                return Ok(None);
+            }
+            fs::read(&path).map(Some).map_err(|e| failed(&path, &e))
+        }))
+    }
+}
+
+/// Where a key is; nothing where there is nothing. A key that leads out, by its words or by a link, is refused.
+fn place(root: &Path, key: &str) -> Result<Option<PathBuf>, DataError> {
+    let relative = Path::new(key.trim_end_matches('/'));
+    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    if key.trim_end_matches('/').is_empty() || !plain || key.contains('\0') {
+        return Err(DataError::Refused(format!("`{key}` is no key of a file below the folder")));
+    }
+    let path = root.join(relative);
+    match fs::symlink_metadata(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(&path, &e)),
+        Ok(_) => {}
+    }
+    let folder = path.parent().unwrap_or(root).canonicalize().map_err(|e| failed(&path, &e))?;
+    if !folder.starts_with(root) {
+        return Err(DataError::Refused(format!("`{key}` leads out of the folder")));
+    }
+    Ok(Some(path))
+}
+
+/// All files below a path; links are files.
+fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let kind = fs::symlink_metadata(path).map_err(|e| failed(path, &e))?;
+    if !kind.is_dir() {
+        found.push(path.to_owned());
+        return if found.len() > MOST_FILES { Err(DataError::Refused(format!("more than {MOST_FILES} files"))) } else { Ok(()) };
+    }
+    for entry in fs::read_dir(path).map_err(|e| failed(path, &e))? {
+        below(&entry.map_err(|e| failed(path, &e))?.path(), found)?;
+    }
+    Ok(())
+}
+
+fn row(root: &Path, path: &Path) -> Result<Map<String, Value>, DataError> {
+    let of = fs::symlink_metadata(path).map_err(|e| failed(path, &e))?;
+    let changed =
+        of.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| Timestamp::from_micros(since.as_micros() as i64).to_string());
+    let key = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    Ok(Map::from_iter([("key".to_owned(), json!(key)), ("bytes".to_owned(), json!(of.len())), ("changed_at".to_owned(), json!(changed))]))
+}
+
+fn failed(path: &Path, e: &io::Error) -> DataError {
+    DataError::Unavailable(format!("`{}`: {e}", path.file_name().unwrap_or_default().to_string_lossy()))
+}

@@ -1,0 +1,56 @@
+//! Stores of the operator's that hold data of people: read for who asks what is held, written as a plan says.
+
+mod files;
+mod postgres;
+mod service;
+mod sqlite;
+
+use std::sync::Arc;
+
+use tutela_app::{StoreConfig, StoreType, port::DataStore};
+use tutela_privacy::schema::ColumnKind;
+
+/// A store as it is configured.
+pub fn data_store(config: &StoreConfig) -> Result<Arc<dyn DataStore>, String> {
+    let path = || config.path.clone().ok_or("`path` is missing");
+    let url = || config.url.as_deref().ok_or("`url` is missing");
+    let secret = || config.secret_file.as_deref().map(|file| crate::read_secret(file).map_err(|e| format!("secret_file: {e}"))).transpose();
+    Ok(match config.kind {
+        StoreType::Files => Arc::new(files::Files::new(path()?)),
+        StoreType::Postgresql => Arc::new(postgres::Postgres::new(url()?, secret()?, config.schema.as_deref().unwrap_or("public"))?),
+        StoreType::Service => {
+            let file = config.api.as_deref().ok_or("`api` is missing")?;
+            let api = std::fs::read_to_string(file).map_err(|e| format!("api: `{}`: {e}", file.display()))?;
+            Arc::new(service::Service::new(url()?, &api, secret()?, config.ca_file.as_deref())?)
+        }
+        StoreType::Sqlite => Arc::new(sqlite::Sqlite::new(path()?)),
+    })
+}
+
+/// A name as SQL has it. It comes from a map, and is quoted whatever stands in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// What a column takes, from the name of its type.
+fn kind_of(type_name: &str) -> ColumnKind {
+    let name = type_name.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["uuid"]) {
+        ColumnKind::Uuid
+    } else if has(&["json"]) {
+        ColumnKind::Json
+    } else if has(&["char", "text", "clob"]) {
+        ColumnKind::Text
+    } else if has(&["bool"]) {
+        ColumnKind::Boolean
+    } else if has(&["date", "timestamp"]) {
+        ColumnKind::Date
+    } else if has(&["int", "serial", "numeric", "decimal", "real", "double", "float", "money", "oid"]) && !has(&["interval", "point"]) {
+        ColumnKind::Number
+    } else if has(&["bytea", "blob"]) {
+        ColumnKind::Bytes
+    } else {
+        ColumnKind::Other
+    }
+}
