@@ -34,9 +34,18 @@ from .ledger_answers import EventType, Hold, Recorded, StoredEvent
 from .middleware import Guard
 from .monitor import AlertService, MonitorMismatch, SecurityEvent, SecurityMonitor
 from .privacy import ConsentRequired, PrivacyManager, PrivacyMismatch
-from .privacy_client import Consent, ConsentAnswer, MissingConsent, PrivacySettings
+from .privacy_client import Consent, ConsentAnswer, MissingConsent, PrivacySettings, SubjectRequest
 from .secure_data import SecureData
 from .security import SecurityManager
+from .subject_requests import (
+    CCPAComplianceService,
+    DataProtectionService,
+    DataRequestResponse,
+    DeletionConfirmation,
+    PrivacyResponse,
+    RequestPending,
+    UserDataExport,
+)
 
 __version__ = "0.0.1"
 
@@ -50,11 +59,15 @@ __all__ = [
     "AuthProvider",
     "Batch",
     "Block",
+    "CCPAComplianceService",
     "Conflict",
     "Consent",
     "ConsentAnswer",
     "ConsentRequired",
     "Corrupt",
+    "DataProtectionService",
+    "DataRequestResponse",
+    "DeletionConfirmation",
     "Encryption",
     "EncryptionService",
     "Exhausted",
@@ -77,9 +90,11 @@ __all__ = [
     "PermissionDenied",
     "PrivacyManager",
     "PrivacyMismatch",
+    "PrivacyResponse",
     "PrivacySettings",
     "RateLimited",
     "Recorded",
+    "RequestPending",
     "Resource",
     "Rule",
     "SecureData",
@@ -87,11 +102,13 @@ __all__ = [
     "SecurityManager",
     "SecurityMonitor",
     "StoredEvent",
+    "SubjectRequest",
     "Token",
     "Tutela",
     "TutelaError",
     "Unauthenticated",
     "Unavailable",
     "User",
+    "UserDataExport",
     "current_user",
 ]

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from .errors import Corrupt
 from .events import Subject, subject_to_wire
 from .ledger_answers import parsed, text
@@ -16,6 +18,9 @@ from .transport import segment
 
 if TYPE_CHECKING:
     from .client import Tutela
+
+# Seconds that one call waits for an answer; more is many calls.
+LONGEST_POLL = 3
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,32 @@ class PrivacySettings:
     data_subject_rights: Mapping[str, bool]
 
 
+@dataclass(frozen=True)
+class SubjectRequest:
+    """Something that a person has asked for, and how far it is.
+
+    `status`: `pending`, `waiting` (for approval), `running`, `partial`, `stopped`, `completed`, `refused`.
+    `answer_by` is the last day of the law (`yyyy-mm-dd`). `progress` has `steps`, `kept`, `problems`, `notes`
+    and `receipt`, as the API documents them.
+    """
+
+    id: str
+    law: str
+    type: str
+    status: str
+    received_at: str
+    answer_by: str
+    closed_at: str | None
+    progress: Mapping[str, Any]
+
+    @property
+    def why(self) -> str:
+        """What is in its way, as the end of a sentence."""
+        return "".join(f"; {item['place']}: {item['why']}" for item in self.progress["problems"])
+
+
 class PrivacyClient:
-    """The calls under `/v1/consents` and `/v1/privacy`. A `Tutela` makes its own."""
+    """The calls under `/v1/consents`, `/v1/subject-requests` and `/v1/privacy`. A `Tutela` makes its own."""
 
     def __init__(self, client: Tutela) -> None:
         self._client = client
@@ -116,6 +145,71 @@ class PrivacyClient:
         """A receipt and the note that signs it, as `tutela privacy receipt verify` reads them."""
         found = await self._client._get(f"/v1/consents/receipts/{segment(id, 'the id of a receipt')}")
         return dict(found)
+
+    async def ask(
+        self,
+        subject: Subject,
+        type: str,
+        *,
+        law: str = "gdpr",
+        corrections: Mapping[str, Any] | None = None,
+        purposes: Iterable[str] = (),
+        contact: str | None = None,
+        wait: float = 30,
+    ) -> SubjectRequest:
+        """Hand in what somebody asks for, and wait for the answer for at most `wait` seconds (0 to 60).
+
+        `Invalid` names the types that there are; `PermissionDenied` a right that is switched off. What takes
+        longer than a moment is asked for again, which needs `subject-requests:read`.
+        """
+        body: dict[str, Any] = {"subject": subject_to_wire(subject), "type": type, "law": law}
+        if corrections:
+            body["corrections"] = dict(corrections)
+        if purposes:
+            body["purposes"] = list(purposes)
+        if contact is not None:
+            body["contact"] = contact
+        ends = anyio.current_time() + wait
+        path = f"/v1/subject-requests?wait={int(min(wait, LONGEST_POLL))}"
+        found = _request(parsed((await self._client._send("POST", path, body=body)).text))
+        while found.status in ("pending", "running") and anyio.current_time() < ends:
+            await anyio.sleep(0.2)
+            found = await self.request(found.id)
+        return found
+
+    async def request(self, id: str) -> SubjectRequest:
+        """A request, and how far it is. Needs `subject-requests:read`."""
+        return _request(await self._client._get(f"/v1/subject-requests/{segment(id, 'the id of a request')}"))
+
+    async def export(self, id: str) -> dict[str, Any]:
+        """The data of a request, in the form that `GET /v1/privacy/export-schema` describes."""
+        found = await self._client._get(f"/v1/subject-requests/{segment(id, 'the id of a request')}/export")
+        if not isinstance(found, dict) or not isinstance(found.get("sections"), dict):
+            raise Corrupt("an export is not what it must be", remote=True)
+        return dict(found)
+
+    async def package(self, id: str) -> bytes:
+        """The package of a request: one ZIP with JSON, CSV, a page to read, and what belongs to it."""
+        path = f"/v1/subject-requests/{segment(id, 'the id of a request')}/package"
+        return (await self._client._send("GET", path, accept="application/zip")).content
+
+
+def _request(found: Any) -> SubjectRequest:
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name), list) for name in ("steps", "kept", "problems")
+    ):
+        raise Corrupt("a request is not what it must be", remote=True)
+    names = ("id", "law", "type", "status", "received_at", "answer_by", "closed_at")
+    return SubjectRequest(
+        id=text(found, "id"),
+        law=text(found, "law"),
+        type=text(found, "type"),
+        status=text(found, "status"),
+        received_at=text(found, "received_at"),
+        answer_by=text(found, "answer_by"),
+        closed_at=found.get("closed_at"),
+        progress={name: value for name, value in found.items() if name not in names},
+    )
 
 
 def _consents(found: Any) -> tuple[Consent, ...]:
