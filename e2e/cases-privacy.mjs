@@ -1,6 +1,7 @@
 // The privacy centre: what one's data is used for, and one's say in it.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { inspect, signIn } from "./harness.mjs";
 
 const HOSTED_WIDTHS = [1440, 390, 320];
@@ -26,5 +27,45 @@ export const privacyCases = [
     await page.getByText("You said no").waitFor();
     await page.getByText("The notice in full").first().click();
     await inspect(page, desk.config, "account privacy said", HOSTED_WIDTHS);
+  }],
+  ["a person takes their data along, deletes the account with all that hangs on it, and keeps the confirmation", async (desk) => {
+    const { app, own, leaver } = desk.config;
+    const page = await desk.page();
+    await page.goto(`${app}/profile`);
+    await signIn(page, leaver);
+    await page.goto(`${app}/photos`);
+    await page.locator("input[type=file]").setInputFiles({ name: "sea.png", mimeType: "image/png", buffer: Buffer.from("89504e470d0a1a0a", "hex") });
+    await page.locator("input[name=title]").fill("The sea at Fay's");
+    await page.locator("form:has(input[type=file]) button").click();
+    await page.getByText("The sea at Fay's").first().waitFor();
+    await page.goto(`${own}/account/data`);
+    await inspect(page, desk.config, "account data", HOSTED_WIDTHS);
+    await page.getByRole("link", { name: "Ask for it: Give me my data to take along" }).click();
+    await page.getByRole("button", { name: "Ask for it" }).click();
+    await page.getByText("Your file is ready").waitFor();
+    await page.getByText("pictures").or(page.getByText("photos, photos: 1 in your file")).first().waitFor();
+    await page.goto(`${own}/account/data`);
+    const download = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download Give me my data to take along" }).click();
+    const file = await (await download).path();
+    const zip = readFileSync(file).toString("latin1");
+    for (const name of ["data.json", "manifest.json", "objects/pictures/", "profile/billing.subscriptions.csv", "activity/photos.activity.csv", "preferences/photos.preferences.csv"]) assert.ok(zip.includes(name), name);
+    await page.getByRole("link", { name: "Ask for it: Delete my account and all my data" }).click();
+    await inspect(page, desk.config, "account delete", HOSTED_WIDTHS);
+    await page.getByRole("button", { name: "Delete everything" }).click();
+    await page.getByText("All of it is gone").waitFor();
+    await page.getByText("billing, subscriptions: 1 deleted").waitFor();
+    await page.getByText("pictures, objects: 1 deleted").waitFor();
+    await inspect(page, desk.config, "account deleted", HOSTED_WIDTHS);
+    const confirmed = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download the confirmation" }).click();
+    const confirmation = JSON.parse(readFileSync(await (await confirmed).path(), "utf8"));
+    assert.equal(confirmation.receipt.status, "completed");
+    assert.deepEqual(confirmation.receipt.residual_scan, { hits: 0, stores: ["billing", "photos", "pictures"] });
+    await page.goto(`${own}/sign-in`);
+    await signIn(page, leaver);
+    await page.getByRole("alert").filter({ hasText: /./ }).first().waitFor();
+    await page.goto(app);
+    assert.equal(await page.getByText("The sea at Fay's").count(), 0);
   }],
 ];

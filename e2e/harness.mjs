@@ -20,7 +20,7 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 
 /** Reads the environment; names everything that is missing at once. */
 export function settings(env = process.env) {
-  const needed = ["E2E_APP", "E2E_OWN", "E2E_CONSOLE", "E2E_EMAIL", "E2E_PASSWORD", "E2E_ADMIN_EMAIL", "E2E_ADMIN_PASSWORD", "E2E_MESSAGES"];
+  const needed = ["E2E_APP", "E2E_OWN", "E2E_CONSOLE", "E2E_EMAIL", "E2E_PASSWORD", "E2E_ADMIN_EMAIL", "E2E_ADMIN_PASSWORD", "E2E_LEAVER_EMAIL", "E2E_LEAVER_PASSWORD", "E2E_MESSAGES"];
   const missing = needed.filter((name) => !env[name]);
   if (missing.length > 0) throw new Error(`missing in the environment: ${missing.join(", ")}`);
   const origin = (name) => {
@@ -34,6 +34,7 @@ export function settings(env = process.env) {
     console: origin("E2E_CONSOLE"),
     person: { email: env.E2E_EMAIL, password: env.E2E_PASSWORD },
     admin: { email: env.E2E_ADMIN_EMAIL, password: env.E2E_ADMIN_PASSWORD },
+    leaver: { email: env.E2E_LEAVER_EMAIL, password: env.E2E_LEAVER_PASSWORD },
     messages: env.E2E_MESSAGES,
     shots: env.E2E_SHOTS || null,
     chromium: env.E2E_CHROMIUM || "/usr/bin/chromium",

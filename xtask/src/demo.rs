@@ -33,6 +33,8 @@ pub struct Demo {
     pub messages: PathBuf,
     /// Somebody who is no administrator.
     pub person: Person,
+    /// Somebody whose account may be deleted.
+    pub leaver: Person,
     /// An administrator.
     pub admin: Person,
     child: Child,
@@ -75,6 +77,7 @@ impl Demo {
                 data: data.to_owned(),
                 messages: data.join("messages.jsonl"),
                 person: told.person,
+                leaver: told.leaver,
                 admin: told.admin,
                 child,
             }),
@@ -141,6 +144,7 @@ struct Told {
     console: String,
     api_key: String,
     person: Person,
+    leaver: Person,
     admin: Person,
 }
 
@@ -159,6 +163,7 @@ fn described(line: &str) -> Result<Told, String> {
         console: text(&json, "console")?,
         api_key: text(&json, "api_key")?,
         person: read(people.iter().find(|person| !is_admin(person)), "ordinary person")?,
+        leaver: read(people.iter().rfind(|person| !is_admin(person)), "person who leaves")?,
         admin: read(people.iter().find(is_admin), "administrator")?,
     })
 }
@@ -176,9 +181,9 @@ mod tests {
     #[test]
     fn the_first_ordinary_person_and_the_first_administrator_are_taken() {
         let line = r#"{"app":"http://photos.localhost:1","own":"http://tutela.localhost:1","console":"http://console.tutela.localhost:2","api_key":"tck_x",
-            "people":[{"email":"root@x","password":"r","roles":["admin"]},{"email":"ada@x","password":"a","roles":["member"]}]}"#;
+            "people":[{"email":"root@x","password":"r","roles":["admin"]},{"email":"ada@x","password":"a","roles":["member"]},{"email":"fay@x","password":"f","roles":["member"]}]}"#;
         let told = described(line).unwrap();
-        assert_eq!((told.person.email.as_str(), told.admin.password.as_str()), ("ada@x", "r"));
+        assert_eq!((told.person.email.as_str(), told.leaver.email.as_str(), told.admin.password.as_str()), ("ada@x", "fay@x", "r"));
         assert!(described("listening").unwrap_err().contains("one line of JSON"));
         assert!(described(r#"{"people":[]}"#).is_err());
     }

@@ -48,6 +48,7 @@ fn browser(place: &Place, demo: &Demo, words: &[String]) -> Result<(), Stop> {
     node.arg("run.mjs").args(words).current_dir(&suite).env("E2E_CHROMIUM", chromium);
     node.env("E2E_APP", &demo.app).env("E2E_OWN", &demo.own).env("E2E_CONSOLE", &demo.console);
     node.env("E2E_EMAIL", &demo.person.email).env("E2E_PASSWORD", &demo.person.password);
+    node.env("E2E_LEAVER_EMAIL", &demo.leaver.email).env("E2E_LEAVER_PASSWORD", &demo.leaver.password);
     node.env("E2E_MESSAGES", &demo.messages);
     node.env("E2E_ADMIN_EMAIL", &demo.admin.email).env("E2E_ADMIN_PASSWORD", &demo.admin.password);
     // E2E_SHOTS is inherited where it is set; it is resolved here, since the suite runs in another folder.

@@ -34,7 +34,7 @@ pub(crate) enum Mail<'a> {
     /// It takes longer.
     RequestExtended { until: &'a str, why: &'a str },
     /// It came.
-    RequestReceived { what: &'a str, due: &'a str },
+    RequestReceived { what: &'a str, due: &'a str, url: &'a str },
     /// It was refused.
     RequestRefused { what: &'a str, why: &'a str },
     /// A link to reset the password.
@@ -105,11 +105,14 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             "Your request was answered".into(),
             match until {
                 Some(until) => format!("Your request ({what}) was answered. Your package is here until {until}; you will be asked to sign in again:\n\n{url}"),
-                None => format!("Your request ({what}) was carried out."),
+                None => format!("Your request ({what}) was carried out. What was done, and the signed confirmation, stand here:\n\n{url}"),
             },
         ),
         Mail::RequestExtended { until, why } => ("Your request takes longer".into(), format!("Your request will be answered by {until}.\n\nThe reason: {why}")),
-        Mail::RequestReceived { what, due } => ("Your request has come".into(), format!("Your request ({what}) has come. It will be answered by {due}.")),
+        Mail::RequestReceived { what, due, url } => (
+            "Your request has come".into(),
+            format!("Your request ({what}) has come. It will be answered by {due}. How far it is stands here, also when your account is gone:\n\n{url}"),
+        ),
         Mail::RequestRefused { what, why } => (
             "Your request was refused".into(),
             format!("Your request ({what}) was refused.\n\nThe reason: {why}\n\nYou may complain to a supervisory authority, and go to a court."),

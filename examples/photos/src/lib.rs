@@ -26,6 +26,9 @@ use crate::identity::Expected;
 use crate::keys::Keys;
 use crate::store::Store;
 
+/// What it keeps of a person: a map for whoever answers what people ask for.
+pub const PRIVACY_MAP: &str = include_str!("../privacy.yml");
+
 /// What the app must be told.
 #[derive(Debug, Clone)]
 pub struct Config {

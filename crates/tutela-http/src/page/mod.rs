@@ -27,6 +27,7 @@ mod outside;
 mod own;
 pub(crate) use own::jwks;
 mod privacy;
+mod requests;
 mod probe;
 mod setup;
 mod show;
@@ -127,6 +128,11 @@ fn account() -> Router<Web> {
         .route("/account/privacy", get(privacy::overview))
         .route("/account/privacy/{purpose}", get(|| async { Redirect::to("/account/privacy") }).post(privacy::say))
         .route("/account/privacy/receipts/{id}", get(privacy::receipt))
+        .route("/account/data", get(requests::overview))
+        .route("/account/data/{kind}", get(requests::form).post(requests::ask))
+        .route("/account/data/requests/{id}/package", get(requests::fetch))
+        .route("/privacy/requests/{token}", get(requests::status))
+        .route("/privacy/requests/{token}/confirmation", get(requests::confirmation))
         .route("/account/activity", get(account::activity))
         .route("/account/devices", get(account::devices))
         .route("/account/devices/{id}/forget", get(|| async { Redirect::to("/account/devices") }).post(account::forget_device))

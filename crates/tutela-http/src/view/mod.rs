@@ -19,6 +19,7 @@ pub mod own;
 pub mod part;
 pub mod people;
 pub mod privacy;
+pub mod requests;
 pub mod signing;
 pub mod words;
 

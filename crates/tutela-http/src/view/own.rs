@@ -14,6 +14,8 @@ pub enum AccountTab {
     Activity,
     /// Applications that were let in.
     Apps,
+    /// What is held, and asking for it.
+    Data,
     /// Browsers and applications.
     Devices,
     /// Name, address, sessions.

@@ -1,6 +1,7 @@
 //! `tutela demo`: a sample photo app behind the gateway, sample people, another company's directory, and things to try.
 
 mod attack;
+mod billing;
 mod elsewhere;
 mod seed;
 
@@ -98,6 +99,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     say("starting tutela".into());
     let mut config = configuration(&demo, &data, port, admin_port, &photos.address);
     let elsewhere = elsewhere::start(&mut config, &own).await?;
+    let billing = billing::Billing::start(&mut config, &data).await?;
     let running = serve::start(config, None).await;
     let running = match running {
         Ok(running) => running,
@@ -108,6 +110,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     };
     let seeded = seed::people(&running.app, &data).await;
     seed::Place::of(running.app.urls()).write(&data)?;
+    seed::subscribe(&running.app, &billing).await?;
     let outcome = match &seeded {
         Ok(seeded) => {
             if demo.json {
@@ -122,6 +125,7 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     say("\nstopping".into());
     running.stop().await;
     elsewhere.stop();
+    billing.stop();
     photos.end().await;
     seeded.and(outcome)
 }

@@ -8,7 +8,7 @@ use tutela_api::{ClientOauth, FieldMode, FieldPolicy, FieldRule, Group, KeyPurpo
 use tutela_app::{App, Ctx, Urls, account, client, event, event::Wait, event_type, group, key, policy, privacy::purpose, role};
 use tutela_core::{Principal, random_bytes};
 
-use super::elsewhere;
+use super::{billing::Billing, elsewhere};
 use crate::error::{Error, at};
 
 /// What earlier runs made; kept in the demo's folder so that the sign-ins stay the same.
@@ -56,6 +56,17 @@ const WORDS: &[&str; 64] = &[
     "willow",
 ];
 
+/// Who pays for the photo app, and may want to leave it.
+const LEAVER: (&str, &str) = ("Fay Leaver", "fay@example.com");
+
+/// Somebody pays for the photo app from the first day on.
+pub async fn subscribe(app: &App, billing: &Billing) -> Result<(), Error> {
+    let ctx = Ctx::new(app.env(), Principal::System("demo"));
+    let fay = account::list(app, &ctx, None, 100).await?.into_iter().find(|account| account.email == LEAVER.1);
+    fay.iter().for_each(|account| billing.subscribe(&account.id));
+    Ok(())
+}
+
 /// Makes the sample people on the first run; later runs find them.
 pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     let file = data.join("sign-ins.json");
@@ -69,7 +80,8 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     // Who is an editor at the company next door is a member here.
     group::set(app, &ctx, Group { name: elsewhere::GROUPS.1.into(), roles: vec!["member".into()] }).await?;
     let mut people = Vec::new();
-    for (name, email, roles) in [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", vec!["member".to_owned()])] {
+    let member = || vec!["member".to_owned()];
+    for (name, email, roles) in [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", member()), (LEAVER.0, LEAVER.1, member())] {
         let words = random_bytes::<5>(&mut { app.env() }).map(|b| WORDS[usize::from(b) % WORDS.len()]);
         let password = words.join("-");
         account::create(app, &ctx, NewAccount { email: email.into(), name: name.into(), password: Some(password.clone()), roles: roles.clone() }).await?;
@@ -185,6 +197,9 @@ impl Seeded {
              \x20      as Ada, see in {console}/incidents what was blocked and ended, work through one, take its timeline along\n\
              \x20  13. as Ben, open {own}/account/privacy: allow suggestions, take it back, keep the receipt, and check it anywhere:\n\
              \x20      tutela privacy receipt verify consent-….json --key \"$(curl -s {own}/v1/ledger/key)\"\n\n\
+             \x20  14. as Fay, open {app_url}/profile and {app_url}/photos, then {own}/account/data: take everything along, then delete the account;\n\
+             \x20      her pictures, rows, subscription and keys are gone, and the confirmation checks offline:\n\
+             \x20      tutela privacy receipt verify confirmation.json --key \"$(curl -s {own}/v1/ledger/key)\"\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,

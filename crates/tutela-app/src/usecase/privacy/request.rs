@@ -24,6 +24,7 @@ use crate::{
     },
 };
 
+const STATUS: &[u8] = b"status of a subject request";
 /// Longest wait for an answer.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Most corrections of a request, and longest value.
@@ -42,13 +43,37 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewSubjectRequest) -> Result
 /// Takes in what the person who is signed in asks for. What shows or ends everything needs a fresh sign-in.
 pub async fn create_own(app: &App, ctx: &Ctx, new: api::OwnSubjectRequest) -> Result<api::SubjectRequest, Error> {
     let id = own_account(ctx)?;
-    let (_, kind) = kind_of(&new)?;
-    if matches!(kind.work(), Task::Access | Task::Port | Task::Erase | Task::Rectify) {
-        require_fresh(app, ctx, Needed::Fresh).await?;
-    }
+    kind_of(&new)?;
+    may_ask(app, ctx, &new.kind).await?;
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let person = Person::of(app, Subject::Account(id)).await?;
     take(app, ctx, person, new, "account", Some(account.email.as_str().to_owned())).await
+}
+
+/// Whether the person who is signed in may ask for something now: it is switched on, and what shows or ends everything
+/// needs a fresh sign-in.
+pub async fn may_ask(app: &App, ctx: &Ctx, kind: &str) -> Result<(), Error> {
+    own_account(ctx)?;
+    let task = Kind::ALL.into_iter().find(|known| known.as_str() == kind).map(Kind::work).ok_or_else(|| Error::invalid("type", "there is no such type"))?;
+    right_of(app, task)?;
+    if matches!(task, Task::Access | Task::Port | Task::Erase | Task::Rectify) { require_fresh(app, ctx, Needed::Fresh).await } else { Ok(()) }
+}
+
+/// Whether something can be asked for here.
+pub fn is_on(app: &App, kind: &str) -> bool {
+    Kind::ALL.into_iter().find(|known| known.as_str() == kind).is_some_and(|kind| right_of(app, kind.work()).is_ok())
+}
+
+/// Refuses a right that is switched off, by its name.
+fn right_of(app: &App, task: Task) -> Result<(), Error> {
+    let rights = app.privacy.data_subject_rights;
+    match task {
+        Task::Access if !rights.access => Err(Error::RightOff("access")),
+        Task::Rectify if !rights.rectification => Err(Error::RightOff("rectification")),
+        Task::Erase if !rights.erasure => Err(Error::RightOff("erasure")),
+        Task::Port if !rights.portability => Err(Error::RightOff("portability")),
+        _ => Ok(()),
+    }
 }
 
 fn kind_of(new: &api::OwnSubjectRequest) -> Result<(Law, Kind), Error> {
@@ -66,17 +91,7 @@ async fn take(
     contact: Option<String>,
 ) -> Result<api::SubjectRequest, Error> {
     let (law, kind) = kind_of(&new)?;
-    let rights = app.privacy.data_subject_rights;
-    let (on, right) = match kind.work() {
-        Task::Access => (rights.access, "access"),
-        Task::Rectify => (rights.rectification, "rectification"),
-        Task::Erase => (rights.erasure, "erasure"),
-        Task::Port => (rights.portability, "portability"),
-        Task::Object | Task::Restrict => (true, ""),
-    };
-    if !on {
-        return Err(Error::RightOff(right));
-    }
+    right_of(app, kind.work())?;
     check(app, kind, &new)?;
     let tag = person.tag(app);
     // The same asked twice is one request.
@@ -114,7 +129,7 @@ async fn take(
     };
     let received = RequestReceived::new(id, person.subject.clone(), law.as_str(), kind.as_str(), by, &due);
     let mail = match &contact {
-        Some(to) => message::mail(app, ctx, to, &text::Mail::RequestReceived { what: kind.as_str(), due: &due }, None)?,
+        Some(to) => message::mail(app, ctx, to, &text::Mail::RequestReceived { what: kind.as_str(), due: &due, url: &format!("{}{}", app.urls.public, status_path(app, &id.to_string())?) }, None)?,
         None => Box::new(|changeset| changeset),
     };
     app.commit(ctx, received, |changeset| mail(changeset.subject_request_insert(&row))).await?;
@@ -189,6 +204,17 @@ pub async fn list_own(app: &App, ctx: &Ctx) -> Result<Vec<api::SubjectRequest>, 
 /// A request of the person who is signed in.
 pub async fn get_own(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
     shown(&own(app, ctx, id).await?)
+}
+
+/// Where a request can be looked at by whoever has the address, also when the account is gone.
+pub fn status_path(app: &App, id: &str) -> Result<String, Error> {
+    Ok(format!("/privacy/requests/{}", app.seal_as(STATUS, &id)?))
+}
+
+/// The request of such an address.
+pub async fn by_token(app: &App, token: &str) -> Result<api::SubjectRequest, Error> {
+    let id: String = app.open_as(STATUS, token).ok_or(Error::NotFound("request"))?;
+    shown(&found(app, &id).await?)
 }
 
 async fn found(app: &App, id: &str) -> Result<Work, Error> {
