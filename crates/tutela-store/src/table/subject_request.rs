@@ -21,6 +21,7 @@ statements! {
     SUBJECT_REQUEST_DUE (Time) = "SELECT id, tag, law, kind, state, sealed, progress, version, received_at, due_on, closed_at, run_at, attempts FROM subject_request
         WHERE run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY run_at, id LIMIT 1";
     SUBJECT_REQUEST_GET (Id) = "SELECT id, tag, law, kind, state, sealed, progress, version, received_at, due_on, closed_at, run_at, attempts FROM subject_request WHERE id = $1";
+    SUBJECT_REQUEST_HOLD (Id, Int, Time) = "UPDATE subject_request SET lease_until = $3 WHERE id = $1 AND version = $2 AND lease_until IS NOT NULL";
     SUBJECT_REQUEST_INSERT (Id, Bytes, Text, Text, Text, Text, Json, Time, Text, Time) = "INSERT INTO subject_request (id, tag, law, kind, state, sealed, progress, version, received_at, due_on, run_at, attempts)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, 0)";
     SUBJECT_REQUEST_LEASE (Id, Int, Time, Time) = "UPDATE subject_request SET lease_until = $4 WHERE id = $1 AND version = $2 AND (lease_until IS NULL OR lease_until <= $3)";
@@ -116,6 +117,11 @@ impl Store {
             Err(Error::Conflict(_)) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Says again that a request is worked on.
+    pub async fn subject_request_hold(&self, id: SubjectRequestId, version: u64, lease_until: Timestamp) -> Result<(), Error> {
+        self.commit(Changeset::housekeeping(Housekeeping::Job).run(&SUBJECT_REQUEST_HOLD, params![id.0, version, lease_until], Expect::Any)).await
     }
 
     /// The sealed parts of a package that has not expired, in order.

@@ -572,3 +572,48 @@ async fn a_right_that_is_off_is_refused_by_its_name_and_approval_is_waited_for()
     assert_eq!((status, &refused["status"], &refused["reason"]), (200, &json!("refused"), &json!("somebody else asked")));
     assert!(folder.path().join("pictures/one.png").exists());
 }
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_step_goes_on_where_it_was() {
+    for storage in storages().await {
+        let (folder, billing) = (TempDir::new().unwrap(), Billing::default());
+        let port = billing.start().await;
+        let instance = Instance::start(&storage, &app(folder.path(), "nobody", port)).await;
+        let database = Connection::open(folder.path().join("app.db")).unwrap();
+        database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        // Where several nodes share a database, what one worked on is taken up when its lease is over: fewer rounds there.
+        let (people, pause): (u32, u64) = if storage == "sqlite" { (12, 4) } else { (3, 16) };
+        for n in 0..people {
+            let (id, email) = (100 + n, format!("person{n}@example.com"));
+            database.execute("INSERT INTO users VALUES (?1, NULL, ?2)", (id, &email)).unwrap();
+            for picture in 0..3 {
+                let file = format!("{n}-{picture}.png");
+                database.execute("INSERT INTO pictures VALUES (?1, ?2, ?3)", (id * 10 + picture, id, &file)).unwrap();
+                std::fs::write(folder.path().join("pictures").join(file), "x").unwrap();
+            }
+            billing.rows.lock().unwrap().push(subscription(&format!("s{n}"), &email));
+        }
+        for n in 0..people {
+            let body = json!({"subject": {"namespace": "app", "value": 100 + n}, "type": "erasure"});
+            let (status, made) = instance.operator(Method::POST, "/v1/subject-requests", body).await;
+            assert_eq!(status, 201, "{made}");
+            // A little later each time: before the plan, between steps, after the last one.
+            tokio::time::sleep(std::time::Duration::from_millis(u64::from(n) * pause)).await;
+            instance.stop("-KILL").await;
+            instance.run().await;
+            let done = || async { show(&instance, &made).await };
+            until("it goes on and is done", async || done().await["status"] == "completed").await;
+            let done = done().await;
+            assert_eq!(rows(&done, "deleted"), 1 + 3 + 3 + 1, "{storage} {n}: every step is counted once: {done}");
+        }
+        let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!((count("SELECT count(*) FROM users"), count("SELECT count(*) FROM pictures")), (2, 3));
+        assert_eq!(std::fs::read_dir(folder.path().join("pictures")).unwrap().count(), 3);
+        assert!(billing.rows.lock().unwrap().is_empty());
+        until("each is told of once", async || {
+            let (_, events) = instance.operator(Method::GET, "/v1/events?q=type:subject_request.completed&limit=100", Value::Null).await;
+            events["items"].as_array().unwrap().len() == people as usize
+        })
+        .await;
+    }
+}

@@ -33,8 +33,9 @@ use crate::{
 };
 
 pub(super) const PURPOSE: &[u8] = b"subject request";
-/// For how long nobody else takes a request that is worked on.
-const LEASE: Duration = Duration::from_secs(300);
+/// For how long nobody else takes a request that is worked on, and how often that is said again.
+const LEASE: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: u64 = 3_600;
 const LANES: usize = 2;
 
@@ -82,7 +83,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     if app.store.engine_name() == "sqlite" {
         // What a process that died worked on goes on at once: there is only one process.
         if let Err(e) = app.store.commit(Changeset::housekeeping(Housekeeping::Job).subject_request_unlease()).await {
-            tracing::warn!(error = %e, "requests of people that were under way could not be taken up at once; they will be in five minutes");
+            tracing::warn!(error = %e, "requests of people that were under way could not be taken up at once; they will be in a moment");
         }
     }
     let lanes = Lanes { count: LANES, look: Duration::from_secs(2), what: "requests of people" };
@@ -163,15 +164,29 @@ async fn turn(app: App, row: SubjectRequestRow, _now: Timestamp) -> Result<(), E
     let law = Law::parse(&work.row.law).ok_or(Error::Internal("a request under no law"))?;
     let kind = Kind::parse(law, &work.row.kind).map_err(|_| Error::Internal("a request of no kind"))?;
     let was_closed = work.row.closed_at.is_some();
-    let done = if was_closed {
-        erase::resume(&app, &ctx, &mut work).await
-    } else {
+    let (id, version) = (work.row.id, work.row.version);
+    let step = async {
+        if was_closed {
+            return erase::resume(&app, &ctx, &mut work).await;
+        }
         match kind.work() {
             Task::Erase => erase::step(&app, &ctx, &mut work).await,
             Task::Access | Task::Port => package::step(&app, &ctx, &mut work, kind.work() == Task::Access).await,
             Task::Object | Task::Restrict => wish::step(&app, &ctx, &mut work, kind).await,
             Task::Rectify => wish::rectify(&app, &ctx, &mut work).await,
         }
+    };
+    let hold = async {
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            if let Err(e) = app.store.subject_request_hold(id, version, app.env.now() + LEASE).await {
+                tracing::debug!(error = %e, request = %id, "the lease of a request could not be renewed");
+            }
+        }
+    };
+    let done = tokio::select! {
+        done = step => done,
+        () = hold => return Ok(()),
     };
     match done {
         Ok(next) => rest(&app, &ctx, work, next, was_closed).await,
