@@ -267,3 +267,24 @@ pub struct ExportedRecord {
     /// What stands in it.
     pub data: serde_json::Map<String, Value>,
 }
+
+/// Rows of the operator's own data whose time is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExpiredData {
+    /// `dataset.collection`.
+    pub place: String,
+    /// The class of `[compliance.data_retention]`.
+    pub class: String,
+    /// Days that it is kept; absent where the class is not configured.
+    pub days: Option<u32>,
+    /// Rows whose time is over, up to 10,000.
+    pub expired: u64,
+    /// Rows that went.
+    pub gone: u64,
+    /// Rows that a map or a hold keeps, or that something speaks against.
+    pub kept: u64,
+    /// Why nothing could be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}

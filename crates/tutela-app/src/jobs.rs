@@ -11,7 +11,9 @@ use tutela_store::{Changeset, Housekeeping};
 use crate::{
     App, Ctx, Error,
     usecase::{
-        account_check, backup, epoch, key, key_backup, provider, retention, rewrap, signing_key, subject, unindex,
+        account_check, backup, epoch, key, key_backup,
+        privacy::expiry,
+        provider, retention, rewrap, signing_key, subject, unindex,
         watch::{self, Clock},
     },
 };
@@ -23,6 +25,7 @@ const LEASE: Duration = Duration::from_secs(120);
 const JOBS: &[(&str, Duration)] = &[
     ("accounts", Duration::from_secs(3_600)),
     ("backup", Duration::from_secs(300)),
+    ("expiry", Duration::from_secs(3_600)),
     ("keys", Duration::from_secs(60)),
     ("provider", Duration::from_secs(86_400)),
     ("retention", Duration::from_secs(3_600)),
@@ -89,6 +92,7 @@ async fn turn(app: &App) -> Result<bool, Error> {
     match job.key.as_str() {
         "accounts" => compare_accounts(app),
         "backup" => back_up(app),
+        "expiry" => expiry::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?,
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
         "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),

@@ -363,6 +363,18 @@ pub trait DataStore: Send + Sync {
     /// objects the collection is `objects` and the field `key`; a key that ends with `/` means all below it.
     fn find<'a>(&'a self, collection: &'a str, field: &'a str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>>;
 
+    /// Rows in which a date or moment lies before another one (RFC 3339), oldest first, without the first `skip`.
+    fn older<'a>(
+        &'a self,
+        _collection: &'a str,
+        _field: &'a str,
+        _before: &'a str,
+        _skip: u64,
+        _most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>> {
+        Box::pin(async { Err(DataError::Refused("rows of this kind of store are not found by their age".into())) })
+    }
+
     /// Makes changes, in order; where it is tables all of them or none. What was done already is done. `token` is the same
     /// for the same changes, however often they are tried.
     fn apply<'a>(&'a self, changes: &'a [Change], token: &'a str) -> BoxFuture<'a, Result<(), DataError>>;

@@ -28,6 +28,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "crypto:encrypt", sentence: "Seal messages and records, make data keys and index tokens." },
     Permission { name: "crypto:export", sentence: "Get derived keys of keys that may leave." },
     Permission { name: "crypto:rewrap", sentence: "Move messages to newer keys without seeing them." },
+    Permission { name: "datasets:expire", sentence: "Have rows whose time is over go, now." },
     Permission { name: "datasets:read", sentence: "Look at the stores with data of people, and how their maps differ from them." },
     Permission { name: "detection:read", sentence: "Look at rules of detection, incidents and blocks." },
     Permission { name: "detection:write", sentence: "Write rules of detection and let them act, work on incidents, block addresses and lift blocks." },

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tutela_api::{DataStoreStatus, ErasurePlan, NewPrivacyHold, NewSubjectRequest, Page, PrivacyHold, SubjectRef, SubjectRequest};
+use tutela_api::{DataStoreStatus, ErasurePlan, ExpiredData, NewPrivacyHold, NewSubjectRequest, Page, PrivacyHold, SubjectRef, SubjectRequest};
 
 use crate::{Client, Error, checked, with_query};
 
@@ -56,6 +56,12 @@ impl Client {
     /// The stores with data of people, and how their maps differ from them.
     pub async fn datasets(&self) -> Result<Vec<DataStoreStatus>, Error> {
         self.send(self.request(Method::GET, "/v1/datasets")).await
+    }
+
+    /// Rows whose time is over; with `apply` they go now.
+    pub async fn privacy_retention(&self, apply: bool) -> Result<Vec<ExpiredData>, Error> {
+        let (method, path) = if apply { (Method::POST, "/v1/privacy/retention/apply") } else { (Method::GET, "/v1/privacy/retention") };
+        self.send(self.request(method, path)).await
     }
 
     /// What is kept of people by decision.

@@ -123,6 +123,13 @@ impl<'a> Walk<'a> {
         walk
     }
 
+    /// Begins with one row, whoever's it is: what hangs on it is found.
+    pub fn from_row(datasets: &'a [Dataset], dataset: &str, collection: &str, field: &str, value: &Value) -> Self {
+        let mut walk = Self::new(datasets, &BTreeMap::new());
+        walk.ask(&(dataset.to_owned(), collection.to_owned()), field, value, Relation::Owns, false);
+        walk
+    }
+
     /// Takes values as nobody's, beside the empty one: what was put in place of masked ones.
     pub fn ignoring(mut self, values: impl IntoIterator<Item = String>) -> Self {
         self.blank.extend(values);

@@ -102,6 +102,11 @@ impl Rules {
         ClassRule { class: class.clone(), days, source }
     }
 
+    /// Days that the operator's own data of a class is kept; nothing where `compliance.data_retention` does not name it.
+    pub(crate) fn data_days(&self, class: &str) -> Option<u32> {
+        self.data.get(class).copied()
+    }
+
     /// The classes that some rule names, and our own.
     pub fn classes(&self) -> Vec<Class> {
         let named = self.config.classes.keys().chain(self.data.keys().filter(|name| *name != "logs")).filter_map(|name| Class::parse(name));

@@ -202,6 +202,7 @@ const OWN: &[Row] = &[
     row("consent.given", "give", Account, "purpose", "success"),
     row("consent.refused", "refuse", Account, "purpose", "success"),
     row("consent.withdrawn", "withdraw", Account, "purpose", "success"),
+    row("data.expired", "expire", System("retention"), "collection", "success"),
     row("data.held", "hold", Account, "privacy_hold", "success"),
     row("data.released", "release", Account, "privacy_hold", "success"),
     row("device.disowned", "disown", Anonymous, "account", "success"),

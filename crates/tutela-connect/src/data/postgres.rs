@@ -139,19 +139,28 @@ impl Postgres {
     }
 
     async fn rows(&self, collection: &str, field: &str, values: &[Value]) -> Result<Vec<Map<String, Value>>, DataError> {
-        let mut connected = self.connect().await?;
-        let tx = reading(&mut connected.client).await?;
-        let types = self.types().await?;
-        let columns: Vec<(&String, &String)> = types.iter().filter(|((table, _), _)| table == collection).map(|((_, name), kind)| (name, kind)).collect();
-        let kind =
-            types.get(&(collection.to_owned(), field.to_owned())).ok_or_else(|| DataError::Refused(format!("there is no column `{collection}.{field}`")))?;
-        let values: Vec<String> = values.iter().map(text_of).filter(|value| takes(kind, value)).collect();
+        let kind = self.kind_of_column(collection, field).await?;
+        let values: Vec<String> = values.iter().map(text_of).filter(|value| takes(&kind, value)).collect();
         if values.is_empty() {
             return Ok(Vec::new());
         }
+        self.read(collection, &format!("{} = ANY($1::text[]::{kind}[])", quoted(field)), &[(&values, Type::TEXT_ARRAY)]).await
+    }
+
+    async fn kind_of_column(&self, collection: &str, field: &str) -> Result<String, DataError> {
+        let types = self.types().await?;
+        types.get(&(collection.to_owned(), field.to_owned())).cloned().ok_or_else(|| DataError::Refused(format!("there is no column `{collection}.{field}`")))
+    }
+
+    /// Rows of a table, by what follows `WHERE`.
+    async fn read(&self, collection: &str, rest: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Map<String, Value>>, DataError> {
+        let types = self.types().await?;
+        let mut connected = self.connect().await?;
+        let tx = reading(&mut connected.client).await?;
+        let columns: Vec<(&String, &String)> = types.iter().filter(|((table, _), _)| table == collection).map(|((_, name), kind)| (name, kind)).collect();
         let listed = columns.iter().map(|(name, _)| format!("{}::text", quoted(name))).collect::<Vec<_>>().join(", ");
-        let text = format!("SELECT {listed} FROM {} WHERE {} = ANY($1::text[]::{kind}[])", self.table(collection), quoted(field));
-        let found = tx.query_typed(&text, &[(&values, Type::TEXT_ARRAY)]).await.map_err(failed)?;
+        let text = format!("SELECT {listed} FROM {} WHERE {rest}", self.table(collection));
+        let found = tx.query_typed(&text, params).await.map_err(failed)?;
         let row = |row: &tokio_postgres::Row| columns.iter().enumerate().map(|(at, (name, kind))| ((*name).clone(), shown(kind, row.get(at)))).collect();
         Ok(found.iter().map(row).collect())
     }
@@ -237,6 +246,21 @@ impl DataStore for Postgres {
 
     fn find<'a>(&'a self, collection: &'a str, field: &'a str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>> {
         Box::pin(self.rows(collection, field, values))
+    }
+
+    fn older<'a>(
+        &'a self,
+        collection: &'a str,
+        field: &'a str,
+        before: &'a str,
+        skip: u64,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>> {
+        Box::pin(async move {
+            let (kind, column) = (self.kind_of_column(collection, field).await?, quoted(field));
+            let rest = format!("{column} < $1::text::timestamptz::{kind} ORDER BY {column} LIMIT {most} OFFSET {skip}");
+            self.read(collection, &rest, &[(&before, Type::TEXT)]).await
+        })
     }
 
     fn apply<'a>(&'a self, changes: &'a [Change], _token: &'a str) -> BoxFuture<'a, Result<(), DataError>> {

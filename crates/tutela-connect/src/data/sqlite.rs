@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rusqlite::{Connection, OpenFlags, params_from_iter, types};
+use rusqlite::{Connection, OpenFlags, Params, Statement, params, params_from_iter, types};
 use serde_json::{Map, Value};
 use tutela_app::port::{DataError, DataStore, Hit};
 use tutela_core::seam::BoxFuture;
@@ -51,12 +51,26 @@ impl DataStore for Sqlite {
         let (collection, field, values) = (collection.to_owned(), field.to_owned(), values.to_vec());
         Box::pin(self.run(false, move |db| {
             let places = vec!["?"; values.len()].join(", ");
-            let mut statement = db.prepare(&format!("SELECT * FROM {} WHERE {} IN ({places})", quoted(&collection), quoted(&field)))?;
-            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-            let rows = statement.query_map(params_from_iter(values.iter().map(bound)), |row| {
-                names.iter().enumerate().map(|(at, name)| Ok((name.clone(), shown(row.get_ref(at)?)))).collect()
-            })?;
-            rows.collect()
+            let statement = db.prepare(&format!("SELECT * FROM {} WHERE {} IN ({places})", quoted(&collection), quoted(&field)))?;
+            read(statement, params_from_iter(values.iter().map(bound)))
+        }))
+    }
+
+    fn older<'a>(
+        &'a self,
+        collection: &'a str,
+        field: &'a str,
+        before: &'a str,
+        skip: u64,
+        most: u32,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Value>>, DataError>> {
+        let (collection, field, before) = (collection.to_owned(), field.to_owned(), before.to_owned());
+        Box::pin(self.run(false, move |db| {
+            // Moments are texts or seconds since 1970; SQLite reads both, in any of the spellings that it knows.
+            let (column, table) = (quoted(&field), quoted(&collection));
+            let moment = format!("CASE typeof({column}) WHEN 'text' THEN unixepoch({column}) ELSE {column} END");
+            let text = format!("SELECT * FROM {table} WHERE {moment} < unixepoch(?1) ORDER BY {moment} LIMIT ?2 OFFSET ?3");
+            read(db.prepare(&text)?, params![before, most, skip as i64])
         }))
     }
 
@@ -124,6 +138,12 @@ fn open(path: &Path, write: bool) -> rusqlite::Result<Connection> {
         db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON")?;
     }
     Ok(db)
+}
+
+fn read(mut statement: Statement<'_>, params: impl Params) -> rusqlite::Result<Vec<Map<String, Value>>> {
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let row = |row: &rusqlite::Row<'_>| names.iter().enumerate().map(|(at, name)| Ok((name.clone(), shown(row.get_ref(at)?)))).collect();
+    statement.query_map(params, row)?.collect()
 }
 
 fn schema(db: &Connection) -> rusqlite::Result<Schema> {

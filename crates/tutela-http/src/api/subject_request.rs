@@ -10,11 +10,11 @@ use axum::{
 };
 use serde::Deserialize;
 use tutela_api::{
-    DataStoreStatus, ErasurePlan, NewPrivacyHold, NewSubjectRequest, OwnSubjectRequest, Page, PrivacyHold, Problem, RequestReason, SubjectExport, SubjectRef,
-    SubjectRequest,
+    DataStoreStatus, ErasurePlan, ExpiredData, NewPrivacyHold, NewSubjectRequest, OwnSubjectRequest, Page, PrivacyHold, Problem, RequestReason, SubjectExport,
+    SubjectRef, SubjectRequest,
 };
 use tutela_app::privacy::{
-    erase, package, places,
+    erase, expiry, package, places,
     request::{self, Part},
 };
 
@@ -132,6 +132,16 @@ pub(crate) async fn schema() -> impl IntoResponse {
 #[utoipa::path(get, path = "/v1/datasets", responses((status = 200, body = Vec<DataStoreStatus>), (status = "default", body = Problem)))]
 pub(crate) async fn datasets(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<DataStoreStatus>>> {
     Ok(Json(places::status(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(get, path = "/v1/privacy/retention", responses((status = 200, body = Vec<ExpiredData>), (status = "default", body = Problem)))]
+pub(crate) async fn expired(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<ExpiredData>>> {
+    Ok(Json(expiry::report(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/privacy/retention/apply", responses((status = 200, body = Vec<ExpiredData>), (status = "default", body = Problem)))]
+pub(crate) async fn expire(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<ExpiredData>>> {
+    Ok(Json(expiry::apply(&web.app, &caller.ctx).await?))
 }
 
 #[utoipa::path(get, path = "/v1/privacy/holds", responses((status = 200, body = Vec<PrivacyHold>), (status = "default", body = Problem)))]

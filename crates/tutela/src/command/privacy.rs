@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, KeptPurpose, NewConsent, Purpose, SignedReceipt};
+use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, ExpiredData, KeptPurpose, NewConsent, Purpose, SignedReceipt};
 use tutela_client::Client;
 use tutela_ledger::VerifyingKey;
 use tutela_privacy::{check, dataset};
@@ -40,6 +40,12 @@ pub enum PrivacyCommand {
     /// What people ask for about their data
     #[command(subcommand)]
     Request(RequestCommand),
+    /// Show which rows of your stores are over their time; they go by themselves, hourly
+    Retention {
+        /// Have them go now
+        #[arg(long)]
+        apply: bool,
+    },
     /// Receipts of what people have said, and confirmations of what was done
     #[command(subcommand)]
     Receipt(ReceiptCommand),
@@ -135,6 +141,14 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
         PrivacyCommand::Plan { who } => request::plan(who, &client()?, output).await,
         PrivacyCommand::Request(command) => request::request(command, &client()?, output).await,
         PrivacyCommand::Purpose(command) => purpose(command, &client()?, output).await,
+        PrivacyCommand::Retention { apply } => {
+            output.list(&client()?.privacy_retention(apply).await?, &["place", "class", "days", "expired", "gone", "kept", "problem"], |of: &ExpiredData| {
+                let days = of.days.map(|days| days.to_string()).unwrap_or_default();
+                let number = |count: u64| count.to_string();
+                vec![of.place.clone(), of.class.clone(), days, number(of.expired), number(of.gone), number(of.kept), of.problem.clone().unwrap_or_default()]
+            });
+            Ok(())
+        }
         PrivacyCommand::Receipt(ReceiptCommand::Show { id }) => {
             let found = client()?.receipt(&id).await?;
             println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());

@@ -53,7 +53,8 @@ impl Billing {
         let billing = Self { file, all: Arc::new(Mutex::new(all)), stop: CancellationToken::new() };
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let router = Router::new().route("/v1/subscriptions", get(list)).route("/v1/subscriptions/{id}", axum::routing::delete(cancel)).with_state(billing.clone());
+        let router =
+            Router::new().route("/v1/subscriptions", get(list)).route("/v1/subscriptions/{id}", axum::routing::delete(cancel)).with_state(billing.clone());
         let stop = billing.stop.clone();
         tokio::spawn(async move {
             if let Err(e) = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await {
@@ -66,9 +67,26 @@ impl Billing {
         };
         let none = StoreConfig { kind: StoreType::Files, map: None, path: None, url: None, secret_file: None, schema: None, api: None, ca_file: None };
         let stores = [
-            ("photos", StoreConfig { kind: StoreType::Sqlite, map: Some(write("photos.yml", ::photos::PRIVACY_MAP)?), path: Some(data.join("photos/photos.db")), ..none.clone() }),
+            (
+                "photos",
+                StoreConfig {
+                    kind: StoreType::Sqlite,
+                    map: Some(write("photos.yml", ::photos::PRIVACY_MAP)?),
+                    path: Some(data.join("photos/photos.db")),
+                    ..none.clone()
+                },
+            ),
             ("pictures", StoreConfig { path: Some(data.join("photos/pictures")), ..none.clone() }),
-            ("billing", StoreConfig { kind: StoreType::Service, map: Some(write("billing.yml", MAP)?), url: Some(url), api: Some(write("billing-api.yml", API)?), ..none }),
+            (
+                "billing",
+                StoreConfig {
+                    kind: StoreType::Service,
+                    map: Some(write("billing.yml", MAP)?),
+                    url: Some(url),
+                    api: Some(write("billing-api.yml", API)?),
+                    ..none
+                },
+            ),
         ];
         config.privacy.stores = stores.into_iter().map(|(name, store)| (name.to_owned(), store)).collect();
         config.privacy.controller = "Sample Photos Ltd".into();

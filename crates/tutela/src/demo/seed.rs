@@ -81,7 +81,9 @@ pub async fn people(app: &App, data: &Path) -> Result<Seeded, Error> {
     group::set(app, &ctx, Group { name: elsewhere::GROUPS.1.into(), roles: vec!["member".into()] }).await?;
     let mut people = Vec::new();
     let member = || vec!["member".to_owned()];
-    for (name, email, roles) in [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", member()), (LEAVER.0, LEAVER.1, member())] {
+    for (name, email, roles) in
+        [("Ada Admin", "ada@example.com", vec!["admin".to_owned()]), ("Ben Member", "ben@example.com", member()), (LEAVER.0, LEAVER.1, member())]
+    {
         let words = random_bytes::<5>(&mut { app.env() }).map(|b| WORDS[usize::from(b) % WORDS.len()]);
         let password = words.join("-");
         account::create(app, &ctx, NewAccount { email: email.into(), name: name.into(), password: Some(password.clone()), roles: roles.clone() }).await?;

@@ -617,3 +617,43 @@ async fn a_process_that_is_killed_at_any_step_goes_on_where_it_was() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn what_is_over_its_time_goes_with_what_hangs_on_it_and_what_is_kept_stays() {
+    for (shop, storage) in shops().await {
+        let (table, place, date) =
+            if shop.is_sqlite() { ("Invoice", "chinook.Invoice", "InvoiceDate") } else { ("invoice", "chinook.invoice", "invoice_date") };
+        let line = format!("      - name: {table}\n        tutela_meta: {{section: activity}}\n        fields:\n");
+        let with = format!(
+            "      - name: {table}\n        tutela_meta: {{section: activity, retention: {{class: payment_data, anchor: {date}}}}}\n        fields:\n          - {{name: {date}}}\n"
+        );
+        shop.change_map(|map| map.replacen(&line, &with, 1));
+        // All invoices but those of two customers are of this minute.
+        let (now, old) = if shop.is_sqlite() { ("datetime('now')", "'2020-01-01 00:00:00'") } else { ("now()", "'2020-01-01'") };
+        shop.execute(&format!("UPDATE Invoice SET InvoiceDate = {now}; UPDATE Invoice SET InvoiceDate = {old} WHERE CustomerId IN (7, 8)")).await;
+        let lines = shop.number("SELECT count(*) FROM InvoiceLine").await;
+        assert_eq!(shop.number("SELECT count(*) FROM Invoice WHERE CustomerId IN (7, 8)").await, 14);
+        // What is held of somebody is held before the first run of the hour.
+        let instance = Instance::start(&storage, &(shop.settings() + "[compliance.data_retention]\npayment_data = 36500\n")).await;
+        let hold = json!({"subject": customer(8), "place": place, "article": "Art. 17(3)(e) GDPR", "reason": "a dispute", "owner": "legal"});
+        assert_eq!(instance.operator(Method::POST, "/v1/privacy/holds", hold).await.0, 201);
+        instance.stop("-TERM").await;
+        instance.rewrite(|text| text.replace("payment_data = 36500", "payment_data = 180"));
+        instance.run().await;
+        let (_, seen) = instance.operator(Method::GET, "/v1/privacy/retention", Value::Null).await;
+        assert_eq!((&seen[0]["place"], &seen[0]["class"], &seen[0]["days"]), (&json!(place), &json!("payment_data"), &json!(180)), "{seen}");
+        let (status, went) = instance.operator(Method::POST, "/v1/privacy/retention/apply", Value::Null).await;
+        assert_eq!((status, &went[0]["problem"]), (200, &Value::Null), "{went}");
+        until("what is over its time is gone", async || shop.number("SELECT count(*) FROM Invoice WHERE CustomerId = 7").await == 0).await;
+        assert_eq!(shop.number("SELECT count(*) FROM Invoice WHERE CustomerId = 8").await, 7, "what is held stays");
+        assert_eq!(shop.number("SELECT count(*) FROM InvoiceLine").await, lines - 38, "with what hung on it");
+        assert_eq!(shop.number("SELECT count(*) FROM Customer").await, 59);
+        let out = instance.cli(&["privacy", "retention"]).await;
+        assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("payment_data"), "{out:?}");
+        until("it is told of", async || {
+            let (_, events) = instance.operator(Method::GET, "/v1/events?q=type:data.expired", Value::Null).await;
+            events["items"].as_array().unwrap().iter().map(|item| item["event"]["data"]["rows_gone"].as_u64().unwrap_or(0)).sum::<u64>() == 7
+        })
+        .await;
+    }
+}

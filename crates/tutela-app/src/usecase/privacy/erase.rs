@@ -30,7 +30,7 @@ const SHORTEST_NEEDLE: usize = 6;
 const MOST_ROUNDS: u32 = 3;
 
 /// Makes pseudonyms under a key of this instance.
-struct Words<'a>(&'a App);
+pub(super) struct Words<'a>(pub(super) &'a App);
 
 impl Pseudonyms for Words<'_> {
     fn word(&self, value: &str) -> String {
@@ -199,7 +199,7 @@ async fn stores(app: &App, ctx: &Ctx, work: &mut Work, left: &[usize]) -> Result
 }
 
 /// Makes the changes of a store, and looks whether they are made.
-async fn apply(app: &App, steps: &StoreSteps, token: &str) -> Result<(), Halt> {
+pub(super) async fn apply(app: &App, steps: &StoreSteps, token: &str) -> Result<(), Halt> {
     let store = app.data_stores.get(&steps.store).ok_or_else(|| Halt::Stopped { place: steps.store.clone(), why: "there is no such store any more".into() })?;
     let failed = |e| Halt::of(&steps.store, e);
     store.apply(&steps.changes, token).await.map_err(failed)?;

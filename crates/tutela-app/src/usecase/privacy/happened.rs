@@ -39,6 +39,14 @@ occurrences! {
     "purpose.retired" "Personal data is used for a purpose no more." Medium COMPLIANCE ENTITY_DISABLE "retire" []
     |this, event| { event.resource = Some(Resource::of("purpose", this.name)); event.reason = Some(this.why.to_owned()); }
 
+    /// Rows whose time was over are gone.
+    DataExpired { place: &'a str, class: &'a str, gone: u64, kept: u64 }
+    "data.expired" "Rows of the operator's own data whose time was over went, with what hung on them; what a map or a hold keeps stayed." Low COMPLIANCE ENTITY_UPDATE "expire"
+    ["class" = r#""user_data""#, "rows_gone" = "12", "rows_kept" = "1"]
+    |this, event| {
+        event.resource = Some(Resource::of("collection", this.place)); event.set("class", this.class); event.set("rows_gone", this.gone); event.set("rows_kept", this.kept);
+    }
+
     /// Something of a person is kept though they ask for erasure.
     DataHeld { id: HoldId, place: &'a str, article: &'a str, owner: &'a str, until: String }
     "data.held" "Somebody decided that data of a person is kept though the person asks for erasure." Medium COMPLIANCE ENTITY_UPDATE "hold"

@@ -2,6 +2,7 @@
 
 pub mod consent;
 pub mod erase;
+pub mod expiry;
 pub(crate) mod happened;
 mod own_data;
 pub mod package;

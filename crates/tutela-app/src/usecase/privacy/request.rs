@@ -129,7 +129,13 @@ async fn take(
     };
     let received = RequestReceived::new(id, person.subject.clone(), law.as_str(), kind.as_str(), by, &due);
     let mail = match &contact {
-        Some(to) => message::mail(app, ctx, to, &text::Mail::RequestReceived { what: kind.as_str(), due: &due, url: &format!("{}{}", app.urls.public, status_path(app, &id.to_string())?) }, None)?,
+        Some(to) => message::mail(
+            app,
+            ctx,
+            to,
+            &text::Mail::RequestReceived { what: kind.as_str(), due: &due, url: &format!("{}{}", app.urls.public, status_path(app, &id.to_string())?) },
+            None,
+        )?,
         None => Box::new(|changeset| changeset),
     };
     app.commit(ctx, received, |changeset| mail(changeset.subject_request_insert(&row))).await?;

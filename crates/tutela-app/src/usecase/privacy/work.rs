@@ -248,7 +248,11 @@ async fn rest(app: &App, ctx: &Ctx, mut work: Work, next: Next, was_closed: bool
                 work.row.closed_at = Some(ctx.now);
                 work.row.state = "completed".into();
                 if let Some(to) = work.whose.contact.clone() {
-                    let path = if work.progress.package_until.is_some() { "/account/data".to_owned() } else { super::request::status_path(app, &work.row.id.to_string())? };
+                    let path = if work.progress.package_until.is_some() {
+                        "/account/data".to_owned()
+                    } else {
+                        super::request::status_path(app, &work.row.id.to_string())?
+                    };
                     let url = format!("{}{path}", app.urls.public);
                     let told = text::Mail::RequestAnswered { what: &kind, url: &url, until: work.progress.package_until.as_deref() };
                     let mail = message::mail(app, ctx, &to, &told, None)?;
