@@ -68,4 +68,29 @@ export const privacyCases = [
     await page.goto(app);
     assert.equal(await page.getByText("The sea at Fay's").count(), 0);
   }],
+  ["somebody without an account asks by mail, and the console shows what waits", async (desk) => {
+    const { own, console: rooms, admin } = desk.config;
+    const page = await desk.page();
+    await page.goto(`${own}/privacy/ask`);
+    await inspect(page, desk.config, "privacy ask", HOSTED_WIDTHS);
+    await page.getByRole("link", { name: "Ask for it: Show me what you have of me" }).click();
+    await page.getByLabel("Mail address").fill("visitor@example.org");
+    await inspect(page, desk.config, "privacy ask mail", HOSTED_WIDTHS);
+    await page.getByRole("button").last().click();
+    await page.getByText("Look into your mail").waitFor();
+    const desktop = await desk.inConsole(admin, "/privacy");
+    await desktop.getByRole("heading", { level: 1, name: "Requests" }).waitFor();
+    await inspect(desktop, desk.config, "console privacy");
+    const first = desktop.locator("table.list a").first();
+    if (await first.count() > 0) {
+      await first.click();
+      await desktop.getByText("Whose it is stands sealed").waitFor();
+      await inspect(desktop, desk.config, "console privacy request");
+    }
+    for (const [name, path] of [["stores", "/privacy/stores"], ["holds", "/privacy/holds"], ["purposes", "/privacy/purposes"]]) {
+      await desktop.goto(rooms + path);
+      await desktop.getByRole("heading", { level: 1 }).first().waitFor();
+      await inspect(desktop, desk.config, `console privacy ${name}`);
+    }
+  }],
 ];

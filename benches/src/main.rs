@@ -14,6 +14,7 @@ mod limit;
 mod load;
 mod machine;
 mod oauth;
+mod privacy;
 mod proxy;
 mod report;
 mod server;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|detection|identity|ledger|limit|oauth|proxy|start|waf [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches crypto|detection|identity|ledger|limit|oauth|privacy|proxy|start|waf [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
         "crypto" => crypto::run(&flags),
@@ -46,9 +47,10 @@ fn run() -> Result<(), String> {
         "ledger" => ledger::run(&flags),
         "oauth" => oauth::run(&flags),
         "limit" => limit::run(&flags),
+        "privacy" => privacy::run(&flags),
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
         "waf" => waf::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, detection, identity, ledger, limit, oauth, proxy, start, waf")),
+        other => Err(format!("there is no benchmark `{other}`; there are crypto, detection, identity, ledger, limit, oauth, privacy, proxy, start, waf")),
     }
 }

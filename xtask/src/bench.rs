@@ -12,6 +12,7 @@ const BENCHES: &[(&str, Measures)] = &[
     ("ledger", Measures::Library),
     ("limit", Measures::Library),
     ("oauth", Measures::Beside(KEYCLOAK)),
+    ("privacy", Measures::Program),
     ("proxy", Measures::Program),
     ("start", Measures::Program),
     ("waf", Measures::Beside(CORAZA)),

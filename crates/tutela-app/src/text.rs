@@ -11,6 +11,8 @@ pub(crate) enum Mail<'a> {
     Authenticator { what: &'a str },
     /// A code for signing in.
     Code { code: &'a str },
+    /// A link that confirms what somebody asks for about their data.
+    ConfirmRequest { what: &'a str, url: &'a str },
     /// Another mail address is to be set: to the new one.
     ConfirmEmail { url: &'a str },
     /// Another mail address was set: to the old one.
@@ -53,6 +55,12 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
             format!("{code} is your code"),
             format!(
                 "Your code is\n\n    {code}\n\nIt is good for 5 minutes, in the window where you asked for it and nowhere else. Nobody will ever ask you for it.\n\nIf you did not ask for it, somebody knows your password: change it."
+            ),
+        ),
+        Mail::ConfirmRequest { what, url } => (
+            "Confirm what you asked for".into(),
+            format!(
+                "Somebody with this address asked about their data ({what}). If that was you, open this link and confirm it:\n\n{url}\n\nIt works once, for a day. If it was not you, do nothing."
             ),
         ),
         Mail::ConfirmEmail { url } => (
@@ -104,7 +112,7 @@ pub(crate) fn mail(what: &Mail<'_>, host: &str) -> (String, String) {
         Mail::RequestAnswered { what, url, until } => (
             "Your request was answered".into(),
             match until {
-                Some(until) => format!("Your request ({what}) was answered. Your package is here until {until}; you will be asked to sign in again:\n\n{url}"),
+                Some(until) => format!("Your request ({what}) was answered. Your package is here until {until}:\n\n{url}"),
                 None => format!("Your request ({what}) was carried out. What was done, and the signed confirmation, stand here:\n\n{url}"),
             },
         ),

@@ -13,14 +13,18 @@ switch that is set otherwise there. No answer is no consent.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from .audit_record import Person, subject_of
+from .auth import User
 from .client import Tutela
 from .comparison import Comparison, Mismatch
-from .errors import PermissionDenied
+from .context import CURRENT
+from .errors import PermissionDenied, Unauthenticated
+from .handlers import READS, Handler, positional, run, scopes
 from .privacy_client import ConsentAnswer, MissingConsent, PrivacySettings
 from .settings import is_bool, unknown
 
@@ -102,6 +106,43 @@ class PrivacyManager:
         if answer is None or not answer.allowed:
             raise ConsentRequired(answer)
 
+    def enforce(self, *purposes: str) -> Callable[[Handler], Callable[..., Awaitable[Any]]]:
+        """Let a handler run only where the data of the person of the request may be used for `purposes`.
+
+        All required ones where none is named. Others get `ConsentRequired` (403), nobody at all
+        `Unauthenticated`; `Sec-GPC` is heard. Stands inside of `authenticate`, or alone where `Guard` is
+        mounted. Without an answer of the server nothing runs: `Unavailable`.
+
+            @privacy.enforce("personalize")
+            async def suggestions(request): ...
+        """
+
+        def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:
+            takes, read = positional(handler), getattr(handler, READS, None)
+
+            @functools.wraps(handler)
+            async def enforced(*args: Any, **kwargs: Any) -> Any:
+                context = CURRENT.get()
+                if context is None:
+                    if read is None:
+                        raise Unauthenticated("sign in first")
+                    context = await read(args, kwargs)
+                if not isinstance(context.user, User):
+                    raise Unauthenticated("sign in first")
+                await self.comparison.check(self.client)
+                gpc = any(_asks_not_to_be_sold(scope) for scope in scopes(args, kwargs))
+                subject = subject_of(context.user, self.namespace)
+                answer = (
+                    None if subject is None else await self.client.privacy.check(subject, purposes, gpc=gpc)
+                )
+                if answer is None or not answer.allowed:
+                    raise ConsentRequired(answer)
+                return await run(handler, takes, args, kwargs)
+
+            return enforced
+
+        return decorate
+
     async def check(
         self, user: Person | None, purpose: str | None = None, *, gpc: bool = False
     ) -> ConsentAnswer | None:
@@ -137,6 +178,11 @@ class PrivacyComparison(Comparison):
             if here != there:
                 found.append(f"`[privacy.data_subject_rights] {name}` is {_word(there)} there")
         return found
+
+
+def _asks_not_to_be_sold(scope: Mapping[str, Any]) -> bool:
+    """Whether a request carries Global Privacy Control: a header of exactly `1`."""
+    return any(name == b"sec-gpc" and value.strip() == b"1" for name, value in scope["headers"])
 
 
 def _word(value: bool) -> str:

@@ -285,6 +285,7 @@ const OWN: &[Row] = &[
     row("sink.resumed", "resume", System("projection"), "sink", "success"),
     row("sink.stalled", "wait", System("projection"), "sink", "failure"),
     row("subject_request.approved", "approve", Account, "subject_request", "success"),
+    row("subject_request.asked", "ask", Anonymous, "", "success"),
     row("subject_request.completed", "complete", System("privacy"), "subject_request", "success"),
     row("subject_request.extended", "extend", Account, "subject_request", "success"),
     row("subject_request.fetched", "fetch", Account, "subject_request", "success"),

@@ -12,6 +12,8 @@ use crate::{App, Ctx, Error};
 /// What a link does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Confirms what somebody without an account asks for about their data.
+    AskForData,
     /// Sets another mail address, which is in the link.
     ChangeEmail,
     /// Says that a sign-in with the device in the link was not one's own.
@@ -30,6 +32,7 @@ impl Purpose {
     /// As stored.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::AskForData => "ask_for_data",
             Self::ChangeEmail => "change_email",
             Self::NotMe => "not_me",
             Self::Reset => "reset",
@@ -42,6 +45,7 @@ impl Purpose {
     /// The page it leads to, before the token.
     fn path(self) -> &'static str {
         match self {
+            Self::AskForData => "privacy/confirm",
             Self::ChangeEmail => "change-email",
             Self::NotMe => "not-me",
             Self::Reset => "reset",
@@ -57,7 +61,7 @@ impl Purpose {
         const DAY: u64 = 86_400;
         Duration::from_secs(match self {
             Self::Reset | Self::SetUp => 30 * MINUTE,
-            Self::ChangeEmail | Self::Unlock | Self::VerifyEmail => DAY,
+            Self::AskForData | Self::ChangeEmail | Self::Unlock | Self::VerifyEmail => DAY,
             Self::NotMe => 7 * DAY,
         })
     }

@@ -24,8 +24,8 @@ use super::{kind_of, quoted};
 
 /// How long one statement may take, and how long it may wait for a lock.
 const LIMITS: &str = "SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '5s'";
-/// Rows that one statement deletes.
-const AT_ONCE: usize = 1_000;
+/// Rows that one statement deletes: those of a table that lead to each other have to go together.
+const AT_ONCE: usize = 20_000;
 
 pub(super) struct Postgres {
     config: Config,

@@ -79,6 +79,8 @@ impl DataStore for Sqlite {
         Box::pin(self.run(true, move |db| {
             let kinds = schema(db)?;
             let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            // Rows of a table that lead to each other go one by one; whether all is whole is asked at the end.
+            tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
             for change in &changes {
                 let mut values = Vec::new();
                 let mut pairs = |of: &Map<String, Value>, by: &str| {

@@ -64,6 +64,11 @@ pub(crate) async fn go_on(web: &Web, caller: &Caller, to: &str) -> Response {
     }
 }
 
+/// To the sign-in, and from there to a page of the account.
+pub(crate) fn sign_in_first(path: &str) -> Response {
+    see_other(&format!("/sign-in?to={OWN_PATH}{path}"))
+}
+
 /// A page of the account; nothing else may be led to from outside.
 pub(crate) fn is_own_path(path: &str) -> bool {
     (path == "/account" || path.starts_with("/account/")) && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-".contains(&b)) && !path.contains("//")

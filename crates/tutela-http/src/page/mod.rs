@@ -18,6 +18,7 @@ mod console_ledger_read;
 mod console_ledger_sinks;
 mod console_people;
 mod console_person;
+mod console_privacy;
 mod console_rules;
 mod console_signing;
 mod destination;
@@ -33,6 +34,7 @@ mod setup;
 mod show;
 mod sign_in;
 mod sign_up;
+mod visitor;
 
 use axum::{
     Router,
@@ -131,6 +133,10 @@ fn account() -> Router<Web> {
         .route("/account/data", get(requests::overview))
         .route("/account/data/{kind}", get(requests::form).post(requests::ask))
         .route("/account/data/requests/{id}/package", get(requests::fetch))
+        .route("/privacy/ask", get(visitor::overview))
+        .route("/privacy/ask/{kind}", get(visitor::form).post(visitor::ask))
+        .route("/privacy/confirm/{token}", get(visitor::confirm_form).post(visitor::confirm))
+        .route("/privacy/packages/{token}", get(visitor::fetch))
         .route("/privacy/requests/{token}", get(requests::status))
         .route("/privacy/requests/{token}/confirmation", get(requests::confirmation))
         .route("/account/activity", get(account::activity))
@@ -316,6 +322,13 @@ pub(crate) fn set_cookie(response: &mut Response, web: &Web, cookie: Cookie, val
 fn detection() -> Router<Web> {
     let to = |path: &'static str| get(move || async move { Redirect::to(path) });
     Router::new()
+        .route("/privacy", get(console_privacy::list))
+        .route("/privacy/holds", get(console_privacy::holds))
+        .route("/privacy/holds/{id}/release", to("/privacy/holds").post(console_privacy::release))
+        .route("/privacy/purposes", get(console_privacy::purposes))
+        .route("/privacy/requests/{id}", get(console_privacy::show))
+        .route("/privacy/requests/{id}/{word}", to("/privacy").post(console_privacy::act))
+        .route("/privacy/stores", get(console_privacy::stores))
         .route("/incidents", get(console_incidents::list))
         .route("/incidents/{id}", get(console_incidents::show))
         .route("/incidents/{id}/contain", to("/incidents").post(console_incidents::contain))

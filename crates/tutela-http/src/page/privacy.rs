@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use tutela_app::privacy::consent::{self, OwnPurposes};
 
-use super::{T, failed, frame, html, see_other, show::when_text};
+use super::{T, destination::sign_in_first, failed, frame, html, see_other, show::when_text};
 use crate::{
     caller::Caller,
     view::{
@@ -21,6 +21,10 @@ use crate::{
 
 /// What one's data is used for.
 pub(crate) async fn overview(State(web): State<Web>, caller: Caller, headers: HeaderMap) -> Response {
+    // The gateway leads people here from an application: they come back after signing in.
+    if caller.identity.is_none() {
+        return sign_in_first(consent::PAGE);
+    }
     page(&web, &caller, &headers, None).await
 }
 

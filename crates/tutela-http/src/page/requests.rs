@@ -8,7 +8,7 @@ use axum::{
 use tutela_api::{OwnSubjectRequest, RequestStep, SubjectRequest};
 use tutela_app::privacy::request::{self, Part};
 
-use super::{T, failed, frame, html, prove_again, see_other, show::when_text, show_form};
+use super::{T, destination::sign_in_first, failed, frame, html, prove_again, see_other, show::when_text, show_form};
 use crate::{
     api::subject_request::zipped,
     caller::Caller,
@@ -24,7 +24,7 @@ use crate::{
 const PAGE: &str = "/account/data";
 
 /// The law, the kind, the label, what happens, and the button.
-const KINDS: [(&str, &str, &str, &str); 6] = [
+pub(super) const KINDS: [(&str, &str, &str, &str); 6] = [
     ("gdpr", "access", T.ask_access, T.ask_access_lead),
     ("gdpr", "portability", T.ask_portability, T.ask_portability_lead),
     ("ccpa", "do_not_sell", T.ask_do_not_sell, T.ask_do_not_sell_lead),
@@ -35,6 +35,9 @@ const KINDS: [(&str, &str, &str, &str); 6] = [
 
 /// What can be asked for, and what was.
 pub(crate) async fn overview(State(web): State<Web>, caller: Caller) -> Response {
+    if caller.identity.is_none() {
+        return sign_in_first(PAGE);
+    }
     let requests = match request::list_own(&web.app, &caller.ctx).await {
         Ok(found) => found,
         Err(e) => return failed(&web, &e),
@@ -64,7 +67,7 @@ pub(crate) async fn overview(State(web): State<Web>, caller: Caller) -> Response
 pub(crate) async fn form(State(web): State<Web>, caller: Caller, Path(kind): Path<String>) -> Response {
     let Some((_, kind, label, lead)) = KINDS.iter().find(|(_, known, ..)| *known == kind) else { return see_other(PAGE) };
     if let Err(e) = request::may_ask(&web.app, &caller.ctx, kind).await {
-        return prove_again(&e, &format!("{PAGE}/{kind}")).unwrap_or_else(|| failed(&web, &e));
+        return if caller.identity.is_none() { sign_in_first(PAGE) } else { prove_again(&e, &format!("{PAGE}/{kind}")).unwrap_or_else(|| failed(&web, &e)) };
     }
     let base = FormPage::of(frame(&web), label, format!("{PAGE}/{kind}"), if *kind == "erasure" { T.erase_all } else { T.ask_for }, T.why_account);
     show_form(FormPage { lead: Some((*lead).to_owned()), link: Some(Link { href: PAGE.into(), label: T.your_data.into() }), ..base }, None)
@@ -133,7 +136,7 @@ pub(crate) async fn confirmation(State(web): State<Web>, Path(token): Path<Strin
     }
 }
 
-fn label(kind: &str) -> String {
+pub(super) fn label(kind: &str) -> String {
     let known = KINDS.iter().find(|(_, known, ..)| *known == kind).map(|(.., label, _)| *label);
     known
         .unwrap_or(match kind {

@@ -26,6 +26,8 @@ pub enum Room {
     Ledger,
     /// Incidents, rules, blocks.
     Detection,
+    /// What people ask for, where their data is, what it is used for.
+    Privacy,
     /// Health of this instance.
     Settings,
 }
@@ -75,6 +77,7 @@ impl ConsoleFrame {
             (Room::Keys, "Keys", "/keys", false),
             (Room::Ledger, "Ledger", "/ledger", false),
             (Room::Detection, "Detection", "/incidents", false),
+            (Room::Privacy, "Privacy", "/privacy", false),
             (Room::Settings, "Settings", "/health", true),
         ]
         .into_iter()

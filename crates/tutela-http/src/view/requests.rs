@@ -18,6 +18,16 @@ pub struct YourDataPage {
     pub requests: Vec<OwnRequest>,
 }
 
+/// What can be asked for without an account.
+#[derive(Clone, Debug, Template)]
+#[template(path = "hosted/ask.html")]
+pub struct AskPage {
+    /// The page around it.
+    pub frame: HostedFrame,
+    /// What can be asked for.
+    pub asks: Vec<Asking>,
+}
+
 /// Something that can be asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking {

@@ -130,6 +130,16 @@ words! {
     confirmation = "Download the confirmation";
     confirmation_lead = "It is signed. Anybody can check it offline with the public key of this service.";
     look_again = "Look again";
+    ask_title = "Ask about your data";
+    ask_title_lead = "You need no account for this: a link is mailed to your address, and what is held under that address is yours to ask for.";
+    ask_signed_in = "I have an account";
+    ask_mail_lead = "A link is mailed to the address under which you are known.";
+    ask_sent = "Look into your mail";
+    ask_sent_lead = "A link is on its way to this address.";
+    ask_sent_advice = "Open it within a day to confirm what you ask for. If nothing comes, look whether the address was right.";
+    ask_no_mail = "Nobody can ask here without an account, since this server sends no mail.";
+    ask_no_mail_advice = "Sign in and ask there, or write to whoever runs this.";
+    why_ask = "You are here to ask what is held of you.";
     why_request = "You are here because you asked for something about your data. Keep the address of this page: it works without an account.";
     step_deleted = "deleted";
     step_masked = "made unreadable";

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{Instance, storages, until};
+use crate::server::{Instance, location, storages, until};
 
 /// The sample music shop as a database of somebody else's, SQLite or PostgreSQL, with its map.
 struct Shop {
@@ -655,5 +655,56 @@ async fn what_is_over_its_time_goes_with_what_hangs_on_it_and_what_is_kept_stays
             events["items"].as_array().unwrap().iter().map(|item| item["event"]["data"]["rows_gone"].as_u64().unwrap_or(0)).sum::<u64>() == 7
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_an_address_asks_without_an_account_by_a_link_that_works_once() {
+    for storage in storages().await {
+        let (folder, billing) = (TempDir::new().unwrap(), Billing::default());
+        let port = billing.start().await;
+        let settings = app(folder.path(), "nobody", port);
+        let instance = Instance::start(&storage, "").await;
+        instance.rewrite(|text| format!("{text}\n[channels]\nlog = \"messages.jsonl\"\n{settings}"));
+        instance.stop("-TERM").await;
+        instance.run().await;
+        let browser = instance.browser();
+        let own = |path: &str| format!("{}{path}", instance.own());
+        assert!(browser.get(&own("/privacy/ask")).await.text().await.unwrap().contains("Show me what you have of me"));
+        // The answer is the same whoever it is; only who opens the link has the address.
+        for email in ["ben@example.com", "nobody@example.com"] {
+            let sent = browser.post(&own("/privacy/ask/access"), &[("email", email)]).await;
+            assert!(sent.status() == 200 && sent.text().await.unwrap().contains("Look into your mail"));
+        }
+        let link = instance.mailed_link("ben@example.com", "/privacy/confirm/").await;
+        let seen = browser.get(&link).await;
+        assert!(seen.status() == 200 && seen.text().await.unwrap().contains("You get one file with everything"));
+        let (_, none) = instance.operator(Method::GET, "/v1/subject-requests", Value::Null).await;
+        assert_eq!(none["items"], json!([]), "opening it uses nothing up");
+        let done = browser.post(&link, &[]).await;
+        let status = location(&done, &link).unwrap();
+        assert!(status.contains("/privacy/requests/"), "{status}");
+        until("it is answered", async || {
+            let (_, all) = instance.operator(Method::GET, "/v1/subject-requests", Value::Null).await;
+            all["items"][0]["status"] == "completed"
+        })
+        .await;
+        let again = browser.post(&link, &[]).await;
+        assert_eq!(again.status(), 404, "it works once");
+        // The package is mailed to the address, and to nobody else.
+        let package = instance.mailed_link("ben@example.com", "/privacy/packages/").await;
+        let zip = browser.get(&package).await.bytes().await.unwrap();
+        std::fs::write(folder.path().join("ben.zip"), &zip).unwrap();
+        let read =
+            |name: &str| std::process::Command::new("unzip").args(["-p", folder.path().join("ben.zip").to_str().unwrap(), name]).output().unwrap().stdout;
+        assert_eq!(read("objects/pictures/three.png"), b"three.png");
+        assert!(!String::from_utf8_lossy(&read("data.json")).contains("ada@example.com"));
+        let forged = browser.get(&format!("{package}x")).await;
+        assert_eq!(forged.status(), 404);
+        // Whoever is led to their own page without a session comes to it after signing in.
+        instance.account("eve@example.com", &[]).await;
+        let fresh = instance.browser();
+        let (at, page) = fresh.sign_in_at(&own("/account/privacy"), "eve@example.com").await;
+        assert!(at.ends_with("/account/privacy") && page.status() == 200, "{at}");
     }
 }

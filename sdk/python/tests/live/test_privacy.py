@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from documents import DOCUMENTS, described
 from stage import Stage
 
-from tutela import ConsentRequired, ExternalId, Invalid, PrivacyManager, PrivacyMismatch, Tutela, Unavailable
+from tutela import (
+    ConsentRequired,
+    ExternalId,
+    Invalid,
+    PrivacyManager,
+    PrivacyMismatch,
+    Tutela,
+    Unauthenticated,
+    Unavailable,
+    User,
+)
+from tutela.context import CURRENT, RequestContext
 
 SCOPES = ("consents:check", "consents:read", "consents:write")
 RIGHTS = {"access": True, "rectification": True, "erasure": True, "portability": True}
@@ -81,6 +93,31 @@ async def test_what_is_stated_is_compared_and_what_nobody_registered_is_named(cl
         PrivacyManager(data_subject_rights={"erasur": True})
     with pytest.raises(ValueError, match="nothing says whose"):
         await PrivacyManager(client=client).has_consent(7)
+
+
+async def test_a_handler_runs_only_for_whoever_has_agreed(stage, client, monkeypatch):
+    privacy = PrivacyManager(client=client)
+    account = stage.account("ada@example.com")
+
+    @privacy.enforce("personalize")
+    async def suggestions(request):
+        return "the sea"
+
+    request = SimpleNamespace(scope={"type": "http", "headers": [(b"sec-gpc", b"0")]})
+    with pytest.raises(Unauthenticated):
+        await suggestions(request)
+    token = CURRENT.set(RequestContext(User(id=account), "198.51.100.7", "kiosk/2", "GET", "/x"))
+    try:
+        with pytest.raises(ConsentRequired) as refused:
+            await suggestions(request)
+        assert [item.purpose for item in refused.value.missing] == ["personalize"]
+        await client.privacy.record(User(id=account), "given", ["personalize"])
+        assert await suggestions(request) == "the sea"
+        await client.privacy.record(User(id=account), "withdrawn", ["personalize"])
+        with pytest.raises(ConsentRequired):
+            await suggestions(request)
+    finally:
+        CURRENT.reset(token)
 
 
 async def test_no_answer_is_no_consent(stage, client):

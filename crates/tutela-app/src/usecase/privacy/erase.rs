@@ -151,6 +151,8 @@ async fn begin(app: &App, ctx: &Ctx, work: &mut Work, person: &Person) -> Result
     // Who is known to the applications by a row may be an account of ours.
     work.learn_accounts(&found.identities);
     let person = work.person(app).await?;
+    // Once the account is gone nobody knows its other names any more.
+    work.whose.names = person.names.iter().filter_map(super::request::named).collect();
     if !work.whose.own_done {
         plan.problems.extend(own_data::problems(app, &person).await?);
     }

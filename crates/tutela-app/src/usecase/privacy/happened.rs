@@ -71,6 +71,12 @@ occurrences! {
     "subject_request.approved" "Somebody approved of the plan of a request: it is carried out." Medium COMPLIANCE ENTITY_UPDATE "approve" []
     |this, event| { about(event, this.id); }
 
+    /// Somebody without an account asks; it counts when they open the link.
+    RequestAsked { law: &'a str, kind: &'a str }
+    "subject_request.asked" "Somebody asked about their data without signing in; it is a request when the link that was mailed to them is opened." Low COMPLIANCE ENTITY_READ "ask"
+    ["law" = r#""gdpr""#, "type" = r#""access""#]
+    |this, event| { event.set("law", this.law); event.set("type", this.kind); }
+
     /// A request was answered.
     RequestCompleted { id: SubjectRequestId, law: &'a str, kind: &'a str, kept: u64, receipt: String }
     "subject_request.completed" "A request of a person was carried out; the hash is that of the signed confirmation." Low COMPLIANCE ENTITY_UPDATE "complete"

@@ -10,6 +10,7 @@ mod person;
 pub mod places;
 pub mod purpose;
 pub mod request;
+pub mod visitor;
 mod wish;
 pub(crate) mod work;
 

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     App, Ctx, Error, text,
     usecase::{
-        account, message,
+        account,
+        message::{self, OnItsWay},
         session::own_account,
         sign_in::{Needed, permit_fresh, require_fresh},
     },
@@ -37,7 +38,7 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewSubjectRequest) -> Result
     let person = Person::named(app, &new.subject).await?;
     let by = if ctx.principal.account().is_some() { "staff" } else { "application" };
     let asked = api::OwnSubjectRequest { law: new.law, kind: new.kind, corrections: new.corrections, purposes: new.purposes };
-    take(app, ctx, person, asked, by, new.contact).await
+    take(app, ctx, Intake { person, asked, by, contact: new.contact, email: None, with: Box::new(|changeset| changeset) }).await
 }
 
 /// Takes in what the person who is signed in asks for. What shows or ends everything needs a fresh sign-in.
@@ -47,7 +48,8 @@ pub async fn create_own(app: &App, ctx: &Ctx, new: api::OwnSubjectRequest) -> Re
     may_ask(app, ctx, &new.kind).await?;
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let person = Person::of(app, Subject::Account(id)).await?;
-    take(app, ctx, person, new, "account", Some(account.email.as_str().to_owned())).await
+    let contact = Some(account.email.as_str().to_owned());
+    take(app, ctx, Intake { person, asked: new, by: "account", contact, email: None, with: Box::new(|changeset| changeset) }).await
 }
 
 /// Whether the person who is signed in may ask for something now: it is switched on, and what shows or ends everything
@@ -82,14 +84,22 @@ fn kind_of(new: &api::OwnSubjectRequest) -> Result<(Law, Kind), Error> {
     Ok((law, Kind::parse(law, &new.kind).map_err(|e| Error::invalid("type", e))?))
 }
 
-async fn take(
-    app: &App,
-    ctx: &Ctx,
-    person: Person,
-    new: api::OwnSubjectRequest,
-    by: &'static str,
-    contact: Option<String>,
-) -> Result<api::SubjectRequest, Error> {
+/// What somebody asks for, and how it is known that it is them.
+pub(super) struct Intake {
+    pub person: Person,
+    pub asked: api::OwnSubjectRequest,
+    /// `account`, `mail`, `staff` or `application`.
+    pub by: &'static str,
+    /// Where they are told of the answer.
+    pub contact: Option<String>,
+    /// An address that they have just proven.
+    pub email: Option<String>,
+    /// What else belongs to the commit.
+    pub with: OnItsWay,
+}
+
+pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::SubjectRequest, Error> {
+    let Intake { person, asked: new, by, contact, email, with } = intake;
     let (law, kind) = kind_of(&new)?;
     right_of(app, kind.work())?;
     check(app, kind, &new)?;
@@ -109,9 +119,12 @@ async fn take(
     let dates = clocks()?.dates(law, kind, ctx.now).ok_or(Error::Internal("a request without a clock"))?;
     let due = dates.answer.to_string();
     let id = SubjectRequestId::new(ctx.now, &mut { app.env() });
-    let identities = places::identities(app, &person).await?;
+    let mut identities = places::identities(app, &person).await?;
+    if let Some(email) = email {
+        identities.entry("email".into()).or_default().insert(email);
+    }
     let names = person.names.iter().filter_map(named).collect();
-    let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, ..Whose::default() };
+    let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, by: by.into(), ..Whose::default() };
     let row = SubjectRequestRow {
         id,
         tag,
@@ -138,7 +151,7 @@ async fn take(
         )?,
         None => Box::new(|changeset| changeset),
     };
-    app.commit(ctx, received, |changeset| mail(changeset.subject_request_insert(&row))).await?;
+    app.commit(ctx, received, |changeset| mail(with(changeset).subject_request_insert(&row))).await?;
     app.requests_due.notify_one();
     shown(&Work::open(app, row)?)
 }

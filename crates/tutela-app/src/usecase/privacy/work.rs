@@ -48,6 +48,8 @@ pub(super) struct Whose {
     pub contact: Option<String>,
     pub corrections: BTreeMap<String, Value>,
     pub purposes: Vec<String>,
+    /// How it is known who asks.
+    pub by: String,
     pub plan: Option<Plan>,
     /// Which stores of the plan are done.
     pub done: BTreeSet<usize>,
@@ -248,10 +250,10 @@ async fn rest(app: &App, ctx: &Ctx, mut work: Work, next: Next, was_closed: bool
                 work.row.closed_at = Some(ctx.now);
                 work.row.state = "completed".into();
                 if let Some(to) = work.whose.contact.clone() {
-                    let path = if work.progress.package_until.is_some() {
-                        "/account/data".to_owned()
-                    } else {
-                        super::request::status_path(app, &work.row.id.to_string())?
+                    let path = match (&work.progress.package_until, work.whose.by.as_str()) {
+                        (Some(_), "mail") => super::visitor::package_path(app, work.row.id)?,
+                        (Some(_), _) => "/account/data".to_owned(),
+                        (None, _) => super::request::status_path(app, &work.row.id.to_string())?,
                     };
                     let url = format!("{}{path}", app.urls.public);
                     let told = text::Mail::RequestAnswered { what: &kind, url: &url, until: work.progress.package_until.as_deref() };
