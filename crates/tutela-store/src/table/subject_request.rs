@@ -29,6 +29,7 @@ statements! {
     SUBJECT_REQUEST_LIST_BY_TAG (Bytes) = "SELECT id, tag, law, kind, state, sealed, progress, version, received_at, due_on, closed_at, run_at, attempts FROM subject_request WHERE tag = $1 ORDER BY id DESC LIMIT 1000";
     SUBJECT_REQUEST_SET (Id, Int, Text, Text, Json, Text, Time, Time, Int) = "UPDATE subject_request SET version = version + 1, state = $3, sealed = $4, progress = $5, due_on = $6, closed_at = $7, run_at = $8, lease_until = NULL, attempts = $9
         WHERE id = $1 AND version = $2";
+    SUBJECT_REQUEST_WAKE (Time) = "UPDATE subject_request SET run_at = $1 WHERE closed_at IS NOT NULL AND sealed <> ''";
     SUBJECT_REQUEST_UNLEASE () = "UPDATE subject_request SET lease_until = NULL WHERE lease_until IS NOT NULL";
 }
 
@@ -151,6 +152,11 @@ impl Changeset {
     pub fn subject_request_set(self, row: &SubjectRequestRow) -> Self {
         let params = params![row.id.0, row.version, &row.state, &row.sealed, row.progress.clone(), &row.due_on, row.closed_at, row.run_at, row.attempts];
         self.run(&SUBJECT_REQUEST_SET, params, Expect::One("the request was changed meanwhile; look at it again"))
+    }
+
+    /// Requests that left something are looked at again: what kept it may be gone.
+    pub fn subject_request_wake(self, now: Timestamp) -> Self {
+        self.run(&SUBJECT_REQUEST_WAKE, params![now], Expect::Any)
     }
 
     /// What a process that died worked on is free (SQLite, where there is only one).

@@ -328,12 +328,18 @@ async fn what_the_law_has_us_keep_stays_masked_where_it_must_until_it_may_go() {
         let hold = json!({"subject": customer(5), "place": place, "article": "Art. 17(3)(e) GDPR", "reason": "a dispute", "owner": "legal"});
         let (status, hold) = instance.operator(Method::POST, "/v1/privacy/holds", hold).await;
         assert_eq!(status, 201, "{hold}");
+        let other = json!({"subject": customer(6), "place": place, "article": "Art. 17(3)(e) GDPR", "reason": "another dispute", "owner": "legal"});
+        assert_eq!(instance.operator(Method::POST, "/v1/privacy/holds", other).await.0, 201);
+        let others = ask(&instance, "erasure", customer(6)).await;
+        assert_eq!((&others["status"], &others["kept"][0]["reason"]), (&json!("completed"), &json!("another dispute")), "{others}");
         let held = ask(&instance, "erasure", customer(5)).await;
         assert_eq!((rows(&held, "deleted"), &held["kept"][0]["reason"], &held["kept"][0]["rows"]), (38, &json!("a dispute"), &json!(7)), "{held}");
         let (status, _) = instance.operator(Method::DELETE, &format!("/v1/privacy/holds/{}?reason=settled", hold["id"].as_str().unwrap()), Value::Null).await;
         assert_eq!(status, 204);
         until("what was held is gone", async || shop.number("SELECT count(*) FROM Invoice WHERE CustomerId = 5").await == 0).await;
         until("nothing is kept any more", async || show(&instance, &held).await["kept"] == json!([])).await;
+        assert_eq!(shop.number("SELECT count(*) FROM Invoice WHERE CustomerId = 6").await, 7, "what another hold keeps stays");
+        assert_eq!(show(&instance, &others).await["kept"][0]["rows"], 7);
     }
 }
 

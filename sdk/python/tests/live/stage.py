@@ -12,11 +12,28 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 PASSWORD = "a few plain words in a row"
+
+
+@contextmanager
+def started(folder: Path, settings: str, *scopes: str) -> Iterator[Stage]:
+    """A running instance and its API key; the test is skipped where no program is named."""
+    if not os.environ.get("TUTELA_BIN"):
+        pytest.skip("no program: set TUTELA_BIN to the file of `tutela`")
+    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), folder, settings)
+    try:
+        made.start_tutela()
+        made.api_key = made.key(*scopes)
+        yield made
+    finally:
+        made.stop()
 
 
 class Stage:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ import anyio
 import httpx
 import pytest
 from documents import DOCUMENTS, described
-from stage import Stage
+from stage import started
 
 from tutela import MonitorMismatch, SecurityMonitor, Tutela
 
@@ -62,8 +61,6 @@ def receivers():
 
 @pytest.fixture
 def stage(tmp_path, receivers):
-    if not os.environ.get("TUTELA_BIN"):
-        pytest.skip("no program: set TUTELA_BIN to the file of `tutela`")
     (tmp_path / "slack").write_text("xoxb-1")
     (tmp_path / "pagerduty").write_text("R0UT1NGKEY")
     url = f"http://127.0.0.1:{receivers.port}"
@@ -74,13 +71,8 @@ def stage(tmp_path, receivers):
         f'[channels.pagerduty.security-team]\nrouting_key_file = "pagerduty"\nurl = "{url}"\n'
         '[alerts]\nemail = ["security@company.com"]\nslack = "#security-alerts"\npagerduty = "security-team"\n'
     )
-    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), tmp_path, settings)
-    try:
-        made.start_tutela()
-        made.api_key = made.key(*SCOPES)
+    with started(tmp_path, settings, *SCOPES) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

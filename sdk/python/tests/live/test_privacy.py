@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 
 import pytest
 from documents import DOCUMENTS, described
-from stage import Stage
+from stage import started
 
 from tutela import (
     ConsentRequired,
@@ -28,20 +27,13 @@ RIGHTS = {"access": True, "rectification": True, "erasure": True, "portability":
 
 @pytest.fixture
 def stage(tmp_path):
-    if not os.environ.get("TUTELA_BIN"):
-        pytest.skip("no program: set TUTELA_BIN to the file of `tutela`")
-    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), tmp_path)
-    try:
-        made.start_tutela()
-        made.api_key = made.key(*SCOPES)
+    with started(tmp_path, "", *SCOPES) as made:
         for name, basis in (("service_delivery", "contract"), ("personalize", "consent")):
             notice = {"version": "1", "text": f"We use your data for {name}."}
             body = {"name": name, "title": name, "basis": basis, "required": True, "notice": notice}
             answer = made.operator("PUT", f"/v1/purposes/{name}", body)
             assert answer.status_code == 200, answer.text
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sqlite3
 from datetime import datetime
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import anyio
 import pytest
 from documents import DOCUMENTS, described
-from stage import Stage
+from stage import Stage, started
 
 from tutela import (
     CCPAComplianceService,
@@ -63,8 +62,6 @@ dataset:
 
 @pytest.fixture
 def stage(tmp_path):
-    if not os.environ.get("TUTELA_BIN"):
-        pytest.skip("no program: set TUTELA_BIN to the file of `tutela`")
     with sqlite3.connect(tmp_path / "app.db") as database:
         database.executescript(SCHEMA)
     (tmp_path / "pictures").mkdir()
@@ -77,13 +74,8 @@ def stage(tmp_path):
         '[privacy.stores.pictures]\nkind = "files"\npath = "pictures"\n'
         "[privacy.data_subject_rights]\nrectification = false\n"
     )
-    made = Stage(os.path.abspath(os.environ["TUTELA_BIN"]), tmp_path, settings)
-    try:
-        made.start_tutela()
-        made.api_key = made.key(*SCOPES)
+    with started(tmp_path, settings, *SCOPES) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -324,15 +324,14 @@ fn confirmation(app: &App, ctx: &Ctx, work: &Work, looked: &[String]) -> Result<
 pub(super) async fn resume(app: &App, ctx: &Ctx, work: &mut Work) -> Result<Next, Halt> {
     let today = ctx.now.date();
     let released = |kept: &Kept, holds: &[HoldOn]| kept.hold.as_ref().is_some_and(|id| !holds.iter().any(|hold| hold.id == *id));
-    let mut holds = Vec::new();
-    for row in app.store.privacy_hold_list(work.row.tag).await?.into_iter().filter(|row| row.released_at.is_none()) {
-        holds.push(HoldOn { id: row.id.to_string(), place: row.place, article: row.article, reason: row.reason, until: row.until.map(|until| until.date()) });
-    }
+    // Under every name: a hold may have been placed before the applications' person was an account.
+    let holds = holds(app, &work.person(app).await?).await?;
     let over = |kept: &Kept| kept.until.is_some_and(|until| until < today) || released(kept, &holds);
     let Some(number) = work.whose.kept.iter().position(over) else { return Ok(Next::Completed) };
     let kept = work.whose.kept[number].clone();
+    let before = work.progress.steps.len();
     for (at, steps) in kept.later.iter().enumerate() {
-        apply(app, steps, &format!("{}-kept-{number}-{at}", work.row.id)).await?;
+        apply(app, steps, &format!("{}-kept-{before}-{at}", work.row.id)).await?;
         for step in steps_of(steps) {
             work.did(&step.store, &step.collection, &step.done, step.rows, ctx.now);
         }

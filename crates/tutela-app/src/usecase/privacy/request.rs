@@ -415,17 +415,8 @@ pub async fn release(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<(), Er
     app.permit(ctx, "subjects:hold").await?;
     let (why, id) = (account::reason(why)?, id.parse::<HoldId>().map_err(|_| Error::NotFound("hold"))?);
     let row = app.store.privacy_hold_list_all().await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("hold"))?;
-    let mut waiting = Vec::new();
-    for mut request in app.store.subject_request_list_by_tag(row.tag).await? {
-        if request.closed_at.is_some() && !request.sealed.is_empty() {
-            request.run_at = Some(ctx.now);
-            waiting.push(request);
-        }
-    }
-    app.commit(ctx, DataReleased::new(id, &row.place, &why), |changeset| {
-        waiting.iter().fold(changeset.privacy_hold_release(id, ctx.now), |changeset, request| changeset.subject_request_set(request))
-    })
-    .await?;
+    let released = DataReleased::new(id, &row.place, &why);
+    app.commit(ctx, released, |changeset| changeset.privacy_hold_release(id, ctx.now).subject_request_wake(ctx.now)).await?;
     app.requests_due.notify_one();
     Ok(())
 }

@@ -228,6 +228,13 @@ async fn rest(app: &App, ctx: &Ctx, mut work: Work, next: Next, was_closed: bool
             work.row.run_at = Some(ctx.now);
             work.save(app, true).await
         }
+        // It was answered; what is left of it is tried again tomorrow.
+        Next::Stopped | Next::Waiting if was_closed => {
+            work.row.run_at = Some(ctx.now + Duration::from_secs(86_400));
+            let why = work.progress.problems.first().map(|of| format!("{}: {}", of.place, of.why)).unwrap_or_default();
+            work.record(app.record(ctx, RequestStopped::new(work.row.id, &why)).await?);
+            work.save(app, true).await
+        }
         Next::Stopped | Next::Waiting => {
             let waits = next == Next::Waiting;
             let why = if waits {
