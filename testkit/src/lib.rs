@@ -15,6 +15,7 @@ mod post_office;
 mod postgres;
 mod redis;
 mod saml_peer;
+mod shared;
 mod store;
 
 pub use authenticator::SoftKey;
@@ -28,6 +29,7 @@ pub use post_office::PostOffice;
 pub use postgres::{PostgresServer, shared_postgres};
 pub use redis::RedisServer;
 pub use saml_peer::SamlPeer;
+pub use shared::{files, shared};
 pub use store::{Engine, NoGuard, World, engines, record, root_key};
 pub use tokio_postgres;
 

@@ -114,6 +114,13 @@ pub struct RequestProgress {
     pub package_until: Option<String>,
 }
 
+impl RequestProgress {
+    /// Whether anything was changed or erased: reading alone is no beginning.
+    pub fn is_begun(&self) -> bool {
+        self.steps.iter().any(|step| step.done != "read")
+    }
+}
+
 /// Something that was done in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

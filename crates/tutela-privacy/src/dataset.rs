@@ -140,6 +140,11 @@ impl Dataset {
     }
 }
 
+/// The collection of a place, in whichever dataset it is.
+pub fn collection<'a>(datasets: &'a [Dataset], place: &(String, String)) -> Option<&'a Collection> {
+    datasets.iter().find(|dataset| dataset.key == place.0)?.collection(&place.1)
+}
+
 impl Collection {
     /// Every plain field, those inside others with their names joined by dots.
     pub fn flat(&self) -> Vec<(String, &Field)> {

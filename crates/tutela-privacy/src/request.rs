@@ -99,6 +99,11 @@ impl Kind {
         }
     }
 
+    /// From its word, under whichever law.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// What may be asked for under a law, from its word. The error names what there is.
     pub fn parse(law: Law, word: &str) -> Result<Self, String> {
         law.kinds().iter().copied().find(|kind| kind.as_str() == word).ok_or_else(|| {

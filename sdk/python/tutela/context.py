@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from .errors import Unauthenticated
-from .handlers import scopes
+from .handlers import READS, scopes
 from .identity import HEADER, Anonymous, User, Verifier
 
 Visitor = User | Anonymous
@@ -40,6 +40,24 @@ def current_user() -> Visitor:
     """The user of the request being served; `Anonymous` outside of one."""
     context = CURRENT.get()
     return Anonymous() if context is None else context.user
+
+
+async def signed_in(
+    handler: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[RequestContext, User]:
+    """The request that a decorated handler is to serve, and its person; `Unauthenticated` for nobody.
+
+    Where the request was not read yet, the handler knows how: `authenticate` left it there.
+    """
+    context = CURRENT.get()
+    if context is None:
+        read = getattr(handler, READS, None)
+        if read is None:
+            raise Unauthenticated("sign in first")
+        context = await read(args, kwargs)
+    if not isinstance(context.user, User):
+        raise Unauthenticated("sign in first")
+    return context, context.user
 
 
 async def read_request(scope: Scope, verifier: Verifier) -> RequestContext:

@@ -27,9 +27,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .client import Tutela
-from .context import CURRENT, RequestContext, guarantee_user
-from .errors import MFARequired, Unauthenticated
-from .handlers import READS, Handler, positional, run
+from .context import CURRENT, RequestContext, guarantee_user, signed_in
+from .errors import MFARequired
+from .handlers import Handler, positional, run
 from .identity import SKEW_S, User
 from .identity_settings import IdentityComparison
 from .settings import is_bool, is_seconds, is_span, listed, span_seconds
@@ -88,16 +88,11 @@ class MFA:
         `IdentityMismatch` where the server is set up otherwise, `Unavailable` where it does not answer.
         """
         takes = positional(handler)
-        read = getattr(handler, READS, None)
 
         @functools.wraps(handler)
         async def proven(*args: Any, **kwargs: Any) -> Any:
-            context = CURRENT.get()
-            if context is None:
-                if read is None:
-                    raise Unauthenticated("sign in first")
-                context = await read(args, kwargs)
-            await self._admit(context)
+            context, user = await signed_in(handler, args, kwargs)
+            await self._admit(context, user)
             guarantee_user(args, kwargs, context)
             token = CURRENT.set(context)
             try:
@@ -114,11 +109,8 @@ class MFA:
     def __repr__(self) -> str:
         return f"MFA(providers={list(self.providers)!r}, required_factors={self.required_factors})"
 
-    async def _admit(self, context: RequestContext) -> None:
+    async def _admit(self, context: RequestContext, user: User) -> None:
         """Raise unless the person of this request proved enough."""
-        user = context.user
-        if not isinstance(user, User):
-            raise Unauthenticated("sign in first")
         await self.comparison.check(self.client)
         age = time.time() - user.auth_time
         if self.max_age is not None and age > self.max_age:

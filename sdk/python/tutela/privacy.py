@@ -19,12 +19,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from .audit_record import Person, subject_of
-from .auth import User
 from .client import Tutela
 from .comparison import Comparison, Mismatch
-from .context import CURRENT
-from .errors import PermissionDenied, Unauthenticated
-from .handlers import READS, Handler, positional, run, scopes
+from .context import signed_in
+from .errors import PermissionDenied
+from .handlers import Handler, positional, run, scopes
 from .privacy_client import ConsentAnswer, MissingConsent, PrivacySettings
 from .settings import is_bool, unknown
 
@@ -118,20 +117,14 @@ class PrivacyManager:
         """
 
         def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:
-            takes, read = positional(handler), getattr(handler, READS, None)
+            takes = positional(handler)
 
             @functools.wraps(handler)
             async def enforced(*args: Any, **kwargs: Any) -> Any:
-                context = CURRENT.get()
-                if context is None:
-                    if read is None:
-                        raise Unauthenticated("sign in first")
-                    context = await read(args, kwargs)
-                if not isinstance(context.user, User):
-                    raise Unauthenticated("sign in first")
+                _, user = await signed_in(handler, args, kwargs)
                 await self.comparison.check(self.client)
                 gpc = any(_asks_not_to_be_sold(scope) for scope in scopes(args, kwargs))
-                subject = subject_of(context.user, self.namespace)
+                subject = subject_of(user, self.namespace)
                 answer = (
                     None if subject is None else await self.client.privacy.check(subject, purposes, gpc=gpc)
                 )

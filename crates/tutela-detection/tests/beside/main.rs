@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use testkit::{files, shared};
 use tutela_core::{Secret, Timestamp};
 use tutela_detection::{Engine, Event, Metrics, Rules};
 
@@ -65,29 +66,12 @@ fn same(files: &[(String, String)], rules: &Path, events: &[Value], folder: &Pat
     ours.len()
 }
 
-fn shared(name: &str) -> PathBuf {
-    std::env::var_os("TUTELA_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from).join("data").join(name)
-}
-
-fn files(folder: &Path, out: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, out);
-        } else if path.extension().is_some_and(|end| end == "yml") {
-            out.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-    out.sort();
-}
-
 #[test]
 fn sigmahqs_rules_find_the_same_in_the_events_of_others() {
-    let (mut rules, mut labelled) = (Vec::new(), Vec::new());
-    files(&shared("sigma/rules"), &mut rules);
-    files(&shared("panther"), &mut labelled);
+    let (Some(sigma), Some(panther)) = (shared("sigma/rules"), shared("panther")) else { return };
+    let rules = files(&sigma, "yml");
     let mut events = Vec::new();
-    for (_, text) in labelled {
+    for (_, text) in files(&panther, "yml") {
         let document: Value = serde_yaml_ng::from_str(&text).unwrap();
         for test in document["Tests"].as_array().into_iter().flatten() {
             let mut log = test["Log"].clone();
@@ -98,7 +82,7 @@ fn sigmahqs_rules_find_the_same_in_the_events_of_others() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let found = same(&rules, &shared("sigma/rules"), &events, folder.path());
+    let found = same(&rules, &sigma, &events, folder.path());
     println!("{} rules, {} events: {found} findings, the same", rules.len(), events.len());
     assert!(rules.len() > 380 && found > 300);
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use testkit::{files, shared};
 use tutela_detection::{Metrics, OWN_METRICS, OWN_RULES, Rules, Spelling, convert};
-
-use crate::sigma::{files, shared};
 
 fn metrics() -> Metrics {
     let mut metrics = Metrics::default();
@@ -43,8 +42,7 @@ fn rules_of_ours_mean_the_same_in_sigma_and_back() {
 #[test]
 fn rules_of_sigmahq_mean_the_same_in_the_short_form() {
     let Some(folder) = shared("sigma") else { return };
-    let mut all = Vec::new();
-    files(&folder, &mut all);
+    let all = files(&folder, "yml");
     let mut converted = 0;
     for (file, text) in &all {
         let short = convert(file, text, Spelling::Short, &metrics()).unwrap();

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use testkit::{files, shared};
 use tutela_core::{Secret, Timestamp};
 use tutela_detection::{Engine, Event, Metrics, Rules};
-
-use crate::sigma::{files, shared};
 
 const RULES: &str = include_str!("../data/cloud.yml");
 
@@ -27,8 +26,7 @@ fn as_recorded(log: &serde_json::Value) -> serde_json::Value {
 fn labelled_events_are_found_and_their_like_are_not() {
     let Some(folder) = shared("panther") else { return };
     let rules = Rules::load(&[("cloud.yml".into(), RULES.into())], &Metrics::default()).unwrap_or_else(|e| panic!("{e}"));
-    let mut labelled = Vec::new();
-    files(&folder, &mut labelled);
+    let labelled = files(&folder, "yml");
     let (mut right, mut missed, mut false_alarms, mut judged, mut used) = (0, Vec::new(), Vec::new(), 0, 0);
     for (file, text) in &labelled {
         let document: serde_json::Value = serde_yaml_ng::from_str(text).unwrap_or_else(|e| panic!("{file}: {e}"));

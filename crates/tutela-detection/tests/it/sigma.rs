@@ -1,37 +1,16 @@
 //! Sigma: rules that others have written, and correlations.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::json;
+use testkit::{files, shared};
 use tutela_core::{Secret, Timestamp};
 use tutela_detection::{Engine, Event, Metrics, Rules};
-
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("TUTELA_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let found = Some(folder.join("data").join(name)).filter(|folder| folder.is_dir());
-    if found.is_none() {
-        testkit::skip("no shared data");
-    }
-    found
-}
-
-pub fn files(folder: &std::path::Path, out: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, out);
-        } else if path.extension().is_some_and(|end| end == "yml") {
-            out.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
 
 #[test]
 fn the_rules_of_sigmahq_for_applications_cloud_and_identity_load_unchanged() {
     let Some(folder) = shared("sigma") else { return };
-    let mut all = Vec::new();
-    files(&folder, &mut all);
-    all.sort();
+    let all = files(&folder, "yml");
     let failed: Vec<String> = all.iter().filter_map(|file| Rules::load(std::slice::from_ref(file), &Metrics::default()).err()).map(|e| e.to_string()).collect();
     assert!(failed.is_empty() && all.len() > 380, "{} of {}: {failed:#?}", failed.len(), all.len());
     let rules = Rules::load(&all, &Metrics::default()).unwrap();

@@ -14,7 +14,7 @@ use tutela_api::{
     SubjectRef, SubjectRequest,
 };
 use tutela_app::privacy::{
-    erase, expiry, package, places,
+    erase, expiry, hold, package, places,
     request::{self, Part},
 };
 
@@ -146,16 +146,16 @@ pub(crate) async fn expire(State(web): State<Web>, caller: Caller) -> Answer<Jso
 
 #[utoipa::path(get, path = "/v1/privacy/holds", responses((status = 200, body = Vec<PrivacyHold>), (status = "default", body = Problem)))]
 pub(crate) async fn holds(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<PrivacyHold>>> {
-    Ok(Json(request::holds(&web.app, &caller.ctx).await?))
+    Ok(Json(hold::list(&web.app, &caller.ctx).await?))
 }
 
 #[utoipa::path(post, path = "/v1/privacy/holds", request_body = NewPrivacyHold, responses((status = 201, body = PrivacyHold), (status = "default", body = Problem)))]
 pub(crate) async fn hold(State(web): State<Web>, caller: Caller, Body(new): Body<NewPrivacyHold>) -> Answer<(StatusCode, Json<PrivacyHold>)> {
-    Ok((StatusCode::CREATED, Json(request::hold(&web.app, &caller.ctx, new).await?)))
+    Ok((StatusCode::CREATED, Json(hold::place(&web.app, &caller.ctx, new).await?)))
 }
 
 #[utoipa::path(delete, path = "/v1/privacy/holds/{id}", params(("id" = String, Path), Why), responses((status = 204), (status = "default", body = Problem)))]
 pub(crate) async fn release(State(web): State<Web>, caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Answer<StatusCode> {
-    request::release(&web.app, &caller.ctx, &id, &why.reason).await?;
+    hold::release(&web.app, &caller.ctx, &id, &why.reason).await?;
     Ok(StatusCode::NO_CONTENT)
 }

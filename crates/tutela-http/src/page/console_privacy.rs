@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tutela_api as api;
 use tutela_app::{
     Error,
-    privacy::{expiry, places, purpose, request},
+    privacy::{expiry, hold, places, purpose, request},
 };
 
 use super::{console::desk, console_frame::Desk, see_other, show::when_text};
@@ -114,7 +114,7 @@ fn acts(desk: &Desk, of: &api::SubjectRequest) -> Vec<(&'static str, &'static st
         return Vec::new();
     }
     let (may_decide, may_run) = (desk.may("subject-requests:approve"), desk.may("subject-requests:write"));
-    let begun = of.progress.steps.iter().any(|step| step.done != "read");
+    let begun = of.progress.is_begun();
     [
         (may_decide && of.status == "waiting", "approve", "Approve", "The plan is carried out. What it deletes is gone.", false),
         (
@@ -201,7 +201,7 @@ pub(crate) async fn holds(State(web): State<Web>, caller: Caller, headers: Heade
 }
 
 async fn holds_page(desk: &Desk, notice: Option<String>, error: Option<String>) -> Response {
-    let found = match request::holds(&desk.web.app, &desk.caller.ctx).await {
+    let found = match hold::list(&desk.web.app, &desk.caller.ctx).await {
         Ok(found) => found,
         Err(e) => return desk.failed(Room::Privacy, &e),
     };
@@ -223,7 +223,7 @@ async fn holds_page(desk: &Desk, notice: Option<String>, error: Option<String>) 
 
 pub(crate) async fn release(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(form): Form<Act>) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    match request::release(&desk.web.app, &desk.caller.ctx, &id, &form.reason).await {
+    match hold::release(&desk.web.app, &desk.caller.ctx, &id, &form.reason).await {
         Ok(()) => see_other("/privacy/holds?done=release"),
         Err(e) => holds_page(&desk, None, Some(e.to_string())).await,
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     check::Finding,
-    dataset::{Collection, Dataset, Field},
+    dataset::{self, Collection, Dataset, Field},
     mask::{Pseudonyms, masked, text_of},
     own::{Erase, Keep},
     schema::{OnDelete, Schema, Table},
@@ -33,6 +33,17 @@ pub enum StoreKind {
     Objects,
     /// Tables.
     Tables,
+}
+
+impl StoreKind {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Objects => "objects",
+            Self::Tables => "tables",
+        }
+    }
 }
 
 /// A store as it is.
@@ -266,7 +277,7 @@ impl Plan {
 
 impl Basis<'_> {
     fn collection(&self, name: &Name) -> Option<&Collection> {
-        self.datasets.iter().find(|dataset| dataset.key == name.0)?.collection(&name.1)
+        dataset::collection(self.datasets, name)
     }
 
     fn table(&self, name: &Name) -> Option<&Table> {

@@ -3,38 +3,16 @@
 
 mod walk; // which rows are whose
 
-use std::path::{Path, PathBuf};
-
+use testkit::{files, shared};
 use tutela_privacy::{check, dataset};
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("TUTELA_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let found = Some(folder.join("data").join(name)).filter(|folder| folder.is_dir());
-    if found.is_none() {
-        testkit::skip("no shared data");
-    }
-    found
-}
-
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, out);
-        } else if path.extension().is_some_and(|end| end == "yml") {
-            out.push(path);
-        }
-    }
-}
 
 #[test]
 fn every_map_of_fides_is_read_unchanged() {
     let Some(folder) = shared("fides") else { return };
-    let mut all = Vec::new();
-    files(&folder, &mut all);
+    let all = files(&folder, "yml");
     let (mut datasets, mut collections, mut fields, mut references) = (0, 0, 0, 0);
-    for path in &all {
-        let read = dataset::read(&std::fs::read_to_string(path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    for (path, text) in &all {
+        let read = dataset::read(text).unwrap_or_else(|e| panic!("{path}: {e}"));
         for dataset in &read.datasets {
             datasets += 1;
             collections += dataset.collections.len();

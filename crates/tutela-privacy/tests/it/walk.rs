@@ -26,7 +26,7 @@ fn walked(
 }
 
 fn chinook() -> Option<(rusqlite::Connection, Vec<Dataset>)> {
-    let folder = crate::shared("chinook")?;
+    let folder = testkit::shared("chinook")?;
     let sql = std::fs::read(folder.join("ChinookDatabase/DataSources/Chinook_Sqlite.sql")).unwrap();
     let database = rusqlite::Connection::open_in_memory().unwrap();
     database.execute_batch(String::from_utf8_lossy(&sql).trim_start_matches('\u{feff}')).unwrap();

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
+use testkit::shared;
 use tutela_waf::{
     Files as _,
     ftw::{Outcome, read_cases, run},
 };
 
-use crate::rules::{Disk, core_rule_set, shared};
+use crate::rules::{Disk, core_rule_set};
 
 /// What its tests expect to be set.
 const SETTINGS: &str = include_str!("../../../../rules/waf/crs-tests.conf");

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use testkit::gotestwaf::{Case, cases};
+use testkit::shared;
 use tutela_waf::{RuleSet, Source, Verdict};
 
-use crate::rules::{Request, SETUP, core_rule_set, judge, load, shared};
+use crate::rules::{Request, SETUP, core_rule_set, judge, load};
 
 const BASE: &str = include_str!("../../../../rules/waf/base.conf");
 

@@ -1,9 +1,6 @@
 //! What all tests here share: where rules and data are, and how a request is sent.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use tutela_waf::{Connection, Files, Report, RuleSet, Source, Transaction, Verdict};
 
@@ -25,16 +22,6 @@ impl Files for Disk {
         found.sort();
         Ok(found)
     }
-}
-
-/// A folder of the shared data; where it is not here, the test says so and is over.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("TUTELA_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let found = Some(folder.join("data").join(name)).filter(|folder| folder.is_dir());
-    if found.is_none() {
-        testkit::skip("no shared data");
-    }
-    found
 }
 
 pub fn load(sources: &[Source<'_>]) -> Arc<RuleSet> {

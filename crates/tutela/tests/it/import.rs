@@ -1,15 +1,6 @@
-use std::{collections::BTreeMap, path::PathBuf};
-
 use serde_json::{Value, json};
 
 use crate::server::Instance;
-
-/// The folder with data of others, where there is one.
-fn shared() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into();
-    let folder = std::env::var_os("TUTELA_SHARED").map_or(beside, PathBuf::from).join("data/panther");
-    folder.exists().then_some(folder)
-}
 
 /// The event of each labelled test in a rule.
 fn events_of(yaml: &str) -> Vec<Value> {
@@ -17,22 +8,10 @@ fn events_of(yaml: &str) -> Vec<Value> {
     rule["Tests"].as_array().into_iter().flatten().map(|test| test["Log"].clone()).filter(Value::is_object).collect()
 }
 
-fn walk(folder: &std::path::Path, out: &mut BTreeMap<PathBuf, String>) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            walk(&path, out);
-        } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
-            out.insert(path.clone(), std::fs::read_to_string(&path).unwrap_or_default());
-        }
-    }
-}
-
 #[tokio::test]
 async fn events_of_others_are_imported_found_exported_and_every_tampering_is_named() {
-    let Some(folder) = shared() else { return testkit::skip("no shared data") };
-    let mut files = BTreeMap::new();
-    walk(&folder, &mut files);
+    let Some(folder) = testkit::shared("panther") else { return };
+    let files = testkit::files(&folder, "yml");
     let instance = Instance::start("sqlite", "").await;
     let file = instance.dir.path().join("import.jsonl");
     let mut lines = String::new();
@@ -40,7 +19,7 @@ async fn events_of_others_are_imported_found_exported_and_every_tampering_is_nam
     for (path, yaml) in &files {
         for event in events_of(yaml) {
             let name = event.get("eventName").or(event.get("eventType")).and_then(Value::as_str).unwrap_or("unknown").to_owned();
-            let line = json!({"type": "imported.event", "action": name.chars().take(100).collect::<String>(), "resource": path.file_stem().unwrap().to_string_lossy(), "metadata": event});
+            let line = json!({"type": "imported.event", "action": name.chars().take(100).collect::<String>(), "resource": std::path::Path::new(path).file_stem().unwrap().to_string_lossy(), "metadata": event});
             lines.push_str(&format!("{line}\n"));
             count += 1;
         }

@@ -1,8 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
 use serde_json::{Map, Value, json};
 use tutela_api::EventTypeBody;
@@ -10,14 +6,12 @@ use tutela_app::{ExportFormat, builtin_event_types, exported_example};
 
 /// The folder with the schema files of OCSF, where there is one.
 fn schema() -> Option<Schema> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into();
-    let folder = std::env::var_os("TUTELA_SHARED").map_or(beside, PathBuf::from).join("data/ocsf");
-    folder.exists().then(|| Schema::read(&folder))
+    testkit::shared("ocsf").map(|folder| Schema::read(&folder))
 }
 
 #[test]
 fn the_example_of_every_type_is_what_ocsf_asks_for() {
-    let Some(schema) = schema() else { return testkit::skip("no shared data") };
+    let Some(schema) = schema() else { return };
     let types = builtin_event_types();
     assert!(types.len() >= 60, "only {} types", types.len());
     let mut flaws = BTreeMap::new();
@@ -32,7 +26,7 @@ fn the_example_of_every_type_is_what_ocsf_asks_for() {
 
 #[test]
 fn types_that_applications_declare_are_what_ocsf_asks_for_too() {
-    let Some(schema) = schema() else { return testkit::skip("no shared data") };
+    let Some(schema) = schema() else { return };
     // Classes of every category that ask for nothing an event could not say.
     let classes = [
         (1008, 3),
@@ -66,7 +60,7 @@ fn types_that_applications_declare_are_what_ocsf_asks_for_too() {
 
 #[test]
 fn the_validator_finds_what_is_wrong() {
-    let Some(schema) = schema() else { return testkit::skip("no shared data") };
+    let Some(schema) = schema() else { return };
     let whole = exported_example(ExportFormat::Ocsf, &application_type(6003, 99));
     assert_eq!(schema.flaws(&whole), Vec::<String>::new());
     let damages: &[(&str, &[&str], Value, &str)] = &[

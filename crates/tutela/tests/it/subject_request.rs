@@ -1,11 +1,8 @@
 //! What people ask for about their data, over real databases of somebody else's.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -31,12 +28,7 @@ struct Shop {
 impl Shop {
     /// Nothing where the sample data is not there.
     async fn new(postgres: Option<&str>) -> Option<Self> {
-        let data = std::env::var_os("TUTELA_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-        let sources = data.join("data/chinook/ChinookDatabase/DataSources");
-        if !sources.is_dir() {
-            testkit::skip("no shared data");
-            return None;
-        }
+        let sources = testkit::shared("chinook/ChinookDatabase/DataSources")?;
         let read = |name: &str| String::from_utf8_lossy(&std::fs::read(sources.join(name)).unwrap()).trim_start_matches('\u{feff}').to_owned();
         let folder = TempDir::new().unwrap();
         let map = include_str!("../../../tutela-privacy/tests/data/chinook.yml");

@@ -9,10 +9,10 @@ use tutela_api as api;
 use tutela_privacy::{
     Relation,
     check::Finding,
-    dataset::Dataset,
+    dataset::{self, Dataset},
     mask::{Pseudonyms, text_of},
-    plan::{Basis, HoldOn, Kept, Plan, StoreSteps},
-    walk::Row,
+    plan::{Basis, HoldOn, Kept, Plan, StoreKind, StoreSteps},
+    walk::{Row, Walk},
 };
 
 use super::{
@@ -30,7 +30,7 @@ const SHORTEST_NEEDLE: usize = 6;
 const MOST_ROUNDS: u32 = 3;
 
 /// Makes pseudonyms under a key of this instance.
-pub(super) struct Words<'a>(pub(super) &'a App);
+struct Words<'a>(&'a App);
 
 impl Pseudonyms for Words<'_> {
     fn word(&self, value: &str) -> String {
@@ -66,10 +66,8 @@ pub async fn plan(app: &App, ctx: &Ctx, subject: &api::SubjectRef) -> Result<api
 
 /// Plans, and gives what to look for at the end.
 async fn make(app: &App, places: &Places, person: &Person, identities: &super::places::Identities) -> Result<(Plan, Found), Halt> {
-    let walk = places.walk(app, identities).await?;
-    let holds = holds(app, person).await?;
-    let basis = Basis { datasets: &places.datasets, live: &places.live, holds: &holds, today: app.env.now().date(), words: &Words(app) };
-    let mut plan = Plan::make(&basis, walk.rows());
+    let walk = places.follow(app, places.walk(identities)).await?;
+    let mut plan = planned(app, places, &walk, &holds(app, person).await?).await?;
     for steps in &plan.stores {
         if app.data_stores.get(&steps.store).is_none() {
             let why = format!("a map says that objects are in `{}`, and there is no section `[privacy.stores.{}]`", steps.store, steps.store);
@@ -77,15 +75,22 @@ async fn make(app: &App, places: &Places, person: &Person, identities: &super::p
             break;
         }
     }
+    let identities = walk.identities().clone();
+    let mut needles: BTreeSet<String> = identities.values().flatten().filter(|value| is_telling(value)).cloned().collect();
+    needles.extend(addresses(&places.datasets, walk.rows()));
+    Ok((plan, Found { identities, needles }))
+}
+
+/// A plan for rows that are known, with what others outside of the maps say to it.
+pub(super) async fn planned(app: &App, places: &Places, walk: &Walk<'_>, holds: &[HoldOn]) -> Result<Plan, Halt> {
+    let basis = Basis { datasets: &places.datasets, live: &places.live, holds, today: app.env.now().date(), words: &Words(app) };
+    let mut plan = Plan::make(&basis, walk.rows());
     for outsider in plan.outsiders(&basis) {
         let Some(store) = app.data_stores.get(&outsider.store) else { continue };
         let rows = store.find(&outsider.table, &outsider.column, &outsider.values).await.map_err(|e| Halt::of(&outsider.store, e))?;
         plan.answer(&outsider, &rows);
     }
-    let identities = walk.identities().clone();
-    let mut needles: BTreeSet<String> = identities.values().flatten().filter(|value| is_telling(value)).cloned().collect();
-    needles.extend(addresses(&places.datasets, walk.rows()));
-    Ok((plan, Found { identities, needles }))
+    Ok(plan)
 }
 
 struct Found {
@@ -102,7 +107,7 @@ fn is_telling(value: &str) -> bool {
 fn addresses<'a>(datasets: &'a [Dataset], rows: impl Iterator<Item = &'a Row>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for row in rows.filter(|row| row.relation == Relation::Owns) {
-        let collection = datasets.iter().find(|dataset| dataset.key == row.collection.0).and_then(|dataset| dataset.collection(&row.collection.1));
+        let collection = dataset::collection(datasets, &row.collection);
         for field in collection.into_iter().flat_map(|of| &of.fields).filter(|field| field.categories.iter().any(|of| of.starts_with("user.contact.email"))) {
             found.extend(row.values.get(&field.name).and_then(Value::as_str).filter(|text| is_telling(text) && text.contains('@')).map(str::to_owned));
         }
@@ -211,7 +216,7 @@ pub(super) async fn apply(app: &App, steps: &StoreSteps, token: &str) -> Result<
         let Some((name, value)) = change.key.iter().next() else { continue };
         by_key.entry((&change.collection, name)).or_default().push(value.clone());
     }
-    if store.kind() == tutela_privacy::plan::StoreKind::Service {
+    if store.kind() == StoreKind::Service {
         return Ok(());
     }
     for ((collection, name), values) in by_key {
@@ -276,7 +281,7 @@ async fn residue(app: &App, work: &Work, plan: &Plan) -> Result<Left, Halt> {
         known.any(|change| (change.set.is_some() || kept.contains(format!("{store}.{collection}").as_str())) && same(&change.key))
     };
     let put = plan.stores.iter().flat_map(|steps| &steps.changes).filter_map(|change| change.set.as_ref()).flat_map(|set| set.values().map(text_of));
-    let walk = places.walk_again(app, &work.whose.identities, put).await?;
+    let walk = places.follow(app, places.walk(&work.whose.identities).ignoring(put)).await?;
     for row in walk.rows().filter(|row| row.relation == Relation::Owns && !staying(&row.collection.0, &row.collection.1, row)) {
         left.again = true;
         let place = format!("{}.{}", row.collection.0, row.collection.1);

@@ -7,14 +7,13 @@ use serde_json::Value;
 use tutela_api as api;
 use tutela_core::Subject;
 use tutela_privacy::{
-    dataset::{Collection, Dataset, Direction},
+    dataset::{self, Collection, Dataset, Direction},
     mask::text_of,
-    plan::{Basis, Plan},
     walk::{Row, Walk},
 };
 
 use super::{
-    erase::{self, Words},
+    erase,
     happened::DataExpired,
     person::Person,
     places::{Halt, Places},
@@ -75,7 +74,7 @@ async fn look(app: &App, ctx: &Ctx, apply: bool) -> Result<Vec<api::ExpiredData>
                 continue;
             };
             let before = ctx.now - DAY * days;
-            match collect(app, ctx, &places, dataset, collection, &before.to_string(), apply, &mut found).await {
+            match collect(app, &places, dataset, collection, &before.to_string(), apply, &mut found).await {
                 Ok(()) => {}
                 Err(Halt::Failed(e)) => return Err(e),
                 Err(Halt::Down { why, .. } | Halt::Stopped { why, .. }) => found.problem = Some(why),
@@ -89,10 +88,8 @@ async fn look(app: &App, ctx: &Ctx, apply: bool) -> Result<Vec<api::ExpiredData>
     Ok(all)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one place, one question and one answer")]
 async fn collect(
     app: &App,
-    ctx: &Ctx,
     places: &Places,
     dataset: &Dataset,
     collection: &Collection,
@@ -119,7 +116,7 @@ async fn collect(
                 skip += 1;
                 continue;
             };
-            if expire(app, ctx, places, (&dataset.key, &collection.name, key), id).await? {
+            if expire(app, places, (&dataset.key, &collection.name, key), id).await? {
                 found.gone += 1;
             } else {
                 found.kept += 1;
@@ -134,27 +131,15 @@ async fn collect(
 }
 
 /// Has one row go with what hangs on it; whether it did.
-async fn expire(app: &App, ctx: &Ctx, places: &Places, of: (&str, &str, &str), id: &Value) -> Result<bool, Halt> {
-    let mut walk = Walk::from_row(&places.datasets, of.0, of.1, of.2, id);
-    while let Some(question) = walk.ask_next() {
-        let name = &question.collection.0;
-        let Some(store) = app.data_stores.get(name) else { continue };
-        let rows = store.find(&question.collection.1, &question.field, &question.values).await.map_err(|e| Halt::of(name, e))?;
-        walk.answer(&question, rows).map_err(|e| Halt::Stopped { place: e.place.clone(), why: e.to_string() })?;
-    }
+async fn expire(app: &App, places: &Places, of: (&str, &str, &str), id: &Value) -> Result<bool, Halt> {
+    let walk = places.follow(app, Walk::from_row(&places.datasets, of.0, of.1, of.2, id)).await?;
     let mut holds = Vec::new();
     for row in walk.rows() {
         for subject in owners(app, &places.datasets, row).await? {
             holds.extend(erase::holds(app, &Person::of(app, subject).await?).await?);
         }
     }
-    let basis = Basis { datasets: &places.datasets, live: &places.live, holds: &holds, today: ctx.now.date(), words: &Words(app) };
-    let mut plan = Plan::make(&basis, walk.rows());
-    for outsider in plan.outsiders(&basis) {
-        let Some(store) = app.data_stores.get(&outsider.store) else { continue };
-        let rows = store.find(&outsider.table, &outsider.column, &outsider.values).await.map_err(|e| Halt::of(&outsider.store, e))?;
-        plan.answer(&outsider, &rows);
-    }
+    let plan = erase::planned(app, places, &walk, &holds).await?;
     // All of it goes, or nothing does: a row that something keeps is looked at again next time.
     if !plan.problems.is_empty() || !plan.kept.is_empty() {
         return Ok(false);
@@ -171,7 +156,7 @@ async fn owners(app: &App, datasets: &[Dataset], row: &Row) -> Result<Vec<Subjec
     let mut waiting = vec![(row.collection.clone(), row.values.clone())];
     let mut seen = BTreeSet::new();
     while let Some((name, values)) = waiting.pop() {
-        let collection = datasets.iter().find(|of| of.key == name.0).and_then(|of| of.collection(&name.1));
+        let collection = dataset::collection(datasets, &name);
         for field in collection.into_iter().flat_map(|of| &of.fields) {
             let Some(value) = values.get(&field.name).filter(|value| !value.is_null()) else { continue };
             found.extend(field.identity.as_deref().and_then(|identity| subject_of(app, identity, value)));

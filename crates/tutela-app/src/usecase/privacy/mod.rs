@@ -4,6 +4,7 @@ pub mod consent;
 pub mod erase;
 pub mod expiry;
 pub(crate) mod happened;
+pub mod hold;
 mod own_data;
 pub mod package;
 mod person;

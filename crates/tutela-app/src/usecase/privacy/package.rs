@@ -13,7 +13,7 @@ use tutela_api as api;
 use tutela_core::Timestamp;
 use tutela_privacy::{
     Relation,
-    dataset::{Collection, Field},
+    dataset::{self, Collection, Field},
     plan::fill,
     walk::Row,
 };
@@ -44,11 +44,9 @@ pub(super) async fn step(app: &App, ctx: &Ctx, work: &mut Work, whole: bool) -> 
     let mut made = Package { made_at: ctx.now, sections: BTreeMap::new(), files: Vec::new(), left_out: Vec::new() };
     let mut rows: BTreeMap<(String, String), u64> = BTreeMap::new();
     let learnt = {
-        let walk = places.walk(app, &work.whose.identities).await?;
+        let walk = places.follow(app, places.walk(&work.whose.identities)).await?;
         for row in walk.rows() {
-            let Some(collection) = places.datasets.iter().find(|of| of.key == row.collection.0).and_then(|of| of.collection(&row.collection.1)) else {
-                continue;
-            };
+            let Some(collection) = dataset::collection(&places.datasets, &row.collection) else { continue };
             // What theirs only points to is sent where the map gives it a section.
             if row.relation != Relation::Owns && collection.own.section.is_none() {
                 continue;

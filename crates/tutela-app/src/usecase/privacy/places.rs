@@ -113,17 +113,13 @@ impl Places {
         Ok(Self { datasets, live })
     }
 
-    /// Every row of a person, in every store.
-    pub(crate) async fn walk<'a>(&'a self, app: &App, identities: &Identities) -> Result<Walk<'a>, Halt> {
-        self.go(app, Walk::new(&self.datasets, identities)).await
+    /// Where the rows of a person begin.
+    pub(crate) fn walk(&self, identities: &Identities) -> Walk<'_> {
+        Walk::new(&self.datasets, identities)
     }
 
-    /// The same, where some values were put in place of masked ones and are nobody's.
-    pub(crate) async fn walk_again<'a>(&'a self, app: &App, identities: &Identities, blank: impl IntoIterator<Item = String>) -> Result<Walk<'a>, Halt> {
-        self.go(app, Walk::new(&self.datasets, identities).ignoring(blank)).await
-    }
-
-    async fn go<'a>(&'a self, app: &App, mut walk: Walk<'a>) -> Result<Walk<'a>, Halt> {
+    /// Goes a way to its end, through every store.
+    pub(crate) async fn follow<'a>(&'a self, app: &App, mut walk: Walk<'a>) -> Result<Walk<'a>, Halt> {
         while let Some(question) = walk.ask_next() {
             let name = &question.collection.0;
             let Some(store) = app.data_stores.get(name) else { continue };
@@ -180,11 +176,10 @@ pub async fn status(app: &App, ctx: &Ctx) -> Result<Vec<api::DataStoreStatus>, E
             Ok(_) => None,
             Err(e) => Some(e.to_string()),
         };
-        let kind = serde_json::to_value(store.kind()).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         let findings = findings.into_iter().map(finding).collect();
         all.push(api::DataStoreStatus {
             name: name.clone(),
-            kind,
+            kind: store.kind().as_str().to_owned(),
             error,
             collections: dataset.map_or(0, |dataset| dataset.collections.len() as u64),
             findings,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tutela_api as api;
-use tutela_core::{HoldId, Subject, SubjectRequestId, Timestamp};
+use tutela_core::{Subject, SubjectRequestId};
 use tutela_privacy::{Clocks, Kind, Law, Work as Task};
-use tutela_store::{PrivacyHoldRow, SubjectRequestRow};
+use tutela_store::SubjectRequestRow;
 
 use super::{
-    happened::{DataHeld, DataReleased, PackageFetched, RequestApproved, RequestExtended, RequestReceived, RequestRefused},
+    happened::{PackageFetched, RequestApproved, RequestExtended, RequestReceived, RequestRefused},
     package,
     person::Person,
     places,
@@ -38,7 +38,7 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewSubjectRequest) -> Result
     let person = Person::named(app, &new.subject).await?;
     let by = if ctx.principal.account().is_some() { "staff" } else { "application" };
     let asked = api::OwnSubjectRequest { law: new.law, kind: new.kind, corrections: new.corrections, purposes: new.purposes };
-    take(app, ctx, Intake { person, asked, by, contact: new.contact, email: None, with: Box::new(|changeset| changeset) }).await
+    take(app, ctx, Intake { person, asked, by, contact: new.contact, email: None, with: None }).await
 }
 
 /// Takes in what the person who is signed in asks for. What shows or ends everything needs a fresh sign-in.
@@ -49,21 +49,21 @@ pub async fn create_own(app: &App, ctx: &Ctx, new: api::OwnSubjectRequest) -> Re
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let person = Person::of(app, Subject::Account(id)).await?;
     let contact = Some(account.email.as_str().to_owned());
-    take(app, ctx, Intake { person, asked: new, by: "account", contact, email: None, with: Box::new(|changeset| changeset) }).await
+    take(app, ctx, Intake { person, asked: new, by: "account", contact, email: None, with: None }).await
 }
 
 /// Whether the person who is signed in may ask for something now: it is switched on, and what shows or ends everything
 /// needs a fresh sign-in.
 pub async fn may_ask(app: &App, ctx: &Ctx, kind: &str) -> Result<(), Error> {
     own_account(ctx)?;
-    let task = Kind::ALL.into_iter().find(|known| known.as_str() == kind).map(Kind::work).ok_or_else(|| Error::invalid("type", "there is no such type"))?;
+    let task = Kind::of(kind).map(Kind::work).ok_or_else(|| Error::invalid("type", "there is no such type"))?;
     right_of(app, task)?;
     if matches!(task, Task::Access | Task::Port | Task::Erase | Task::Rectify) { require_fresh(app, ctx, Needed::Fresh).await } else { Ok(()) }
 }
 
 /// Whether something can be asked for here.
 pub fn is_on(app: &App, kind: &str) -> bool {
-    Kind::ALL.into_iter().find(|known| known.as_str() == kind).is_some_and(|kind| right_of(app, kind.work()).is_ok())
+    Kind::of(kind).is_some_and(|kind| right_of(app, kind.work()).is_ok())
 }
 
 /// Refuses a right that is switched off, by its name.
@@ -95,7 +95,7 @@ pub(super) struct Intake {
     /// An address that they have just proven.
     pub email: Option<String>,
     /// What else belongs to the commit.
-    pub with: OnItsWay,
+    pub with: Option<OnItsWay>,
 }
 
 pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::SubjectRequest, Error> {
@@ -116,7 +116,7 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
             return shown(&Work::open(app, row)?);
         }
     }
-    let dates = clocks()?.dates(law, kind, ctx.now).ok_or(Error::Internal("a request without a clock"))?;
+    let dates = Clocks::own().dates(law, kind, ctx.now).ok_or(Error::Internal("a request without a clock"))?;
     let due = dates.answer.to_string();
     let id = SubjectRequestId::new(ctx.now, &mut { app.env() });
     let mut identities = places::identities(app, &person).await?;
@@ -142,16 +142,20 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
     };
     let received = RequestReceived::new(id, person.subject.clone(), law.as_str(), kind.as_str(), by, &due);
     let mail = match &contact {
-        Some(to) => message::mail(
+        Some(to) => Some(message::mail(
             app,
             ctx,
             to,
             &text::Mail::RequestReceived { what: kind.as_str(), due: &due, url: &format!("{}{}", app.urls.public, status_path(app, &id.to_string())?) },
             None,
-        )?,
-        None => Box::new(|changeset| changeset),
+        )?),
+        None => None,
     };
-    app.commit(ctx, received, |changeset| mail(with(changeset).subject_request_insert(&row))).await?;
+    app.commit(ctx, received, |changeset| {
+        let changeset = changeset.subject_request_insert(&row);
+        [with, mail].into_iter().flatten().fold(changeset, |changeset, more| more(changeset))
+    })
+    .await?;
     app.requests_due.notify_one();
     shown(&Work::open(app, row)?)
 }
@@ -179,10 +183,6 @@ fn check(app: &App, kind: Kind, new: &api::OwnSubjectRequest) -> Result<(), Erro
         return Err(Error::invalid("purposes", "purposes belong to a request of the type `objection`"));
     }
     Ok(())
-}
-
-fn clocks() -> Result<Clocks, Error> {
-    Clocks::own().map_err(|_| Error::Internal("the clocks of the laws do not read"))
 }
 
 /// A name as it is kept in what is sealed.
@@ -288,28 +288,21 @@ async fn again(app: &App, ctx: &Ctx, mut work: Work) -> Result<api::SubjectReque
     work.row.state = "pending".into();
     work.row.run_at = Some(ctx.now);
     work.row.attempts = 0;
-    let id = work.row.id.to_string();
-    work.save(app, true).await?;
-    shown(&found(app, &id).await?)
+    saved(app, work, true).await
 }
 
 /// Refuses a request, with the reason that the person is told.
 pub async fn refuse(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::SubjectRequest, Error> {
     app.permit(ctx, "subject-requests:approve").await?;
     let (why, mut work) = (account::reason(why)?, found(app, id).await?);
-    if work.row.closed_at.is_some() || work.progress.steps.iter().any(|step| step.done != "read") {
+    if work.row.closed_at.is_some() || work.progress.is_begun() {
         return Err(Error::Conflict("this request is answered, or begun: what is done cannot be refused".into()));
     }
     work.record(app.record(ctx, RequestRefused::new(work.row.id, &why)).await?);
-    if let Some(to) = work.whose.contact.clone() {
-        let mail = message::mail(app, ctx, &to, &text::Mail::RequestRefused { what: &work.row.kind.clone(), why: &why }, None)?;
-        work.with(mail);
-    }
+    work.tell(app, ctx, &text::Mail::RequestRefused { what: &work.row.kind.clone(), why: &why })?;
     work.progress.reason = Some(why);
     (work.row.state, work.row.closed_at, work.row.run_at) = ("refused".into(), Some(ctx.now), None);
-    let id = work.row.id.to_string();
-    work.save(app, false).await?;
-    shown(&found(app, &id).await?)
+    saved(app, work, false).await
 }
 
 /// Extends the time of a request by as much as its law allows, once, and tells the person why.
@@ -317,7 +310,7 @@ pub async fn extend(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::Su
     app.permit(ctx, "subject-requests:approve").await?;
     let (why, mut work) = (account::reason(why)?, found(app, id).await?);
     let (law, kind) = law_of(&work.row)?;
-    let dates = clocks()?.dates(law, kind, work.row.received_at).ok_or(Error::Internal("a request without a clock"))?;
+    let dates = Clocks::own().dates(law, kind, work.row.received_at).ok_or(Error::Internal("a request without a clock"))?;
     let (Some(tell_by), Some(extended)) = (dates.extend_until, dates.extended) else {
         return Err(Error::Conflict(format!("the law gives no more time for a request of the type `{}`", work.row.kind)));
     };
@@ -329,15 +322,17 @@ pub async fn extend(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::Su
     }
     let until = extended.to_string();
     work.record(app.record(ctx, RequestExtended::new(work.row.id, &until, &why)).await?);
-    if let Some(to) = work.whose.contact.clone() {
-        let mail = message::mail(app, ctx, &to, &text::Mail::RequestExtended { until: &until, why: &why }, None)?;
-        work.with(mail);
-    }
+    work.tell(app, ctx, &text::Mail::RequestExtended { until: &until, why: &why })?;
     work.progress.reason = Some(why);
     work.progress.extended = true;
     work.row.due_on = until;
+    saved(app, work, true).await
+}
+
+/// Writes a request down, and shows what it is then.
+async fn saved(app: &App, work: Work, keep: bool) -> Result<api::SubjectRequest, Error> {
     let id = work.row.id.to_string();
-    work.save(app, true).await?;
+    work.save(app, keep).await?;
     shown(&found(app, &id).await?)
 }
 
@@ -374,77 +369,10 @@ async fn hand_over(app: &App, ctx: &Ctx, work: &Work, part: Part) -> Result<Vec<
     Ok(if part == Part::Export { export } else { zip })
 }
 
-/// Keeps something of a person though they ask for erasure.
-pub async fn hold(app: &App, ctx: &Ctx, new: api::NewPrivacyHold) -> Result<api::PrivacyHold, Error> {
-    app.permit(ctx, "subjects:hold").await?;
-    for (field, text) in [("place", &new.place), ("article", &new.article), ("reason", &new.reason), ("owner", &new.owner)] {
-        if !(1..=200).contains(&text.trim().chars().count()) || text.chars().any(char::is_control) {
-            return Err(Error::invalid(field, format!("`{field}` has 1 to 200 characters")));
-        }
-    }
-    if new.place != "*" && !(1..=2).contains(&new.place.matches('.').count()) {
-        return Err(Error::invalid("place", "a place is `dataset.collection`, `dataset.collection.field`, or `*`"));
-    }
-    let until = new
-        .until
-        .as_deref()
-        .map(|day| format!("{day}T23:59:59Z").parse::<Timestamp>().map_err(|_| Error::invalid("until", "a day is written `2036-12-31`")))
-        .transpose()?;
-    if until.is_some_and(|until| until <= ctx.now) {
-        return Err(Error::invalid("until", "this day is over"));
-    }
-    let person = Person::named(app, &new.subject).await?;
-    let row = PrivacyHoldRow {
-        id: HoldId::new(ctx.now, &mut { app.env() }),
-        tag: person.tag(app),
-        place: new.place,
-        article: new.article,
-        reason: new.reason,
-        owner: new.owner,
-        placed_at: ctx.now,
-        until,
-        released_at: None,
-    };
-    let held = DataHeld::new(row.id, &row.place, &row.article, &row.owner, new.until.unwrap_or_else(|| "released".into()));
-    app.commit(ctx, held, |changeset| changeset.privacy_hold_insert(&row)).await?;
-    Ok(shown_hold(row))
-}
-
-/// Ends a hold; an erasure that it stopped goes on by itself.
-pub async fn release(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<(), Error> {
-    app.permit(ctx, "subjects:hold").await?;
-    let (why, id) = (account::reason(why)?, id.parse::<HoldId>().map_err(|_| Error::NotFound("hold"))?);
-    let row = app.store.privacy_hold_list_all().await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("hold"))?;
-    let released = DataReleased::new(id, &row.place, &why);
-    app.commit(ctx, released, |changeset| changeset.privacy_hold_release(id, ctx.now).subject_request_wake(ctx.now)).await?;
-    app.requests_due.notify_one();
-    Ok(())
-}
-
-/// What is kept of whomever, by decision.
-pub async fn holds(app: &App, ctx: &Ctx) -> Result<Vec<api::PrivacyHold>, Error> {
-    app.permit(ctx, "subject-requests:read").await?;
-    Ok(app.store.privacy_hold_list_all().await?.into_iter().map(shown_hold).collect())
-}
-
-fn shown_hold(row: PrivacyHoldRow) -> api::PrivacyHold {
-    api::PrivacyHold {
-        id: row.id.to_string(),
-        place: row.place,
-        article: row.article,
-        reason: row.reason,
-        owner: row.owner,
-        placed_at: row.placed_at.to_string(),
-        until: row.until.map(|until| until.date().to_string()),
-        released_at: row.released_at.map(|at| at.to_string()),
-    }
-}
-
 fn shown(work: &Work) -> Result<api::SubjectRequest, Error> {
     let row = &work.row;
     let (law, kind) = law_of(row)?;
-    let clocks = clocks()?;
-    let dates = clocks.dates(law, kind, row.received_at);
+    let dates = Clocks::own().dates(law, kind, row.received_at);
     Ok(api::SubjectRequest {
         id: row.id.to_string(),
         law: row.law.clone(),
@@ -454,7 +382,7 @@ fn shown(work: &Work) -> Result<api::SubjectRequest, Error> {
         confirm_by: dates.as_ref().and_then(|dates| dates.confirm).map(|day| day.to_string()),
         answer_by: row.due_on.clone(),
         extend_by: dates.as_ref().filter(|_| !work.progress.extended).and_then(|dates| dates.extend_until).map(|day| day.to_string()),
-        section: clocks.of(law, kind).map(|clock| clock.section.clone()).unwrap_or_default(),
+        section: Clocks::own().of(law, kind).map(|clock| clock.section.clone()).unwrap_or_default(),
         closed_at: row.closed_at.map(|at| at.to_string()),
         next_try_at: row.run_at.filter(|_| row.closed_at.is_none() && row.attempts > 0).map(|at| at.to_string()),
         progress: work.progress.clone(),

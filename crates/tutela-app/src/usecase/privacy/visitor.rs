@@ -80,7 +80,7 @@ pub async fn confirm(app: &App, ctx: &Ctx, token: &str) -> Result<api::SubjectRe
         by: "mail",
         contact: Some(wish.email.clone()),
         email: Some(wish.email),
-        with: Box::new(move |changeset| changeset.link_use(id, now)),
+        with: Some(Box::new(move |changeset| changeset.link_use(id, now))),
     };
     request::take(app, ctx, intake).await
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use tutela_privacy::{
-    Kind, Relation, Said,
+    Kind, Relation, Said, dataset,
     mask::text_of,
     plan::{Change, StoreKind},
 };
@@ -58,10 +58,10 @@ pub(super) async fn rectify(app: &App, ctx: &Ctx, work: &mut Work) -> Result<Nex
     let mut changes: BTreeMap<(StoreKind, String), Vec<Change>> = BTreeMap::new();
     let mut met: BTreeSet<String> = BTreeSet::new();
     {
-        let walk = places.walk(app, &work.whose.identities).await?;
+        let walk = places.follow(app, places.walk(&work.whose.identities)).await?;
         for row in walk.rows().filter(|row| row.relation == Relation::Owns) {
             let (store, name) = (&row.collection.0, &row.collection.1);
-            let Some(collection) = places.datasets.iter().find(|of| of.key == *store).and_then(|of| of.collection(name)) else { continue };
+            let Some(collection) = dataset::collection(&places.datasets, &row.collection) else { continue };
             let mut set = Map::new();
             for field in &collection.fields {
                 let place = format!("{store}.{name}.{}", field.name);

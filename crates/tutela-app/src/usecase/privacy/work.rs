@@ -147,6 +147,15 @@ impl Work {
         self.changeset = Some(change(changeset));
     }
 
+    /// Mails the person in the commit of this step, where it is known how to reach them.
+    pub(super) fn tell(&mut self, app: &App, ctx: &Ctx, what: &text::Mail<'_>) -> Result<(), Error> {
+        if let Some(to) = &self.whose.contact {
+            let mail = message::mail(app, ctx, to, what, None)?;
+            self.with(mail);
+        }
+        Ok(())
+    }
+
     /// Writes down how far it is.
     pub(super) async fn save(mut self, app: &App, keep: bool) -> Result<(), Error> {
         self.row.sealed = if keep { app.seal_as(PURPOSE, &self.whose)? } else { String::new() };
@@ -194,7 +203,7 @@ async fn turn(app: App, row: SubjectRequestRow, _now: Timestamp) -> Result<(), E
         Ok(next) => rest(&app, &ctx, work, next, was_closed).await,
         Err(Halt::Down { store, why }) => {
             tracing::warn!(request = %work.row.id, store, why, "a store of people's data does not answer; the request will go on by itself");
-            let begun = work.progress.steps.iter().any(|step| step.done != "read");
+            let begun = work.progress.is_begun();
             if !was_closed {
                 work.row.state = if begun { "partial" } else { "pending" }.into();
             }
@@ -256,16 +265,15 @@ async fn rest(app: &App, ctx: &Ctx, mut work: Work, next: Next, was_closed: bool
                 work.progress.problems.clear();
                 work.row.closed_at = Some(ctx.now);
                 work.row.state = "completed".into();
-                if let Some(to) = work.whose.contact.clone() {
+                if work.whose.contact.is_some() {
                     let path = match (&work.progress.package_until, work.whose.by.as_str()) {
                         (Some(_), "mail") => super::visitor::package_path(app, work.row.id)?,
                         (Some(_), _) => "/account/data".to_owned(),
                         (None, _) => super::request::status_path(app, &work.row.id.to_string())?,
                     };
                     let url = format!("{}{path}", app.urls.public);
-                    let told = text::Mail::RequestAnswered { what: &kind, url: &url, until: work.progress.package_until.as_deref() };
-                    let mail = message::mail(app, ctx, &to, &told, None)?;
-                    work.with(mail);
+                    let until = work.progress.package_until.clone();
+                    work.tell(app, ctx, &text::Mail::RequestAnswered { what: &kind, url: &url, until: until.as_deref() })?;
                 }
             }
             // What is kept for a time, or until somebody releases it, goes then.

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
@@ -13,28 +12,15 @@ use super::{cloudtrail, okta};
 
 /// The labelled events of a family of rules, where the folder is there.
 fn events(family: &str) -> Option<Vec<(String, Value)>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into();
-    let folder = std::env::var_os("TUTELA_SHARED").map_or(beside, PathBuf::from).join("data/panther/rules").join(family);
-    folder.exists().then(|| {
-        let mut out = Vec::new();
-        walk(&folder, &mut out);
-        out.sort_by(|a, b| a.0.cmp(&b.0));
-        out
-    })
-}
-
-fn walk(folder: &Path, out: &mut Vec<(String, Value)>) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            walk(&path, out);
-        } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
-            let rule: Value = serde_yaml_ng::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            let tests = rule["Tests"].as_array().into_iter().flatten();
-            // A few tests have no event of their own.
-            out.extend(tests.map(|test| (path.display().to_string(), test["Log"].clone())).filter(|(_, event)| event.is_object()));
-        }
+    let folder = testkit::shared(&format!("panther/rules/{family}"))?;
+    let mut found = Vec::new();
+    for (path, text) in testkit::files(&folder, "yml") {
+        let rule: Value = serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        // A few tests have no event of their own.
+        let events = rule["Tests"].as_array().into_iter().flatten().map(|test| test["Log"].clone()).filter(Value::is_object);
+        found.extend(events.map(|event| (path.clone(), event)));
     }
+    Some(found)
 }
 
 /// Converts all of them: how many there were, and how often which field was the reason for a refusal.
