@@ -9,6 +9,19 @@ pub fn coraza(place: &Place) -> Result<PathBuf, Stop> {
     built(place, "benches/peers/coraza")
 }
 
+/// versitygw, a server that speaks S3 and keeps versions and locks.
+pub fn versitygw(place: &Place) -> Result<PathBuf, Stop> {
+    const VERSION: &str = "v1.8.0";
+    let folder = place.cache.join(format!("versitygw-{VERSION}"));
+    let program = folder.join("versitygw");
+    if !program.exists() {
+        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let module = format!("github.com/versity/versitygw/cmd/versitygw@{VERSION}");
+        cmd::run(Command::new(cmd::need("go")?).args(["install", "-trimpath", &module]).env("GOBIN", &folder).current_dir(&folder))?;
+    }
+    Ok(program)
+}
+
 /// The program in a folder, built from its modules and kept.
 pub fn built(place: &Place, folder: &str) -> Result<PathBuf, Stop> {
     let from = place.file(folder);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Place, Steps, Stop, cluster, cmd, e2e, fuzz, node, python, tidy};
+use crate::{Place, Steps, Stop, cluster, cmd, e2e, fuzz, go, node, python, tidy};
 
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: u64 = 5;
@@ -28,10 +28,10 @@ pub fn run(place: &Place, words: &[String], steps: &mut Steps) -> Result<(), Str
         Ok(())
     });
     steps.step("tests on both engines", || {
-        let (bao, python) = (python::openbao(place)?, python::test_python(place)?);
+        let (bao, python, s3) = (python::openbao(place)?, python::test_python(place)?, go::versitygw(place)?);
         let federation = node::folder(place, "xtask/federation")?;
         let mut command = cmd::cargo(place, &["test", "--no-fail-fast"]);
-        command.args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_TEST_PYTHON", python).env("TUTELA_FEDERATION", federation);
+        command.args(wanted.scope()).env("TUTELA_BAO", bao).env("TUTELA_S3", s3).env("TUTELA_TEST_PYTHON", python).env("TUTELA_FEDERATION", federation);
         cmd::run(command.envs(clusters))
     });
     if wanted.package.is_some() {

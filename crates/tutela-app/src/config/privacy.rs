@@ -35,16 +35,16 @@ pub struct PrivacyConfig {
 pub struct StoreConfig {
     /// What it is.
     pub kind: StoreType,
-    /// The file that maps it: a dataset in the YAML that Fides writes. A folder has none.
+    /// The file that maps it: a dataset in the YAML that Fides writes. Folders and buckets have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<PathBuf>,
     /// `sqlite`: the database file. `files`: the folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// `postgresql`: `postgresql://tutela@db.example.com/shop`. `service`: its address, `https://billing.example.com`.
+    /// `postgresql`: `postgresql://tutela@db.example.com/shop`. `service`, `s3`: its address, `https://billing.example.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `postgresql`: the file with the password. `service`: the file with the bearer token.
+    /// `postgresql`: the file with the password. `service`: the file with the bearer token. `s3`: the file with the secret of the access key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// `postgresql`: the schema that its tables are in; `public` where absent.
@@ -53,7 +53,16 @@ pub struct StoreConfig {
     /// `service`: the file that says how it is asked and told to cancel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<PathBuf>,
-    /// `service`: PEM file of a CA to trust in place of the system's.
+    /// `s3`: the bucket. All its objects are reached by path, `https://s3.example.com/BUCKET/KEY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// `s3`: the region that requests are signed for; `us-east-1` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `s3`: the id of the access key; its secret is in `secret_file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+    /// `service`, `s3`: PEM file of a CA to trust in place of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
 }
@@ -66,6 +75,8 @@ pub enum StoreType {
     Files,
     /// A PostgreSQL database.
     Postgresql,
+    /// A bucket of S3 or of a server that speaks like it; erased with all versions.
+    S3,
     /// A service that is asked over HTTP.
     Service,
     /// A SQLite database.
@@ -73,32 +84,40 @@ pub enum StoreType {
 }
 
 impl StoreConfig {
+    /// One of a kind, of which nothing else is said yet.
+    pub fn of(kind: StoreType) -> Self {
+        Self { kind, map: None, path: None, url: None, secret_file: None, schema: None, api: None, bucket: None, region: None, access_key: None, ca_file: None }
+    }
+
     /// Refuses what is missing, or belongs to another kind.
     fn check(&self) -> Result<(), String> {
-        let (kind, needs): (&str, &[(&str, bool)]) = match self.kind {
-            StoreType::Files => {
-                ("files", &[("path", true), ("map", false), ("url", false), ("secret_file", false), ("schema", false), ("api", false), ("ca_file", false)])
-            }
-            StoreType::Postgresql => ("postgresql", &[("map", true), ("url", true), ("path", false), ("api", false), ("ca_file", false)]),
-            StoreType::Service => ("service", &[("map", true), ("url", true), ("api", true), ("path", false), ("schema", false)]),
-            StoreType::Sqlite => {
-                ("sqlite", &[("map", true), ("path", true), ("url", false), ("secret_file", false), ("schema", false), ("api", false), ("ca_file", false)])
-            }
+        let (kind, needs, may): (&str, &[&str], &[&str]) = match self.kind {
+            StoreType::Files => ("files", &["path"], &[]),
+            StoreType::Postgresql => ("postgresql", &["map", "url"], &["secret_file", "schema"]),
+            StoreType::S3 => ("s3", &["url", "bucket", "access_key", "secret_file"], &["region", "ca_file"]),
+            StoreType::Service => ("service", &["map", "url", "api"], &["secret_file", "ca_file"]),
+            StoreType::Sqlite => ("sqlite", &["map", "path"], &[]),
         };
-        let has = |key: &str| match key {
-            "map" => self.map.is_some(),
-            "path" => self.path.is_some(),
-            "url" => self.url.is_some(),
-            "secret_file" => self.secret_file.is_some(),
-            "schema" => self.schema.is_some(),
-            "api" => self.api.is_some(),
-            _ => self.ca_file.is_some(),
-        };
-        match needs.iter().find(|(key, needed)| has(key) != *needed) {
-            Some((key, true)) => Err(format!("a store of the kind `{kind}` needs `{key}`")),
-            Some((key, false)) => Err(format!("a store of the kind `{kind}` has no `{key}`")),
-            None => Ok(()),
+        let given = [
+            ("map", self.map.is_some()),
+            ("path", self.path.is_some()),
+            ("url", self.url.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+            ("schema", self.schema.is_some()),
+            ("api", self.api.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("bucket", self.bucket.is_some()),
+            ("region", self.region.is_some()),
+            ("access_key", self.access_key.is_some()),
+        ];
+        for (key, given) in given {
+            match given {
+                false if needs.contains(&key) => return Err(format!("a store of the kind `{kind}` needs `{key}`")),
+                true if !needs.contains(&key) && !may.contains(&key) => return Err(format!("a store of the kind `{kind}` has no `{key}`")),
+                _ => {}
+            }
         }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod postgres;
+mod s3;
 mod service;
 mod sqlite;
 
@@ -18,6 +19,11 @@ pub fn data_store(config: &StoreConfig) -> Result<Arc<dyn DataStore>, String> {
     Ok(match config.kind {
         StoreType::Files => Arc::new(files::Files::new(path()?)),
         StoreType::Postgresql => Arc::new(postgres::Postgres::new(url()?, secret()?, config.schema.as_deref().unwrap_or("public"))?),
+        StoreType::S3 => {
+            let (bucket, access_key) = (config.bucket.as_deref().ok_or("`bucket` is missing")?, config.access_key.as_deref().ok_or("`access_key` is missing")?);
+            let secret = secret()?.ok_or("`secret_file` is missing")?;
+            Arc::new(s3::S3::new(url()?, bucket, config.region.as_deref(), access_key, secret, config.ca_file.as_deref())?)
+        }
         StoreType::Service => {
             let file = config.api.as_deref().ok_or("`api` is missing")?;
             let api = std::fs::read_to_string(file).map_err(|e| format!("api: `{}`: {e}", file.display()))?;

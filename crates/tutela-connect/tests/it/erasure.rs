@@ -160,7 +160,7 @@ proptest! {
         let file = folder.path().join("world.db");
         let db = world.make(&file);
         let before = all(&db, world.tables.len());
-        let config = StoreConfig { kind: StoreType::Sqlite, map: None, path: Some(file), url: None, secret_file: None, schema: None, api: None, ca_file: None };
+        let config = StoreConfig { path: Some(file), ..StoreConfig::of(StoreType::Sqlite) };
         let store = data_store(&config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(erase(&*store, &world.map()));

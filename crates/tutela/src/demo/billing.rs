@@ -65,26 +65,23 @@ impl Billing {
             let path = data.join(name);
             std::fs::write(&path, text).map(|()| path.clone()).map_err(|e| at(&path, &e))
         };
-        let none = StoreConfig { kind: StoreType::Files, map: None, path: None, url: None, secret_file: None, schema: None, api: None, ca_file: None };
         let stores = [
             (
                 "photos",
                 StoreConfig {
-                    kind: StoreType::Sqlite,
                     map: Some(write("photos.yml", ::photos::PRIVACY_MAP)?),
                     path: Some(data.join("photos/photos.db")),
-                    ..none.clone()
+                    ..StoreConfig::of(StoreType::Sqlite)
                 },
             ),
-            ("pictures", StoreConfig { path: Some(data.join("photos/pictures")), ..none.clone() }),
+            ("pictures", StoreConfig { path: Some(data.join("photos/pictures")), ..StoreConfig::of(StoreType::Files) }),
             (
                 "billing",
                 StoreConfig {
-                    kind: StoreType::Service,
                     map: Some(write("billing.yml", MAP)?),
                     url: Some(url),
                     api: Some(write("billing-api.yml", API)?),
-                    ..none
+                    ..StoreConfig::of(StoreType::Service)
                 },
             ),
         ];
