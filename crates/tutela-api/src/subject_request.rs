@@ -121,6 +121,34 @@ impl RequestProgress {
     }
 }
 
+/// A store came back from a backup: those who were erased since are erased again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewErasureReplay {
+    /// The store, as `[privacy.stores]` names it.
+    pub store: String,
+    /// When the backup was made (RFC 3339).
+    pub taken_at: String,
+    /// Only looks.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Who was found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ErasureReplay {
+    /// Names that were erased since the backup, and were looked for.
+    pub names: u64,
+    /// Values that were looked at.
+    pub values: u64,
+    /// People who are there again.
+    pub people: u64,
+    /// The requests that erase them; none of a look alone.
+    pub requests: Vec<String>,
+}
+
 /// Something that was done in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

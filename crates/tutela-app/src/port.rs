@@ -375,6 +375,11 @@ pub trait DataStore: Send + Sync {
         Box::pin(async { Err(DataError::Refused("rows of this kind of store are not found by their age".into())) })
     }
 
+    /// Values of a field in their own order, after one of them; each at least once, and nothing at the end.
+    fn values<'a>(&'a self, _collection: &'a str, _field: &'a str, _after: Option<&'a Value>, _most: u32) -> BoxFuture<'a, Result<Vec<Value>, DataError>> {
+        Box::pin(async { Err(DataError::Refused("what is in this kind of store cannot be gone through".into())) })
+    }
+
     /// Makes changes, in order; where it is tables all of them or none. What was done already is done. `token` is the same
     /// for the same changes, however often they are tried.
     fn apply<'a>(&'a self, changes: &'a [Change], token: &'a str) -> BoxFuture<'a, Result<(), DataError>>;

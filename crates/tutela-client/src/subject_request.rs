@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tutela_api::{DataStoreStatus, ErasurePlan, ExpiredData, NewPrivacyHold, NewSubjectRequest, Page, PrivacyHold, SubjectRef, SubjectRequest};
+use tutela_api::{
+    DataStoreStatus, ErasurePlan, ErasureReplay, ExpiredData, NewErasureReplay, NewPrivacyHold, NewSubjectRequest, Page, PrivacyHold, SubjectRef,
+    SubjectRequest,
+};
 
 use crate::{Client, Error, checked, with_query};
 
@@ -62,6 +65,11 @@ impl Client {
     pub async fn privacy_retention(&self, apply: bool) -> Result<Vec<ExpiredData>, Error> {
         let (method, path) = if apply { (Method::POST, "/v1/privacy/retention/apply") } else { (Method::GET, "/v1/privacy/retention") };
         self.send(self.request(method, path)).await
+    }
+
+    /// A store came back from a backup: has those erased again who were erased since.
+    pub async fn privacy_replay(&self, new: &NewErasureReplay) -> Result<ErasureReplay, Error> {
+        self.send(self.request(Method::POST, "/v1/privacy/erasure-replays").json(new)).await
     }
 
     /// What is kept of people by decision.

@@ -76,3 +76,13 @@ CREATE TABLE privacy_hold (
   released_at {time}
 ) {strict};
 CREATE INDEX privacy_hold_by_tag ON privacy_hold (tag);
+
+-- Who was erased, by keyed hashes of what identified them: a store that is restored from before must not bring them back.
+CREATE TABLE erased_name (
+  tag {bytes} NOT NULL PRIMARY KEY,
+  -- The account, where the name was one of ours.
+  account {id},
+  request {id} NOT NULL,
+  erased_at {time} NOT NULL
+) {strict};
+CREATE INDEX erased_name_by_time ON erased_name (erased_at);

@@ -76,6 +76,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     consent by "tag, purpose": tag Bytes, purpose Text, said Text, notice_version Text, said_at Time, event Id;
     privacy_wish by "tag, wish": tag Bytes, wish Text, since Time;
     privacy_hold by "id": id Id, tag Bytes, place Text, article Text, reason Text, owner Text, placed_at Time, until Time, released_at Time;
+    erased_name by "tag": tag Bytes, account Id, request Id, erased_at Time;
     subject_request by "id": id Id, tag Bytes, law Text, kind Text, state Text, sealed Text, progress Json, version Int, received_at Time, due_on Text, closed_at Time, run_at Time, lease_until Time, attempts Int;
     incident by "id": id Id, state Text, level Text, title Text, playbook Text, rules Json, about Text, alerts Int, opened_at Time, updated_at Time;
     incident_entity by "tag, incident": tag Bytes, incident Id, last_at Time;

@@ -40,6 +40,7 @@ pub use table::{
     detection::DetectionState,
     detection_rule::DetectionRuleRow,
     epoch::EpochRow,
+    erased_name::ErasedNameRow,
     exclusion::ExclusionRow,
     field_policy::FieldPolicyRow,
     hold::HoldRow,

@@ -21,6 +21,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::block::STATEMENTS,
         table::detection::STATEMENTS,
         table::detection_rule::STATEMENTS,
+        table::erased_name::STATEMENTS,
         table::exclusion::STATEMENTS,
         table::hold::STATEMENTS,
         table::idempotency::STATEMENTS,

@@ -14,7 +14,7 @@ use std::{
 };
 
 use tutela_app::{backup::BackupHead, erasure_journal, instance_restore as app, key_backup::Payload};
-use tutela_core::{Env, KeyId, SystemEnv};
+use tutela_core::{Env, SystemEnv};
 use tutela_kms::{Header, Identity, RootKey, StreamOpener};
 use tutela_ledger::{Checkpoint, Signer};
 use tutela_store::{Loading, Record, Verification};
@@ -67,7 +67,7 @@ pub async fn run(config: &Config, sources: &Sources) -> Result<Done, Error> {
     let root = root_key(config, payload.as_ref()).await?;
     let journals = journals(config, sources)?;
     let code = root.derive(&[b"erasure journal"]).map_err(tutela_app::Error::from)?;
-    let mut erased: Vec<KeyId> = Vec::new();
+    let mut erased = Vec::new();
     for journal in &journals {
         erased.extend(erasure_journal::read(journal, &code)?);
     }

@@ -208,6 +208,7 @@ const OWN: &[Row] = &[
     row("device.disowned", "disown", Anonymous, "account", "success"),
     row("device.forgotten", "forget", Account, "account", "success"),
     row("device.seen", "see", Anonymous, "account", "success"),
+    row("erasures.replayed", "replay", Account, "data_store", "success"),
     row("event_type.declared", "declare", Account, "event_type", "success"),
     row("event_type.removed", "remove", Account, "event_type", "success"),
     row("field_policy.changed", "set", Account, "field_policy", "success"),

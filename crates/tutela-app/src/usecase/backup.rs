@@ -21,7 +21,10 @@ use tutela_ledger::Checkpoint;
 use tutela_store::InstanceRow;
 use uuid::Uuid;
 
-use super::search::hex;
+use super::{
+    erasure_journal::{self, Erased},
+    search::hex,
+};
 use crate::{
     App, Ctx, Error,
     occurrence::{BackupMade, BackupRehearsed},
@@ -231,8 +234,10 @@ pub async fn rehearsed(app: &App, ctx: &Ctx, sha256: String, rows: u64, entries:
 
 /// Writes erasures that the journal lacks, for example because the process was killed in between.
 pub(crate) async fn journal(app: &App) -> Result<(), Error> {
-    let erased = app.store.subject_key_list_destroyed().await?;
-    super::erasure_journal::append(&app.backup.folder, app.erasure_code.open(), &erased)
+    let keys = app.store.subject_key_list_destroyed().await?.into_iter().map(|(key, at)| Erased::Key(key, at));
+    let names = app.store.erased_name_list(Timestamp::from_secs(0)).await?.into_iter().map(Erased::Name);
+    let erased: Vec<Erased> = keys.chain(names).collect();
+    erasure_journal::append(&app.backup.folder, app.erasure_code.open(), &erased)
 }
 
 /// Backups in a folder, oldest first.

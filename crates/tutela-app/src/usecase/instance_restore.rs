@@ -9,13 +9,14 @@
 
 use std::time::Duration;
 
-use tutela_core::{JobId, KeyId, Principal};
+use tutela_core::{JobId, Principal};
 use tutela_kms::{StreamOpener, event::SubjectErased};
 use tutela_store::{Changeset, Housekeeping, IndexChange, Record};
 
 use super::{
     backup::{backup_key, context},
-    unindex,
+    erasure_journal::Erased,
+    privacy, unindex,
 };
 use crate::{App, Ctx, Error, Parts, jobs, occurrence::BackupRestored};
 
@@ -43,8 +44,8 @@ pub fn opener(root: &tutela_kms::RootKey, head: &str, prefix: &[u8]) -> Result<S
     Ok(StreamOpener::new(&backup_key(root)?, &tutela_kms::Binding::Message(&context(head)), prefix)?)
 }
 
-/// Does what has to be done before the ledger is verified. `erased` are the keys of the journal; `pending` what has to be recorded.
-pub async fn finish(parts: Parts, erased: &[KeyId], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+/// Does what has to be done before the ledger is verified. `erased` is what the journals say; `pending` what has to be recorded.
+pub async fn finish(parts: Parts, erased: &[Erased], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
     let (app, queues) = App::open_without_epochs(parts).await?;
     let ctx = Ctx::new(app.env(), Principal::System("restore"));
     let done = run(&app, &ctx, erased, pending, progress).await;
@@ -71,14 +72,14 @@ pub async fn ready(parts: Parts, rows: u64, done: &InstanceRestored) -> Result<(
     recorded
 }
 
-async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
+async fn run(app: &App, ctx: &Ctx, erased: &[Erased], pending: Vec<Record>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<InstanceRestored, Error> {
     let position = app.store.log_head().await?.0;
     if let Some(changeset) = Changeset::of_all(pending) {
         app.store.commit(changeset).await?;
     }
     let mut erasures = 0;
     // Before the epochs are loaded: a provider need not have those that only erased people's keys are under.
-    for key in erased {
+    for key in erased.iter().filter_map(|one| if let Erased::Key(key, _) = one { Some(key) } else { None }) {
         let alive = app.store.subject_key_get(*key).await?.is_some_and(|row| row.destroyed_at.is_none());
         if alive {
             let places = app.store.sink_list().await?;
@@ -94,6 +95,8 @@ async fn run(app: &App, ctx: &Ctx, erased: &[KeyId], pending: Vec<Record>, progr
     }
     app.store.settle().await?;
     app.ring.load_epochs().await?;
+    let names = erased.iter().filter_map(|one| if let Erased::Name(row) = one { Some(row) } else { None });
+    erasures += privacy::replay::ourselves(app, ctx, names).await?;
     build_index(app, progress).await?;
     let clients = app.store.client_list(None, 100).await?.len() as u64;
     Ok(InstanceRestored { entries: app.store.log_head().await?.0, erasures, clients, position })

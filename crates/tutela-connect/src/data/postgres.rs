@@ -263,6 +263,19 @@ impl DataStore for Postgres {
         })
     }
 
+    fn values<'a>(&'a self, collection: &'a str, field: &'a str, after: Option<&'a Value>, most: u32) -> BoxFuture<'a, Result<Vec<Value>, DataError>> {
+        Box::pin(async move {
+            let (kind, column) = (self.kind_of_column(collection, field).await?, quoted(field));
+            let after = after.map(text_of);
+            let from = if after.is_some() { format!("{column} > $1::text::{kind}") } else { format!("$1::text IS NULL AND {column} IS NOT NULL") };
+            let text = format!("SELECT {column}::text FROM {} WHERE {from} ORDER BY {column} LIMIT {most}", self.table(collection));
+            let mut connected = self.connect().await?;
+            let tx = reading(&mut connected.client).await?;
+            let found = tx.query_typed(&text, &[(&after, Type::TEXT)]).await.map_err(failed)?;
+            Ok(found.iter().map(|row| shown(&kind, row.get(0))).collect())
+        })
+    }
+
     fn apply<'a>(&'a self, changes: &'a [Change], _token: &'a str) -> BoxFuture<'a, Result<(), DataError>> {
         Box::pin(self.change(changes))
     }

@@ -74,6 +74,16 @@ impl DataStore for Sqlite {
         }))
     }
 
+    fn values<'a>(&'a self, collection: &'a str, field: &'a str, after: Option<&'a Value>, most: u32) -> BoxFuture<'a, Result<Vec<Value>, DataError>> {
+        let (table, column, after) = (quoted(collection), quoted(field), after.cloned());
+        Box::pin(self.run(false, move |db| {
+            let from = if after.is_some() { format!("{column} > ?1") } else { format!("?1 IS NULL AND {column} IS NOT NULL") };
+            let mut statement = db.prepare(&format!("SELECT {column} FROM {table} WHERE {from} ORDER BY {column} LIMIT {most}"))?;
+            let rows = statement.query_map([bound(&after.unwrap_or_default())], |row| Ok(shown(row.get_ref(0)?)))?;
+            rows.collect()
+        }))
+    }
+
     fn apply<'a>(&'a self, changes: &'a [Change], _token: &'a str) -> BoxFuture<'a, Result<(), DataError>> {
         let changes = changes.to_vec();
         Box::pin(self.run(true, move |db| {

@@ -10,11 +10,11 @@ use axum::{
 };
 use serde::Deserialize;
 use tutela_api::{
-    DataStoreStatus, ErasurePlan, ExpiredData, NewPrivacyHold, NewSubjectRequest, OwnSubjectRequest, Page, PrivacyHold, Problem, RequestReason, SubjectExport,
-    SubjectRef, SubjectRequest,
+    DataStoreStatus, ErasurePlan, ErasureReplay, ExpiredData, NewErasureReplay, NewPrivacyHold, NewSubjectRequest, OwnSubjectRequest, Page, PrivacyHold,
+    Problem, RequestReason, SubjectExport, SubjectRef, SubjectRequest,
 };
 use tutela_app::privacy::{
-    erase, expiry, hold, package, places,
+    erase, expiry, hold, package, places, replay,
     request::{self, Part},
 };
 
@@ -132,6 +132,11 @@ pub(crate) async fn schema() -> impl IntoResponse {
 #[utoipa::path(get, path = "/v1/datasets", responses((status = 200, body = Vec<DataStoreStatus>), (status = "default", body = Problem)))]
 pub(crate) async fn datasets(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<DataStoreStatus>>> {
     Ok(Json(places::status(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/privacy/erasure-replays", request_body = NewErasureReplay, responses((status = 200, body = ErasureReplay), (status = "default", body = Problem)))]
+pub(crate) async fn replay(State(web): State<Web>, caller: Caller, Body(new): Body<NewErasureReplay>) -> Answer<Json<ErasureReplay>> {
+    Ok(Json(replay::replay(&web.app, &caller.ctx, new).await?))
 }
 
 #[utoipa::path(get, path = "/v1/privacy/retention", responses((status = 200, body = Vec<ExpiredData>), (status = "default", body = Problem)))]

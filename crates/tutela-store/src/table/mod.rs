@@ -11,6 +11,7 @@ pub(crate) mod detection;
 pub(crate) mod detection_rule;
 pub(crate) mod device;
 pub(crate) mod epoch;
+pub(crate) mod erased_name;
 pub(crate) mod erasure_task;
 pub(crate) mod event_type;
 pub(crate) mod exclusion;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, ExpiredData, KeptPurpose, NewConsent, Purpose, SignedReceipt};
+use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, ExpiredData, KeptPurpose, NewConsent, NewErasureReplay, Purpose, SignedReceipt};
 use tutela_client::Client;
 use tutela_ledger::VerifyingKey;
 use tutela_privacy::{check, dataset};
@@ -37,6 +37,18 @@ pub enum PrivacyCommand {
     /// What personal data is used for
     #[command(subcommand)]
     Purpose(PurposeCommand),
+    /// After one of your stores was restored: erase again who was erased since its backup
+    Replay {
+        /// The store, as `[privacy.stores]` names it
+        #[arg(long)]
+        store: String,
+        /// When its backup was made (RFC 3339)
+        #[arg(long)]
+        taken_at: String,
+        /// Only look who is there again
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// What people ask for about their data
     #[command(subcommand)]
     Request(RequestCommand),
@@ -140,6 +152,17 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
         PrivacyCommand::Map(MapCommand::Check { .. }) => drift(&client()?, output).await,
         PrivacyCommand::Plan { who } => request::plan(who, &client()?, output).await,
         PrivacyCommand::Request(command) => request::request(command, &client()?, output).await,
+        PrivacyCommand::Replay { store, taken_at, dry_run } => {
+            let done = client()?.privacy_replay(&NewErasureReplay { store, taken_at, dry_run }).await?;
+            match output {
+                Output::Json => println!("{}", serde_json::to_string(&done).unwrap_or_default()),
+                Output::Table => {
+                    println!("{} people are there again, of {} names erased since; {} values were looked at", done.people, done.names, done.values);
+                    done.requests.iter().for_each(|id| println!("erased again by {id}"));
+                }
+            }
+            Ok(())
+        }
         PrivacyCommand::Purpose(command) => purpose(command, &client()?, output).await,
         PrivacyCommand::Retention { apply } => {
             output.list(&client()?.privacy_retention(apply).await?, &["place", "class", "days", "expired", "gone", "kept", "problem"], |of: &ExpiredData| {

@@ -25,7 +25,7 @@ async fn count(instance: &Instance, query: &str) -> usize {
 }
 
 /// A new host: the root key and the local provider's keys were kept, nothing else.
-fn new_host(old: &Instance, storage: &str) -> Instance {
+pub fn new_host(old: &Instance, storage: &str) -> Instance {
     let new = Instance::new(storage, "");
     fs::create_dir_all(new.data()).unwrap();
     fs::copy(old.data().join("instance.key"), new.data().join("instance.key")).unwrap();

@@ -49,6 +49,8 @@ mod projection;
 mod reference;
 /// Reading the configuration again while requests go on.
 mod reload;
+/// What comes back from a backup without those who were erased since.
+mod replay;
 /// SAML providers: sign-in by both bindings, forged and replayed responses, single logout.
 mod saml;
 /// Apps, codes by mail, recovery codes, remembered devices.

@@ -19,42 +19,53 @@ use tempfile::TempDir;
 use crate::server::{Instance, location, storages, until};
 
 /// The sample music shop as a database of somebody else's, SQLite or PostgreSQL, with its map.
-struct Shop {
-    folder: TempDir,
+pub struct Shop {
+    pub folder: TempDir,
     /// `sqlite`, or where the PostgreSQL database is.
     place: String,
 }
 
 impl Shop {
     /// Nothing where the sample data is not there.
-    async fn new(postgres: Option<&str>) -> Option<Self> {
-        let sources = testkit::shared("chinook/ChinookDatabase/DataSources")?;
-        let read = |name: &str| String::from_utf8_lossy(&std::fs::read(sources.join(name)).unwrap()).trim_start_matches('\u{feff}').to_owned();
+    pub async fn new(postgres: Option<&str>) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let map = include_str!("../../../tutela-privacy/tests/data/chinook.yml");
         let shop = match postgres {
             None => {
                 let shop = Self { folder, place: "sqlite".into() };
-                shop.sqlite().execute_batch(&read("Chinook_Sqlite.sql")).unwrap();
-                // What its making left behind in half-empty pages is not ours to find.
-                shop.sqlite().execute_batch("PRAGMA secure_delete = ON; VACUUM").unwrap();
                 shop.map(map);
                 shop
             }
             Some(url) => {
-                let sql = read("Chinook_PostgreSql.sql");
-                // The file makes the database first, with commands of psql; this one is there.
-                let sql = sql.split_once("\\c chinook;").unwrap().1.to_owned();
                 let shop = Self { folder, place: url.to_owned() };
-                shop.query(&sql).await;
                 shop.map(&snake(map));
                 shop
             }
         };
+        shop.fill().await?;
         Some(shop)
     }
 
-    fn is_sqlite(&self) -> bool {
+    /// Everything as the sample has it, as a backup that is put back would.
+    pub async fn fill(&self) -> Option<()> {
+        let sources = testkit::shared("chinook/ChinookDatabase/DataSources")?;
+        let read = |name: &str| String::from_utf8_lossy(&std::fs::read(sources.join(name)).unwrap()).trim_start_matches('\u{feff}').to_owned();
+        if self.is_sqlite() {
+            let _ = std::fs::remove_file(self.folder.path().join("chinook.db"));
+            self.sqlite().execute_batch(&read("Chinook_Sqlite.sql")).unwrap();
+            // What its making left behind in half-empty pages is not ours to find.
+            self.sqlite().execute_batch("PRAGMA secure_delete = ON; VACUUM").unwrap();
+        } else {
+            let sql = read("Chinook_PostgreSql.sql");
+            // The file makes the database first, with commands of psql; this one is there.
+            let (_, sql) = sql.split_once("\\c chinook;").unwrap();
+            self.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+            self.query(sql).await;
+        }
+        Some(())
+    }
+
+    pub fn is_sqlite(&self) -> bool {
         self.place == "sqlite"
     }
 
@@ -73,7 +84,7 @@ impl Shop {
     }
 
     /// Runs statements in PostgreSQL; the first cell of the last answer.
-    async fn query(&self, sql: &str) -> i64 {
+    pub async fn query(&self, sql: &str) -> i64 {
         let (client, connection) = testkit::tokio_postgres::connect(&self.place, testkit::tokio_postgres::NoTls).await.unwrap();
         let driver = tokio::spawn(connection);
         let answer = client.simple_query(sql).await.unwrap();
@@ -87,7 +98,7 @@ impl Shop {
     }
 
     /// A number, from SQL with the names of SQLite's form.
-    async fn number(&self, sql: &str) -> i64 {
+    pub async fn number(&self, sql: &str) -> i64 {
         if self.is_sqlite() { self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap() } else { self.query(&snake(sql)).await }
     }
 
@@ -99,7 +110,7 @@ impl Shop {
         }
     }
 
-    fn settings(&self) -> String {
+    pub fn settings(&self) -> String {
         let map = self.folder.path().join("chinook.yml").display().to_string();
         let place = if self.is_sqlite() {
             format!("kind = \"sqlite\"\npath = \"{}\"", self.folder.path().join("chinook.db").display())
@@ -153,7 +164,7 @@ fn snake(text: &str) -> String {
 }
 
 /// Both kinds of shop, each with an instance on the other kind of storage than the shop's own where there is one.
-async fn shops() -> Vec<(Shop, String)> {
+pub async fn shops() -> Vec<(Shop, String)> {
     let mut all = Vec::new();
     for storage in storages().await {
         let url = if storage == "sqlite" { None } else { storages().await.into_iter().nth(1) };
@@ -164,11 +175,11 @@ async fn shops() -> Vec<(Shop, String)> {
     all
 }
 
-fn customer(id: u32) -> Value {
+pub fn customer(id: u32) -> Value {
     json!({"namespace": "shop", "value": id})
 }
 
-async fn ask(instance: &Instance, kind: &str, subject: Value) -> Value {
+pub async fn ask(instance: &Instance, kind: &str, subject: Value) -> Value {
     asked(instance, json!({"subject": subject, "type": kind})).await
 }
 

@@ -20,6 +20,7 @@ use super::{
     own_data,
     person::Person,
     places::{Halt, Places, finding},
+    replay,
     work::{Next, Work},
 };
 use crate::{App, Ctx, Error, usecase::search::hex};
@@ -59,8 +60,7 @@ pub async fn plan(app: &App, ctx: &Ctx, subject: &api::SubjectRef) -> Result<api
         Err(Halt::Stopped { place, why }) => {
             Ok(api::ErasurePlan { steps: Vec::new(), kept: Vec::new(), problems: vec![api::PlanFinding { place, why }], notes: Vec::new() })
         }
-        Err(Halt::Down { store, why }) => Err(Error::Conflict(format!("the store `{store}` does not answer: {why}"))),
-        Err(Halt::Failed(e)) => Err(e),
+        Err(halt) => Err(halt.into()),
     }
 }
 
@@ -144,6 +144,7 @@ pub(super) async fn step(app: &App, ctx: &Ctx, work: &mut Work) -> Result<Next, 
         work.whose.own_done = true;
         work.did("tutela", "account and keys", "deleted", 1, ctx.now);
         work.record(app.record(ctx, RequestStepDone::new(work.row.id, "tutela", 1)).await?);
+        replay::remember(app, work, ctx.now)?;
         return Ok(Next::Again);
     }
     finish(app, ctx, work).await

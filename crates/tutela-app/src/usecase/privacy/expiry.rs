@@ -45,15 +45,10 @@ pub(crate) async fn run(app: &App, ctx: &Ctx) -> Result<(), Error> {
 }
 
 async fn look(app: &App, ctx: &Ctx, apply: bool) -> Result<Vec<api::ExpiredData>, Error> {
-    let stopped = |halt: Halt| match halt {
-        Halt::Down { store, why } => Error::Conflict(format!("the store `{store}` does not answer: {why}")),
-        Halt::Stopped { place, why } => Error::Conflict(format!("`{place}`: {why}")),
-        Halt::Failed(e) => e,
-    };
     if app.data_stores.is_empty() {
         return Ok(Vec::new());
     }
-    let places = Places::look(app).await.map_err(stopped)?;
+    let places = Places::look(app).await?;
     let mut all = Vec::new();
     for dataset in &places.datasets {
         for collection in &dataset.collections {
@@ -174,7 +169,7 @@ async fn owners(app: &App, datasets: &[Dataset], row: &Row) -> Result<Vec<Subjec
 }
 
 /// What an identity in a row means here; mail addresses and numbers are nobody's name.
-fn subject_of(app: &App, identity: &str, value: &Value) -> Option<Subject> {
+pub(super) fn subject_of(app: &App, identity: &str, value: &Value) -> Option<Subject> {
     let value = text_of(value);
     match (identity, value.parse()) {
         ("account", Ok(id)) => Some(Subject::Account(id)),

@@ -56,6 +56,12 @@ occurrences! {
         event.set("owner", this.owner); event.set("until", this.until);
     }
 
+    /// A store came back from a backup, and was looked through for people who had been erased.
+    ErasuresReplayed { store: &'a str, taken_at: &'a str, people: u64 }
+    "erasures.replayed" "A store was restored from a backup, and the erasure of those who had been erased since was asked for again." Medium COMPLIANCE ENTITY_UPDATE "replay"
+    ["backup_taken_at" = r#""2026-11-01T00:00:00Z""#, "people" = "2"]
+    |this, event| { event.resource = Some(Resource::of("data_store", this.store)); event.set("backup_taken_at", this.taken_at); event.set("people", this.people); }
+
     /// It is kept no more.
     DataReleased { id: HoldId, place: &'a str, why: &'a str }
     "data.released" "A hold on data of a person was released; an erasure that it stopped goes on." Medium COMPLIANCE ENTITY_UPDATE "release" ["place" = r#""shop.invoice""#]

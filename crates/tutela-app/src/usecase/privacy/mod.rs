@@ -10,6 +10,7 @@ pub mod package;
 mod person;
 pub mod places;
 pub mod purpose;
+pub mod replay;
 pub mod request;
 pub mod visitor;
 mod wish;

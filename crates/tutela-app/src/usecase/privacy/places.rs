@@ -70,6 +70,16 @@ pub(crate) enum Halt {
     Failed(Error),
 }
 
+impl From<Halt> for Error {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Down { store, why } => Self::Conflict(format!("the store `{store}` does not answer: {why}")),
+            Halt::Stopped { place, why } => Self::Conflict(format!("`{place}`: {why}")),
+            Halt::Failed(e) => e,
+        }
+    }
+}
+
 impl From<Error> for Halt {
     fn from(e: Error) -> Self {
         Self::Failed(e)

@@ -12,7 +12,7 @@ use super::{
     happened::{PackageFetched, RequestApproved, RequestExtended, RequestReceived, RequestRefused},
     package,
     person::Person,
-    places,
+    places::{self, Identities},
     work::{PURPOSE, Whose, Work},
 };
 use crate::{
@@ -38,7 +38,7 @@ pub async fn create(app: &App, ctx: &Ctx, new: api::NewSubjectRequest) -> Result
     let person = Person::named(app, &new.subject).await?;
     let by = if ctx.principal.account().is_some() { "staff" } else { "application" };
     let asked = api::OwnSubjectRequest { law: new.law, kind: new.kind, corrections: new.corrections, purposes: new.purposes };
-    take(app, ctx, Intake { person, asked, by, contact: new.contact, email: None, with: None }).await
+    take(app, ctx, Intake { person, asked, by, contact: new.contact, known: Identities::new(), with: None }).await
 }
 
 /// Takes in what the person who is signed in asks for. What shows or ends everything needs a fresh sign-in.
@@ -49,7 +49,7 @@ pub async fn create_own(app: &App, ctx: &Ctx, new: api::OwnSubjectRequest) -> Re
     let account = app.store.account_get(id).await?.ok_or(Error::NotFound("account"))?;
     let person = Person::of(app, Subject::Account(id)).await?;
     let contact = Some(account.email.as_str().to_owned());
-    take(app, ctx, Intake { person, asked: new, by: "account", contact, email: None, with: None }).await
+    take(app, ctx, Intake { person, asked: new, by: "account", contact, known: Identities::new(), with: None }).await
 }
 
 /// Whether the person who is signed in may ask for something now: it is switched on, and what shows or ends everything
@@ -88,18 +88,18 @@ fn kind_of(new: &api::OwnSubjectRequest) -> Result<(Law, Kind), Error> {
 pub(super) struct Intake {
     pub person: Person,
     pub asked: api::OwnSubjectRequest,
-    /// `account`, `mail`, `staff` or `application`.
+    /// `account`, `mail`, `staff`, `application` or `restore`.
     pub by: &'static str,
     /// Where they are told of the answer.
     pub contact: Option<String>,
-    /// An address that they have just proven.
-    pub email: Option<String>,
+    /// What identifies them beside their names, such as an address that they have just proven.
+    pub known: Identities,
     /// What else belongs to the commit.
     pub with: Option<OnItsWay>,
 }
 
 pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::SubjectRequest, Error> {
-    let Intake { person, asked: new, by, contact, email, with } = intake;
+    let Intake { person, asked: new, by, contact, known, with } = intake;
     let (law, kind) = kind_of(&new)?;
     right_of(app, kind.work())?;
     check(app, kind, &new)?;
@@ -120,8 +120,8 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
     let due = dates.answer.to_string();
     let id = SubjectRequestId::new(ctx.now, &mut { app.env() });
     let mut identities = places::identities(app, &person).await?;
-    if let Some(email) = email {
-        identities.entry("email".into()).or_default().insert(email);
+    for (name, values) in known {
+        identities.entry(name).or_default().extend(values);
     }
     let names = person.names.iter().filter_map(named).collect();
     let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, by: by.into(), ..Whose::default() };

@@ -79,7 +79,7 @@ pub async fn confirm(app: &App, ctx: &Ctx, token: &str) -> Result<api::SubjectRe
         asked,
         by: "mail",
         contact: Some(wish.email.clone()),
-        email: Some(wish.email),
+        known: [("email".to_owned(), [wish.email].into())].into(),
         with: Some(Box::new(move |changeset| changeset.link_use(id, now))),
     };
     request::take(app, ctx, intake).await
