@@ -49,7 +49,7 @@ pub struct Collection {
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Field {
     /// Its name there.
     pub name: String,
@@ -169,6 +169,11 @@ impl Collection {
 }
 
 impl Field {
+    /// One that is only known by its name.
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
     /// Whether what stands in it is about a person.
     pub fn is_personal(&self) -> bool {
         self.categories.iter().any(|category| category == "user" || category.starts_with("user."))

@@ -22,7 +22,7 @@ pub struct CollectionOwn {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FieldOwn {
-    /// What the other end of its references is to the person.
+    /// What the other end of its references is to the person; of an identity, what whoever it names is to the row's person.
     pub relation: Option<Relation>,
     /// Never leaves in a package: it is named, and that it is held, in place of its value.
     pub withhold: bool,

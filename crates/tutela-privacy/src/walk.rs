@@ -49,14 +49,14 @@ pub struct Row {
 
 /// Why a walk stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} holds another person's `{identity}`: the way there leads away from the person; say `relation: refers` or `shared` at `{by}`")]
+#[error("{place} holds another `{identity}` than the person's: {hint}")]
 pub struct SecondPerson {
     /// Dataset, collection and field.
     pub place: String,
     /// The name of the identity.
     pub identity: String,
-    /// The field that led there.
-    pub by: String,
+    /// What to say in the map, and where.
+    pub hint: String,
 }
 
 /// A way from the rows of one collection to those of another.
@@ -185,12 +185,22 @@ impl<'a> Walk<'a> {
             };
             match self.identities.get(identity) {
                 Some(known) if known.contains(&text_of(value)) => {}
+                // The map says what it is to whoever the row belongs to.
+                _ if of.own.relation == Some(Relation::Owns) => learnt.push((identity.clone(), value.clone())),
+                _ if of.own.relation.is_some() => {}
                 None if question.by_identity => learnt.push((identity.clone(), value.clone())),
                 None => {}
                 Some(_) => {
                     let place = format!("{}.{}.{field}", question.collection.0, question.collection.1);
                     let by = format!("{}.{}.{}", question.collection.0, question.collection.1, question.field);
-                    return Err(SecondPerson { place, identity: identity.clone(), by });
+                    let hint = if question.by_identity {
+                        format!(
+                            "say under `tutela_meta` at `{place}` what it is, `relation: owns` for another of theirs, `refers` or `shared` for somebody else's"
+                        )
+                    } else {
+                        format!("the way there leads away from the person; say `relation: refers` or `shared` at `{by}`")
+                    };
+                    return Err(SecondPerson { place, identity: identity.clone(), hint });
                 }
             }
         }
@@ -205,8 +215,9 @@ impl<'a> Walk<'a> {
         }
         for (name, collection) in self.collections.clone() {
             for (field, of) in collection.flat() {
-                if of.identity.as_deref() == Some(identity) {
-                    self.ask(&name, &field, value, Relation::Owns, true);
+                let relation = of.own.relation.unwrap_or(Relation::Owns);
+                if of.identity.as_deref() == Some(identity) && relation != Relation::Shared {
+                    self.ask(&name, &field, value, relation, true);
                 }
             }
         }

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    Relation,
     check::Finding,
-    dataset::{self, Collection, Dataset, Field},
+    dataset::{self, Collection, Dataset, Direction, Field, Reference},
     mask::{Pseudonyms, masked, text_of},
     own::{Erase, Keep},
     schema::{OnDelete, Schema, Table},
@@ -165,11 +166,13 @@ impl Plan {
     pub fn make<'a>(basis: &Basis<'_>, rows: impl Iterator<Item = &'a Row>) -> Self {
         let mut plan = Self::default();
         let mut fated: BTreeMap<Name, Vec<Fated<'a>>> = BTreeMap::new();
-        for row in rows.filter(|row| row.relation == crate::Relation::Owns) {
+        let (owned, referred): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.relation == Relation::Owns);
+        for row in owned {
             let Some(collection) = basis.collection(&row.collection) else { continue };
             fated.entry(row.collection.clone()).or_default().push(Fated { row, fate: basis.fate(&row.collection, collection, row) });
         }
         plan.demote(basis, &mut fated);
+        plan.tell_of_referred(basis, &fated, &referred);
         let mut now: BTreeMap<(StoreKind, String), Vec<Change>> = BTreeMap::new();
         let mut later: BTreeMap<(Why, String), (usize, BTreeMap<(StoreKind, String), Vec<Change>>)> = BTreeMap::new();
         for (name, rows) in &fated {
@@ -233,6 +236,26 @@ impl Plan {
         let finding = Finding { place: place.to_owned(), why };
         if !self.problems.contains(&finding) {
             self.problems.push(finding);
+        }
+    }
+
+    /// Personal data that theirs only point to stays, which the operator should know who has not said so.
+    fn tell_of_referred(&mut self, basis: &Basis<'_>, fated: &BTreeMap<Name, Vec<Fated<'_>>>, referred: &[&Row]) {
+        let mut counts: BTreeMap<&Name, usize> = BTreeMap::new();
+        referred.iter().for_each(|row| *counts.entry(&row.collection).or_default() += 1);
+        for (name, rows) in counts {
+            let personal = basis.collection(name).is_some_and(|of| of.fields.iter().any(Field::is_personal));
+            let leads = |of: &&Field| {
+                let to = |to: &&Reference| (&to.dataset, &to.collection) == (&name.0, &name.1) && to.direction != Direction::From;
+                of.own.relation.is_none() && of.references.iter().any(|of| to(&of))
+            };
+            let by = fated.keys().find_map(|from| Some(format!("{}.{}.{}", from.0, from.1, basis.collection(from)?.fields.iter().find(leads)?.name)));
+            if let Some(by) = by.filter(|_| personal) {
+                let why = format!(
+                    "{rows} rows with personal data stay: `{by}` only refers to them. Say `relation: owns` there if they are the person's alone, `refers` if not"
+                );
+                self.notes.push(Finding { place: format!("{}.{}", name.0, name.1), why });
+            }
         }
     }
 

@@ -21,6 +21,8 @@ mod detection;
 mod faults;
 /// Outside providers: signing in with an account somewhere else.
 mod federation;
+/// The sample database of Fides with its own map.
+mod fides;
 /// Guarded applications: sign-in, headers, cookies, bodies.
 mod gateway;
 /// Framing tricks, floods and slowness.

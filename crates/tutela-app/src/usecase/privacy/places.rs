@@ -9,7 +9,7 @@ use tutela_api as api;
 use tutela_core::Subject;
 use tutela_privacy::{
     check,
-    dataset::{self, Dataset},
+    dataset::{self, Dataset, Field},
     plan::Live,
     walk::Walk,
 };
@@ -114,8 +114,11 @@ impl Places {
         for dataset in &mut datasets {
             let Some(store) = app.data_stores.get(&dataset.key) else { continue };
             let schema = store.schema().await.map_err(|e| Halt::of(&dataset.key, e))?;
-            for collection in dataset.collections.iter_mut().filter(|collection| collection.key().is_empty()) {
-                let Some(table) = schema.tables.get(&collection.name) else { continue };
+            for collection in &mut dataset.collections {
+                let Some(table) = schema.tables.get(&collection.name).filter(|table| !table.key.is_empty()) else { continue };
+                // By part of a key two rows would be one, and one of them would stay.
+                let missing = table.key.iter().filter(|name| !collection.fields.iter().any(|field| field.name == **name));
+                collection.fields.extend(missing.map(|name| Field::of(name)).collect::<Vec<_>>());
                 collection.fields.iter_mut().for_each(|field| field.primary_key = table.key.contains(&field.name));
             }
             live.insert(dataset.key.clone(), Live { kind: store.kind(), schema });
