@@ -5,24 +5,21 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{Either, Full};
+use http::{Request, Response, request::Parts};
+use http_body_util::Either;
 use tower::{Layer, Service};
-use tutela_api::Problem;
 use tutela_client::Client;
 
 use crate::{
     Described, Note, Recorder, Remote,
     open::{Begun, Exit, Open},
+    refusal::{GuardedBody, unavailable},
 };
 
 /// The type of events that nobody named.
 const EVENT_TYPE: &str = "app.request";
-
-/// The body of an audited answer: the service's own, or the refusal that stands in its place.
-pub type AuditBody<B> = Either<B, Full<Bytes>>;
+const WITHHELD: &str = "The request could not be put on record, so its answer is withheld; it may have been carried out. Try again.";
 
 type Reads<T> = Arc<dyn Fn(&Parts) -> T + Send + Sync>;
 
@@ -121,7 +118,7 @@ where
     S::Error: Send + 'static,
     B: Send + 'static,
 {
-    type Response = Response<AuditBody<B>>;
+    type Response = Response<GuardedBody<B>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -148,26 +145,10 @@ where
             let recorded = open.record(exit).await;
             match ended {
                 Err(panic) => resume_unwind(panic),
-                Ok(_) if required && recorded.is_err() => Ok(refusal()),
+                // Why is in the log, where [`Open`] put it.
+                Ok(_) if required && recorded.is_err() => Ok(unavailable(WITHHELD)),
                 Ok(ended) => ended.map(|response| response.map(Either::Left)),
             }
         })
     }
-}
-
-/// The answer in place of one whose event could not be recorded. Why is in the log, where [`Open`] put it.
-fn refusal<B>() -> Response<AuditBody<B>> {
-    let problem = Problem {
-        kind: "urn:tutela:problem:unavailable".into(),
-        title: "A part that is needed does not answer".into(),
-        status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-        detail: Some("The request could not be put on record, so its answer is withheld; it may have been carried out. Try again.".into()),
-        errors: Vec::new(),
-    };
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = Response::new(Either::Right(Full::from(body)));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -1,12 +1,13 @@
 //! Tower layers that put an application under tutela.
 //!
-//! There is one so far: [`Audit`] records one event for each request, and the answer leaves only
-//! when the event is durable. It works on any tower service over HTTP: axum, hyper, tonic.
+//! [`Audit`] records one event for each request, and the answer leaves only when the event is durable.
 //! It never reads a body, never records a path with its values, and never retries an event.
+//! [`Consent`] lets a request through only where the data of its person may be used for the purposes of a route.
+//! Both work on any tower service over HTTP: axum, hyper, tonic.
 //!
 //! ```no_run
 //! use axum::{Extension, Router, extract::MatchedPath, routing::get};
-//! use tutela_tower::{Audit, Client, Note};
+//! use tutela_tower::{Audit, Client, Consent, Note};
 //!
 //! # fn build() -> Result<Router, tutela_tower::ClientError> {
 //! // An API key with the scope `events:write`.
@@ -21,7 +22,12 @@
 //!     note.resource("photo", "42");
 //!     "a photo"
 //! }
-//! let app: Router = Router::new().route("/photos/{id}", get(photo)).layer(audit);
+//! // What is recommended uses what a person likes: only with their consent. The key has the scope `consents:check` too.
+//! let consent = Consent::remote(Client::remote("http://127.0.0.1:8081", "the key")?, ["personalize"]);
+//! let app: Router = Router::new()
+//!     .route("/for-you", get(photo).layer(consent))
+//!     .route("/photos/{id}", get(photo))
+//!     .layer(audit);
 //! # Ok(app)
 //! # }
 //! ```
@@ -61,14 +67,18 @@
 //! * Panics are seen where they unwind: not with `panic = "abort"`.
 
 mod audit;
+mod consent;
 mod describe;
 mod note;
 mod open;
 mod record;
+mod refusal;
 
-pub use audit::{Audit, AuditBody, AuditService};
+pub use audit::{Audit, AuditService};
+pub use consent::{Consent, ConsentService, ConsentSource};
 pub use describe::{Actor, Described, PeerAddr};
 pub use note::Note;
 pub use record::{NotRecorded, Recorder, Remote};
-pub use tutela_api::{ExternalId, NewEvent, RequestRef, ResourceRef, Source, SubjectRef, TypedResource};
+pub use refusal::GuardedBody;
+pub use tutela_api::{ConsentAnswer, ConsentQuestion, ExternalId, MissingConsent, NewEvent, RequestRef, ResourceRef, Source, SubjectRef, TypedResource};
 pub use tutela_client::{Client, Error as ClientError};

@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::{sync::Semaphore, time::timeout};
-use tutela_api::{NewEvent, Problem};
+use tutela_api::{ConsentAnswer, ConsentQuestion, NewEvent, Problem};
 use tutela_client::{Client, Error};
+
+use crate::ConsentSource;
 
 /// Calls at one time.
 const CALLS: usize = 64;
@@ -32,7 +34,7 @@ impl NotRecorded {
     }
 }
 
-/// Records at a tutela elsewhere: one call for each event, a bounded number of them at a time.
+/// A tutela elsewhere: one call for each event or question, a bounded number of them at a time.
 pub struct Remote {
     client: Client,
     calls: Semaphore,
@@ -75,6 +77,21 @@ impl Remote {
     }
 }
 
+impl ConsentSource for Remote {
+    fn check(&self, question: ConsentQuestion) -> BoxFuture<'_, Result<ConsentAnswer, String>> {
+        Box::pin(async move {
+            let asked = async {
+                let _call = self.calls.acquire().await.map_err(|e| e.to_string())?;
+                self.client.consent_check(&question).await.map_err(|e| match e {
+                    Error::Problem(problem) => refused(&problem).to_string(),
+                    other => other.to_string(),
+                })
+            };
+            timeout(self.within, asked).await.unwrap_or_else(|_| Err(format!("tutela did not answer within {} ms", self.within.as_millis())))
+        })
+    }
+}
+
 impl Recorder for Remote {
     fn record(&self, event: NewEvent) -> BoxFuture<'_, Result<(), NotRecorded>> {
         Box::pin(async move {
@@ -89,7 +106,7 @@ impl Recorder for Remote {
 fn refused(problem: &Problem) -> NotRecorded {
     let fields: Vec<String> = problem.errors.iter().map(|error| format!("`{}`", error.field)).collect();
     let fields = if fields.is_empty() { String::new() } else { format!(", in {}", fields.join(", ")) };
-    NotRecorded::new(format!("tutela refused the event with {} ({}){fields}", problem.status, problem.title))
+    NotRecorded::new(format!("tutela refused with {} ({}){fields}", problem.status, problem.title))
 }
 
 #[cfg(test)]
@@ -102,6 +119,6 @@ mod tests {
         let error = FieldError { field: "actor".into(), message: "`ada@example.com` is no account id".into(), at: None };
         let problem =
             Problem { kind: "urn:tutela:problem:invalid".into(), title: "The request is not valid".into(), status: 422, detail: None, errors: vec![error] };
-        assert_eq!(refused(&problem).to_string(), "tutela refused the event with 422 (The request is not valid), in `actor`");
+        assert_eq!(refused(&problem).to_string(), "tutela refused with 422 (The request is not valid), in `actor`");
     }
 }

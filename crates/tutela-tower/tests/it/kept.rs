@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tower::{Layer as _, Service, ServiceExt as _};
-use tutela_tower::{Audit, AuditBody, NewEvent, NotRecorded, Recorder};
+use tutela_tower::{Audit, GuardedBody, NewEvent, NotRecorded, Recorder};
 
 /// Keeps what it is given, as soon as it may.
 pub(crate) struct Kept {
@@ -74,7 +74,7 @@ pub(crate) fn request() -> Request<()> {
 }
 
 /// Asks `service` through `audit`.
-pub(crate) async fn ask<S, B>(audit: &Audit, service: S, request: Request<()>) -> Result<Response<AuditBody<B>>, S::Error>
+pub(crate) async fn ask<S, B>(audit: &Audit, service: S, request: Request<()>) -> Result<Response<GuardedBody<B>>, S::Error>
 where
     S: Service<Request<()>, Response = Response<B>>,
     S::Future: Send + 'static,

@@ -1,9 +1,9 @@
 use std::{net::IpAddr, time::Duration};
 
 use axum::{Extension, Router, body::Body, extract::MatchedPath, http::Request, routing::get};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use tutela_tower::{Actor, Audit, Client, Note, PeerAddr};
+use tutela_tower::{Actor, Audit, Client, Consent, Note, PeerAddr};
 
 use crate::server::{Instance, escape};
 
@@ -60,4 +60,33 @@ async fn the_layer_audit_of_an_application_records_each_exit_of_a_handler_in_a_r
     // Without its server the layer fails closed.
     instance.stop("-INT").await;
     assert_eq!(app.oneshot(ask("/photos/42")).await.unwrap().status(), 503);
+}
+
+#[tokio::test]
+async fn the_layer_consent_asks_a_real_server_and_a_withdrawal_counts_at_once() {
+    let instance = Instance::start("sqlite", "").await;
+    let key = instance.key(&["consents:check"]).await;
+    let _ = crate::server::http();
+    let purpose = json!({"name": "personalize", "title": "Suggestions", "basis": "consent", "notice": {"version": "1", "text": "We look at what you like."}});
+    let (status, answer) = instance.operator(reqwest::Method::PUT, "/v1/purposes/personalize", purpose).await;
+    assert_eq!(status, 200, "{answer}");
+    let consent = Consent::remote(Client::remote(&instance.own(), &key).unwrap(), ["personalize"]);
+    let app: Router = Router::new().route("/for-you", get(|| async { "what you like" })).layer(consent);
+    let ask = async || {
+        let mut request = Request::builder().uri("/for-you").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Actor::external("photos", "7"));
+        app.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    let say = async |said: &str| {
+        let body = json!({"subject": {"namespace": "photos", "value": "7"}, "purposes": ["personalize"], "said": said});
+        let (status, answer) = instance.operator(reqwest::Method::POST, "/v1/consents", body).await;
+        assert!(status < 300, "{answer}");
+    };
+    assert_eq!(ask().await, 403);
+    say("given").await;
+    assert_eq!(ask().await, 200);
+    say("withdrawn").await;
+    assert_eq!(ask().await, 403);
+    instance.stop("-INT").await;
+    assert_eq!(ask().await, 503);
 }
