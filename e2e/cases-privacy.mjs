@@ -93,4 +93,32 @@ export const privacyCases = [
       await inspect(desktop, desk.config, `console privacy ${name}`);
     }
   }],
+  ["a visitor without an account chooses in the banner, nothing runs before, and a change of mind counts", async (desk) => {
+    const { app } = desk.config;
+    const page = await desk.page();
+    await page.goto(`${app}/tour`);
+    const banner = page.getByRole("region", { name: "Your privacy choices" });
+    await banner.waitFor();
+    await page.getByText("We suggest pictures by what you open, if you allow it").waitFor();
+    await inspect(page, desk.config, "consent banner", HOSTED_WIDTHS);
+    await banner.getByRole("button", { name: "Allow none" }).focus();
+    await page.keyboard.press("Enter");
+    await banner.waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByText("We suggest pictures by what you open, if you allow it").waitFor();
+    assert.equal(await banner.count(), 0, "asked once");
+    await page.getByRole("button", { name: "Privacy choices" }).click();
+    await banner.getByRole("checkbox", { name: "Suggestions" }).check();
+    await banner.getByRole("button", { name: "Save these choices" }).click();
+    await page.getByText("Because you looked at the tour").waitFor();
+    await page.getByRole("button", { name: "Privacy choices" }).click();
+    await banner.getByRole("button", { name: "Allow none" }).click();
+    await page.getByText("We suggest pictures by what you open, if you allow it").waitFor();
+    // Without scripts it is a page.
+    await page.goto(`${app}/_tutela/consent?return=%2Ftour`);
+    await inspect(page, desk.config, "consent page", HOSTED_WIDTHS);
+    await page.getByRole("button", { name: "Allow all" }).click();
+    await page.waitForURL(`${app}/tour`);
+    await page.getByText("Because you looked at the tour").waitFor();
+  }],
 ];

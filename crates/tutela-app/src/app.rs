@@ -38,6 +38,7 @@ use crate::{
         handover::host_of,
         key, message, oauth,
         privacy::{
+            banner::Choosers,
             consent::Consents,
             places::DataStores,
             purpose::{self, Purposes},
@@ -82,6 +83,7 @@ pub struct Inner {
     /// What personal data is used for.
     pub(crate) purposes: ArcSwap<Purposes>,
     pub(crate) consents: Consents,
+    pub(crate) choosers: Choosers,
     /// Where data of people is.
     pub(crate) data_stores: DataStores,
     /// There is something to do for a request of a person, and: one has moved.
@@ -287,6 +289,7 @@ impl App {
             privacy: parts.privacy,
             purposes: ArcSwap::default(),
             consents: Consents::new(),
+            choosers: Choosers::new(),
             data_stores: parts.data_stores,
             requests_due: Notify::new(),
             requests_moved: Notify::new(),

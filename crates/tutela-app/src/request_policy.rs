@@ -2,15 +2,15 @@
 //! guarded host. Answers come from a cache that is at most [`STALENESS`] old; the change feed
 //! drops what was ended, at once on this node and within a second on others.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tutela_core::{
     ClientId, Principal, SessionId, Timestamp,
     seam::{
-        BoxFuture, Caller, ConsentMissing, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart, TokenClient,
-        TokenFacts, Wanted, Who,
+        Asked, BoxFuture, Caller, Choice, ConsentMissing, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart,
+        TokenClient, TokenFacts, Wanted, Who,
     },
 };
 use tutela_identity::{AccessClaims, Client, IDENTITY_LIFE, IdentityClaims, Session, Token, TokenHash, TokenKind};
@@ -23,7 +23,7 @@ use crate::{
     handover, oauth, session,
     usecase::{
         block, event_type, exclusion,
-        privacy::{consent, purpose},
+        privacy::{banner, consent, purpose},
         rule, signing_key,
     },
 };
@@ -268,12 +268,20 @@ impl RequestPolicy for App {
         self.excluded.load_full()
     }
 
-    fn blocked(&self, address: std::net::IpAddr, now: Timestamp) -> Option<Timestamp> {
+    fn blocked(&self, address: IpAddr, now: Timestamp) -> Option<Timestamp> {
         self.blocked.load().until(address, now)
     }
 
-    fn consent<'a>(&'a self, identity: &'a Identity, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>> {
-        Box::pin(async move { consent::missing(self, identity.account, purposes, signal).await.map_err(refusal) })
+    fn consent<'a>(&'a self, who: Asked<'a>, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>> {
+        Box::pin(async move { consent::missing(self, &banner::subject(who), purposes, signal).await.map_err(refusal) })
+    }
+
+    fn choices<'a>(&'a self, who: Option<Asked<'a>>) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>> {
+        Box::pin(async move { banner::choices(self, who).await.map_err(refusal) })
+    }
+
+    fn choose<'a>(&'a self, who: Asked<'a>, given: &'a [String], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move { banner::choose(self, who, given, from, now).await.map_err(refusal) })
     }
 
     fn staleness(&self) -> Duration {

@@ -110,10 +110,43 @@ pub trait RequestPolicy: Send + Sync {
 
     /// What a person has not agreed to of some purposes; nothing where their data may be used for all of them. `signal` is
     /// whether their browser sent `Sec-GPC: 1`.
-    fn consent<'a>(&'a self, identity: &'a Identity, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>>;
+    fn consent<'a>(&'a self, who: Asked<'a>, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>>;
+
+    /// What can be chosen on a guarded host, with what `who` has said; nobody has said nothing yet.
+    fn choices<'a>(&'a self, who: Option<Asked<'a>>) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>>;
+
+    /// Writes down what was chosen: yes to `given`, no to every other choice. `Invalid` where a purpose is none, or one
+    /// address chooses too often.
+    fn choose<'a>(&'a self, who: Asked<'a>, given: &'a [String], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>>;
 
     /// What is excepted from rules of the firewall; the same list until it changes.
     fn exclusions(&self) -> Arc<Vec<RuleExclusion>>;
+}
+
+/// Whose consent is asked for.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    /// A person who is signed in.
+    Person(&'a Identity),
+    /// A browser that nobody is signed in with, by what its cookie holds.
+    Visitor(&'a str),
+}
+
+/// A purpose that somebody can say yes or no to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Choice {
+    /// Its name.
+    pub purpose: String,
+    /// For people.
+    pub title: String,
+    /// The words of its notice.
+    pub notice: String,
+    /// Who gets data for it.
+    pub recipients: Vec<String>,
+    /// Whether data is sold or shared for it.
+    pub sells: bool,
+    /// What was said; nothing yet where absent, or where the notice has changed since so that it is asked again.
+    pub given: Option<bool>,
 }
 
 /// What a person's data may not be used for.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tutela_core::seam::Caller;
@@ -25,6 +25,9 @@ use crate::{
 /// Answers up to so many bytes end before anybody could look whether their session has.
 const SHORT: u64 = 65_536;
 
+/// Tells an application a browser that nobody is signed in with, by what its consent is kept under.
+const VISITOR: HeaderName = HeaderName::from_static("tutela-visitor");
+
 impl Gateway {
     /// An application's answer to a request that may pass.
     pub(crate) async fn forward(
@@ -46,6 +49,7 @@ impl Gateway {
         *request.uri_mut() = route.target(request.uri()).ok_or_else(|| Error::Upstream("the address is not valid".into()))?;
         *request.version_mut() = Version::HTTP_11;
         let client_host = format!("{host}{}", inner.port);
+        let visitor = identity::visitor(self.door(), request.headers()).filter(|_| admitted.caller.is_none()).and_then(|id| HeaderValue::from_str(id).ok());
         headers::to_upstream(request.headers_mut(), way.client.address.ip(), &client_host, inner.scheme);
         // The application sees the name its users use, so that links and origin checks work.
         request.headers_mut().insert(header::HOST, HeaderValue::from_str(&client_host).map_err(|e| Error::Upstream(e.to_string()))?);
@@ -55,6 +59,9 @@ impl Gateway {
         }
         if on_client.is_some() {
             tunnel::mark(request.headers_mut());
+        }
+        if let Some(visitor) = visitor {
+            request.headers_mut().insert(VISITOR, visitor);
         }
         if let Some(caller) = &admitted.caller
             && identity::name_to_upstream(&*inner.policy, request.headers_mut(), caller, route, way.now).is_err()

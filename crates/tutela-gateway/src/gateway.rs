@@ -51,6 +51,8 @@ pub struct Parts {
     pub cookies: Cookies,
     /// What `/.well-known/gpc.json` answers on every host (W3C Global Privacy Control); nothing leaves the address to the applications.
     pub gpc: Option<String>,
+    /// Whether guarded hosts have a banner for consent.
+    pub banner: bool,
 }
 
 /// A gateway, ready to serve. Cheap to clone.
@@ -71,6 +73,7 @@ pub(crate) struct Inner {
     pub pages: OwnPages,
     pub cookies: Cookies,
     pub gpc: Option<String>,
+    pub banner: bool,
     pub connections: Arc<Semaphore>,
     pub addresses: Addresses,
     pub tunnels: TaskTracker,
@@ -106,6 +109,7 @@ impl Gateway {
             env: parts.env,
             pages: parts.pages,
             gpc: parts.gpc,
+            banner: parts.banner,
             cookies: parts.cookies,
             connections,
             addresses: Addresses::default(),

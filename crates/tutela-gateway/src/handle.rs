@@ -12,7 +12,7 @@ use tutela_core::{
 use tutela_waf::Verdict;
 
 use crate::{
-    Body, Error, Gateway,
+    Body, Error, Gateway, banner,
     client::Client,
     front::{LONGEST_METHOD, MOST_FIELDS},
     headers,
@@ -181,8 +181,14 @@ impl Gateway {
                 (inner.pages)(request).await
             }
             Place::Door { host } => {
-                let door = Door { policy: &*inner.policy, cookies: inner.cookies };
-                identity::own_path(door, &request, host, &self.origin(host), &inner.own_origin, way.now).await
+                let (door, origin) = (self.door(), self.origin(host));
+                match banner::wanted(door, request.uri().path()) {
+                    Some(wanted) => {
+                        let from = banner::From { host, origin: &origin, address: way.client.address.ip(), now: way.now, env: &*inner.env };
+                        banner::serve(door, wanted, request, &from).await
+                    }
+                    None => identity::own_path(door, &request, host, &origin, &inner.own_origin, way.now).await,
+                }
             }
             Place::Route { host, route } => match self.forward(request, host, route, way, admitted).await {
                 Ok(response) => response,
@@ -248,15 +254,18 @@ impl Gateway {
         }
     }
 
+    pub(crate) fn door(&self) -> Door<'_> {
+        Door { policy: &*self.0.policy, cookies: self.0.cookies, banner: self.0.banner }
+    }
+
     pub(crate) fn origin(&self, host: &str) -> String {
         format!("{}://{host}{}", self.0.scheme, self.0.port)
     }
 
     /// Who asks, and whether they may.
     async fn admit(&self, request: &mut Request<Held>, host: &str, route: &Route, way: &Way<'_>, trail: &mut Trail) -> Result<Admitted, Response<Body>> {
-        let inner = &*self.0;
         let now = way.now;
-        let door = Door { policy: &*inner.policy, cookies: inner.cookies };
+        let door = self.door();
         count(request, route, None, way, trail).await?;
         let admitted = identity::caller(door, request.headers_mut(), host, route, now).await.inspect_err(|_| trail.refused(Stage::Authentication))?;
         let caller = admitted.caller.as_ref();

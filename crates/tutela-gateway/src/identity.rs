@@ -6,11 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use percent_encoding::percent_decode_str;
 use tutela_core::{
     AuthStrength, Timestamp,
-    seam::{Caller, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, Wanted, Who},
+    seam::{Asked, Caller, Identity, Proof, Refusal, RequestPolicy, SignInAnswer, Wanted, Who},
 };
 use tutela_identity::cookie::{Cookie, Cookies};
 
 use crate::{
+    banner,
     body::Body,
     config::Require,
     handle::Admitted,
@@ -28,6 +29,8 @@ pub(crate) const OWN_PREFIX: &str = "/_tutela/";
 pub(crate) struct Door<'a> {
     pub policy: &'a dyn RequestPolicy,
     pub cookies: Cookies,
+    /// Whether there is a banner for consent.
+    pub banner: bool,
 }
 
 /// Who asks, by session cookie or by an access token; `Err` is the answer to send where that cannot be told.
@@ -110,17 +113,37 @@ pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Calle
         return Ok(());
     }
     let page = wants_page(headers);
-    let Some(identity) = caller.and_then(Caller::person) else {
+    // A program has nobody's consent, whatever cookie it brings.
+    let visitor = || visitor(door, headers).filter(|_| caller.is_none()).map(Asked::Visitor);
+    let who = caller.and_then(Caller::person).map(|identity| Asked::Person(identity)).or_else(visitor);
+    let Some(who) = who else {
+        if door.banner && caller.is_none() && page {
+            return Err(see_other(banner::PAGE));
+        }
         let detail = "Nobody is signed in whose consent could be asked for.";
         return Err(answer(page, StatusCode::FORBIDDEN, "consent-required", "This needs a person's consent", detail));
     };
-    // Exactly this, in any of them (W3C Global Privacy Control).
-    let signal = headers.get_all("sec-gpc").iter().any(|value| value == "1");
-    match door.policy.consent(identity, purposes, signal).await {
+    match door.policy.consent(who, purposes, signals(headers)).await {
         Ok(None) => Ok(()),
-        Ok(Some(missing)) => Err(consent_required(page, &missing)),
+        Ok(Some(mut missing)) => {
+            if matches!(who, Asked::Visitor(_)) {
+                missing.give_at = banner::PAGE.into();
+            }
+            Err(consent_required(page, &missing))
+        }
         Err(_) => Err(unavailable(headers)),
     }
+}
+
+/// Whether a browser asks not to be sold: exactly this, in any of them (W3C Global Privacy Control).
+pub(crate) fn signals(headers: &HeaderMap) -> bool {
+    headers.get_all("sec-gpc").iter().any(|value| value == "1")
+}
+
+/// What a browser that has chosen without signing in is known by.
+pub(crate) fn visitor<'a>(door: Door<'_>, headers: &'a HeaderMap) -> Option<&'a str> {
+    let id = own_cookie(headers, door.cookies, Cookie::Visitor).filter(|_| door.banner)?;
+    (id.len() == banner::ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))).then_some(id)
 }
 
 /// Whether the request comes through a client that the route names; where it names none, any way will do.
@@ -243,7 +266,7 @@ fn step_up<B>(door: Door<'_>, request: &Request<B>, origin: &str, now: Timestamp
 }
 
 /// A field of the query, decoded; empty where it is not there.
-fn query_field<B>(request: &Request<B>, name: &str) -> String {
+pub(crate) fn query_field<B>(request: &Request<B>, name: &str) -> String {
     let query = request.uri().query().unwrap_or_default();
     let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     pair.and_then(|value| percent_decode_str(value).decode_utf8().ok()).unwrap_or_default().into_owned()
@@ -283,7 +306,7 @@ async fn sign_out(door: Door<'_>, headers: &HeaderMap, host: &str, own_origin: &
 }
 
 /// A form of this very origin; browsers say so in one of two headers.
-fn same_origin(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn same_origin(headers: &HeaderMap, origin: &str) -> bool {
     match (headers.get("sec-fetch-site").map(HeaderValue::as_bytes), headers.get(header::ORIGIN).map(HeaderValue::as_bytes)) {
         (Some(site), _) => site == b"same-origin",
         (None, Some(from)) => from == origin.as_bytes(),

@@ -113,7 +113,7 @@ impl Held {
                 Ok(Proof::Foreign | Proof::Refused) | Err(_) => return false,
             },
         };
-        let door = Door { policy, cookies: inner.cookies };
+        let door = Door { policy, cookies: inner.cookies, banner: inner.banner };
         let seen = Seen { method: &Method::POST, headers: &HeaderMap::new(), origin: "", path_and_query: "/", now: self.asked };
         identity::check(door, &self.route, Some(&caller), &seen).is_ok()
     }

@@ -5,6 +5,7 @@
 //! server of its upstream, streaming both ways. The gateway sees snapshots and caches, never the
 //! store; every request leaves a record at the [`EventSink`] seam. Start with `handle.rs`.
 
+mod banner;
 mod body;
 mod client;
 mod config;

@@ -41,12 +41,31 @@ pub(crate) fn consent_required(page: bool, missing: &ConsentMissing) -> Response
 
 /// An error as a page or as a problem (RFC 9457), whichever the client reads.
 pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, detail: &str) -> Response<Body> {
-    let (content_type, body) = if page {
-        ("text/html; charset=utf-8", document(title, detail))
+    let mut response = if page {
+        self::page(status, title, &format!("<p>{detail}</p>"), "'none'")
     } else {
         let problem = serde_json::json!({"type": format!("urn:tutela:problem:{kind}"), "title": title, "status": status.as_u16(), "detail": detail});
-        ("application/problem+json", problem.to_string())
+        sent(status, "application/problem+json", problem.to_string(), "'none'")
     };
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\""));
+    }
+    response
+}
+
+/// The one style of these pages; its hash stands in their policy.
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.45 system-ui,sans-serif;max-width:360px;margin:48px auto;padding:0 16px}h1{font-size:20px}button{font:inherit;min-height:44px;padding:8px 16px;margin:0 4px 8px 0}input{width:18px;height:18px;vertical-align:-3px}";
+
+/// A page of ours. `body` is HTML; what comes from elsewhere in it is escaped. Forms go to `forms`.
+pub(crate) fn page(status: StatusCode, title: &str, body: &str, forms: &str) -> Response<Body> {
+    let document = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>\n"
+    );
+    sent(status, "text/html; charset=utf-8", document, forms)
+}
+
+fn sent(status: StatusCode, content_type: &'static str, body: String, forms: &str) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -54,27 +73,13 @@ pub(crate) fn answer(page: bool, status: StatusCode, kind: &str, title: &str, de
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'sha256-tIrpMrm5mYD2YLjUga30SupjVqIB0L+oop4V1UkluRI='; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-b4iwF40mXtFCgDiw33KZhoWsyoB18jtVaNaSkGWPIqA='; frame-ancestors 'none'; base-uri 'none'; form-action {forms}"
     );
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tutela\""));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
-}
-
-/// The one style of these pages; its hash stands in their policy.
-const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.45 system-ui,sans-serif;max-width:360px;margin:48px auto;padding:0 16px}h1{font-size:20px}";
-
-fn document(title: &str, detail: &str) -> String {
-    // Both texts are our own constants; nothing from the request stands in them.
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{detail}</p></main></body></html>\n"
-    )
 }
 
 /// What everybody may read, also from other sites.
@@ -110,5 +115,29 @@ pub(crate) fn moved(location: &str) -> Response<Body> {
 pub(crate) fn set_cookie(response: &mut Response<Body>, cookies: Cookies, cookie: Cookie, value: &str) {
     if let Ok(value) = HeaderValue::from_str(&cookies.set(cookie, value)) {
         response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_allows_the_one_style_that_there_is() {
+        let response = answer(true, StatusCode::FORBIDDEN, "forbidden", "No", "Not from here.");
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes());
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        let named = policy.split_once("'sha256-").and_then(|(_, rest)| rest.split_once('\'')).unwrap().0;
+        assert_eq!(base64(hash.as_ref()), named);
+    }
+
+    fn base64(bytes: &[u8]) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = String::new();
+        for three in bytes.chunks(3) {
+            let number = three.iter().chain([&0, &0]).take(3).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+            (0..4).for_each(|at| out.push(if at <= three.len() { char::from(LETTERS[number >> (18 - 6 * at) & 63]) } else { '=' }));
+        }
+        out
     }
 }

@@ -18,6 +18,8 @@ pub enum Cookie {
     SignIn,
     /// Ties a sign-in to the browser that began it.
     Transaction,
+    /// A browser that has chosen what it consents to without signing in.
+    Visitor,
 }
 
 /// How cookies are written: `[identity.session] secure` and `http_only`.
@@ -50,6 +52,7 @@ impl Cookies {
             Cookie::Refresh => ("__Secure-tutela-refresh", "tutela-refresh"),
             Cookie::SignIn => ("__Host-tutela-sign-in", "tutela-sign-in"),
             Cookie::Transaction => ("__Host-tutela-txn", "tutela-txn"),
+            Cookie::Visitor => ("__Host-tutela-visitor", "tutela-visitor"),
         };
         if self.secure { prefixed } else { plain }
     }
@@ -59,6 +62,8 @@ impl Cookies {
         // Sessions end with the browser; the device is to be known again next year.
         let (path, same_site, age) = match cookie {
             Cookie::Device => ("/", "Lax", Some(400 * DAY)),
+            // As long as a choice is remembered before it is asked for again.
+            Cookie::Visitor => ("/", "Lax", Some(180 * DAY)),
             Cookie::Refresh => (REFRESH_PATH, "Strict", Some(30 * DAY)),
             Cookie::Errand | Cookie::GuardedSession | Cookie::OwnSession | Cookie::SignIn | Cookie::Transaction => ("/", "Lax", None),
         };
@@ -112,7 +117,16 @@ mod tests {
     #[test]
     fn all_our_names_are_kept_from_upstreams_and_no_others() {
         for cookies in [Cookies::default(), Cookies { secure: false, http_only: true }] {
-            for cookie in [Cookie::Device, Cookie::Errand, Cookie::GuardedSession, Cookie::OwnSession, Cookie::Refresh, Cookie::SignIn, Cookie::Transaction] {
+            for cookie in [
+                Cookie::Device,
+                Cookie::Errand,
+                Cookie::GuardedSession,
+                Cookie::OwnSession,
+                Cookie::Refresh,
+                Cookie::SignIn,
+                Cookie::Transaction,
+                Cookie::Visitor,
+            ] {
                 assert!(is_ours(cookies.name(cookie)), "{cookie:?}");
             }
         }

@@ -133,6 +133,7 @@ pub async fn start(mut config: Config, load: Option<Load>) -> Result<Running, Er
         pages: own_pages(router(Front::Own)),
         cookies: app.cookies(),
         gpc: config.privacy.gpc_json(),
+        banner: config.privacy.banner,
     })
     .map_err(Error::Usage)?;
 

@@ -74,7 +74,7 @@ impl App {
         samples::plant(&store, &pictures).await?;
         // Signing in and out lead to the issuer, and browsers check redirects after a form as well.
         let policy = format!(
-            "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+            "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
              form-action 'self' {}",
             config.issuer
         );

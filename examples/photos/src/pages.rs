@@ -97,6 +97,18 @@ pub(crate) fn admin(person: &Person, users: &[User]) -> Html<String> {
 }
 
 /// What did not work, and where to go from here.
+/// The banner asks; until somebody allows suggestions, the script that looks at what they open does not run.
+pub(crate) fn tour(person: Option<&Person>) -> Html<String> {
+    let body = "<h1>What Photos does</h1>
+         <p class=\"lead\">You upload pictures, and show them to whom you like.</p>
+         <p id=\"suggestion\">We suggest pictures by what you open, if you allow it.</p>
+         <p><button type=\"button\" data-consent>Privacy choices</button>
+            <noscript><a href=\"/_tutela/consent?return=%2Ftour\">Privacy choices</a></noscript></p>
+         <script src=\"/_tutela/consent.js\" defer></script>
+         <script type=\"text/plain\" data-purpose=\"personalize\" src=\"/suggest.js\"></script>";
+    page("Tour", person, body)
+}
+
 pub(crate) fn error(status: StatusCode, told: &str) -> Html<String> {
     let title = status.canonical_reason().unwrap_or("Error");
     let body = format!(

@@ -36,6 +36,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin", get(admin))
         .route("/whoami", get(whoami))
         .route("/style.css", get(style))
+        .route("/suggest.js", get(suggest))
+        .route("/tour", get(tour))
         .fallback(|| async { Error::NotFound })
         .layer(from_fn_with_state(Arc::clone(&app), same_origin))
         .layer(map_response_with_state(Arc::clone(&app), shield))
@@ -80,6 +82,16 @@ async fn admin(State(app): State<Arc<App>>, SignedIn(person): SignedIn) -> Resul
     }
     let users = app.store.user_list().await?;
     Ok(pages::admin(&person, &users))
+}
+
+/// What the app does, for whoever has no account yet.
+async fn tour(Visitor(person): Visitor) -> Html<String> {
+    pages::tour(person.as_ref())
+}
+
+async fn suggest() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("suggest.js"))
 }
 
 async fn style() -> impl IntoResponse {

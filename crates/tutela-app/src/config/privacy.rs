@@ -17,6 +17,8 @@ pub struct PrivacyConfig {
     /// Since when Global Privacy Control is honoured on these hosts, as a date `2026-11-22`: answered at `/.well-known/gpc.json`. Where absent the address is left to the applications; the signal counts either way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpc_since: Option<String>,
+    /// Whether guarded hosts have a banner for consent: the script `/_tutela/consent.js`, and the page `/_tutela/consent` for browsers without scripts. A browser that nobody is signed in with is then known by a cookie once it has chosen.
+    pub banner: bool,
     /// What people may ask for.
     pub data_subject_rights: RightsConfig,
     /// Whether somebody approves of each erasure before anything is touched.
@@ -142,6 +144,7 @@ impl Default for PrivacyConfig {
             controller: "the operator of this service".into(),
             contact: String::new(),
             gpc_since: None,
+            banner: false,
             data_subject_rights: RightsConfig::default(),
             approve_erasures: false,
             package_days: 7,

@@ -171,6 +171,7 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     // Whoever is on this machine may say where they come from, so that attacks can be tried.
     config.gateway.trusted_proxies = vec!["127.0.0.1".into()];
     config.identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
+    config.privacy.banner = true;
     config.identity.sign_up = SignUp::Open;
     config.identity.providers = Protocol::ALL.to_vec();
     let route = |path: &str, require| RouteConfig {

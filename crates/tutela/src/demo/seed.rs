@@ -202,6 +202,8 @@ impl Seeded {
              \x20  14. as Fay, open {app_url}/profile and {app_url}/photos, then {own}/account/data: take everything along, then delete the account;\n\
              \x20      her pictures, rows, subscription and keys are gone, and the confirmation checks offline:\n\
              \x20      tutela privacy receipt verify confirmation.json --key \"$(curl -s {own}/v1/ledger/key)\"\n\n\
+             \x20  15. in a private window, open {app_url}/tour: allow suggestions or do not; what you chose, and a receipt of it,\n\
+             \x20      is in the ledger as consent.given or consent.refused, though nobody knows who you are\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,

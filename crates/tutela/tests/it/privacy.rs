@@ -229,3 +229,79 @@ async fn a_map_is_checked_without_a_server() {
     let (code, said) = check("dataset: 1");
     assert!(code == Some(1) && said.contains("map.yml") && said.contains("is a list"), "{said}");
 }
+
+#[tokio::test]
+async fn a_browser_without_a_person_chooses_and_its_choice_counts_and_is_on_record() {
+    for storage in storages().await {
+        let echo = echo().await;
+        let route = |name: &str, path: &str, purposes: &str| {
+            let port = echo.port;
+            format!(
+                "[[gateway.routes]]\nname = \"{name}\"\nhost = \"photos.localhost\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:{port}\"\nrequire = \"public\"\npurposes = {purposes}\n"
+            )
+        };
+        let routes = route("all", "/", "[]") + &route("suggest", "/for-you", "[\"personalize\"]");
+        let instance = Instance::start(&storage, &format!("{routes}[privacy]\nbanner = true\n")).await;
+        set(&instance, purpose("personalize", "consent", json!({"recipients": [{"name": "A <b>"}]}))).await;
+        set(&instance, purpose("statistics", "consent", json!({}))).await;
+        set(&instance, purpose("essential.service", "contract", json!({}))).await;
+        let origin = format!("http://photos.localhost:{}", instance.port);
+        let here = ([127, 0, 0, 1], instance.port).into();
+        let plain = crate::server::http().redirect(reqwest::redirect::Policy::none()).resolve("photos.localhost", here).build().unwrap();
+        let at = |path: &str| format!("{origin}{path}");
+        let ask = async |path: &str, cookie: &str, accept: &str| plain.get(at(path)).header("accept", accept).header("cookie", cookie).send().await.unwrap();
+        let choose = async |cookie: &str, given: &[&str], from: &str| {
+            let request = plain.post(at("/_tutela/consent")).header("origin", from).header("cookie", cookie).header("accept", "application/json");
+            request.json(&json!({"given": given})).send().await.unwrap()
+        };
+        // Nobody has said anything: a program hears 403, a person is led to the choices.
+        assert_eq!(ask("/for-you", "", "application/json").await.status(), 403);
+        let led = ask("/for-you", "", "text/html").await;
+        assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/_tutela/consent"));
+        let script = ask("/_tutela/consent.js", "", "*/*").await;
+        assert!(script.headers()["content-type"].to_str().unwrap().starts_with("text/javascript") && script.text().await.unwrap().len() < 6_000);
+        let (_, listed) = answer(ask("/_tutela/consent", "", "application/json").await).await;
+        let names: Vec<&Value> = listed["choices"].as_array().unwrap().iter().map(|of| &of["purpose"]).collect();
+        assert_eq!((names, &listed["choices"][0]["given"]), (vec![&json!("personalize"), &json!("statistics")], &Value::Null), "what waits for a yes, only");
+        // Another site cannot choose for them, and an unknown purpose is none.
+        assert_eq!(choose("", &["personalize"], "https://evil.example").await.status(), 403);
+        assert_eq!(choose("", &["nobody.registered"], &origin).await.status(), 400);
+        assert_eq!(instance.operator(Method::GET, "/v1/events?q=type:consent.given", Value::Null).await.1["items"], json!([]));
+
+        let chosen = choose("", &["personalize"], &origin).await;
+        let cookie = chosen.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        assert!(chosen.headers()["set-cookie"].to_str().unwrap().contains("HttpOnly; SameSite=Lax; Max-Age=15552000"), "{cookie}");
+        let (_, listed) = answer(chosen).await;
+        assert_eq!((&listed["choices"][0]["given"], &listed["choices"][1]["given"]), (&json!(true), &json!(false)));
+        let answered = ask("/for-you", &cookie, "application/json").await;
+        assert_eq!(answered.status(), 200, "{storage}");
+        // The application may ask for them by the name that it is told; nobody else can set it.
+        let visitor = cookie.split_once('=').unwrap().1.to_owned();
+        assert_eq!(echo.seen().last().unwrap()["headers"]["tutela-visitor"], visitor);
+        assert_eq!(why(&instance, json!({"subject": {"namespace": "visitor", "value": visitor}, "purposes": ["personalize"]})).await, Vec::<String>::new());
+        assert!(plain.get(at("/x")).header("tutela-visitor", &visitor).send().await.unwrap().status().is_success());
+        assert!(echo.seen().last().unwrap()["headers"].get("tutela-visitor").is_none());
+        assert_eq!(ask("/for-you", &format!("{}x", &cookie[..cookie.len() - 1]), "application/json").await.status(), 403);
+
+        // Without scripts: a page with a form, and back to where they were.
+        let page = ask("/_tutela/consent?return=%2Falbum", &cookie, "text/html").await;
+        assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'"));
+        let text = page.text().await.unwrap();
+        assert!(text.contains("value=\"personalize\" checked") && text.contains("A &lt;b&gt;") && text.contains("name=\"return\" value=\"/album\""), "{text}");
+        let form = [("return", "/album"), ("given", "statistics"), ("choose", "none")];
+        let back = plain.post(at("/_tutela/consent")).header("sec-fetch-site", "same-origin").header("accept", "text/html").header("cookie", &cookie);
+        let back = back.form(&form).send().await.unwrap();
+        assert_eq!((back.status().as_u16(), back.headers()["location"].to_str().unwrap()), (303, "/album"));
+        assert_eq!(ask("/for-you", &cookie, "application/json").await.status(), 403, "taken back: from the next request on");
+        for (kind, events) in [("consent.given", 1), ("consent.refused", 1), ("consent.withdrawn", 1)] {
+            let found = instance.operator(Method::GET, &format!("/v1/events?q=type:{kind}"), Value::Null).await.1;
+            assert_eq!(found["items"].as_array().unwrap().len(), events, "{kind}: {found}");
+        }
+        // One address cannot fill the ledger.
+        let mut refused = false;
+        for n in 0..70 {
+            refused |= choose("", if n % 2 == 0 { &["statistics"] } else { &[] }, &origin).await.status() == 400;
+        }
+        assert!(refused);
+    }
+}

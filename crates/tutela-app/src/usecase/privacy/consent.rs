@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use serde_json::{Value, json};
 use tutela_api as api;
 use tutela_core::{
-    AccountId, EventId, Subject,
+    EventId, Subject,
     seam::{ConsentMissing, MissingPurpose},
 };
 use tutela_privacy::{Answer, Known, Purpose, Receipt, Said, Why, may};
@@ -147,14 +147,14 @@ impl Consents {
     }
 }
 
-/// What an account's person has not agreed to, for the gateway.
-pub(crate) async fn missing(app: &App, account: AccountId, purposes: &[String], signal: bool) -> Result<Option<ConsentMissing>, Error> {
+/// What somebody has not agreed to, for the gateway.
+pub(crate) async fn missing(app: &App, subject: &Subject, purposes: &[String], signal: bool) -> Result<Option<ConsentMissing>, Error> {
     let purposes = purpose::wanted(app, purposes)?;
-    let tag = hex(&app.ring.tag(&Subject::Account(account)));
+    let tag = hex(&app.ring.tag(subject));
     let of = match app.consents.0.get(&tag) {
         Some(of) => of,
         None => {
-            let of = Arc::new(known(app, &Person::of(app, Subject::Account(account)).await?).await?);
+            let of = Arc::new(known(app, &Person::of(app, subject.clone()).await?).await?);
             app.consents.0.insert(tag, Arc::clone(&of));
             of
         }
@@ -172,7 +172,7 @@ pub(crate) async fn missing(app: &App, account: AccountId, purposes: &[String], 
 
 /// What is known of a person.
 pub(crate) struct OfPerson {
-    said: BTreeMap<String, ConsentRow>,
+    pub(super) said: BTreeMap<String, ConsentRow>,
     restricted: bool,
     opted_out: bool,
 }
@@ -189,7 +189,7 @@ impl OfPerson {
     }
 }
 
-async fn known(app: &App, person: &Person) -> Result<OfPerson, Error> {
+pub(super) async fn known(app: &App, person: &Person) -> Result<OfPerson, Error> {
     let mut found = OfPerson { said: BTreeMap::new(), restricted: false, opted_out: false };
     for tag in person.tags(app) {
         for row in app.store.consent_list(tag).await? {

@@ -1,5 +1,6 @@
 //! Privacy: what personal data is used for, what people say to it, and what they ask for.
 
+pub(crate) mod banner;
 pub mod consent;
 pub mod erase;
 pub mod expiry;

@@ -1,0 +1,112 @@
+//! Choosing on a guarded host what one consents to, signed in or not.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use tutela_core::{
+    Pii, Principal, Subject, Timestamp,
+    seam::{Asked, Choice},
+};
+use tutela_privacy::{Basis, Purpose, Said};
+
+use super::{
+    consent::{known, write},
+    person::Person,
+};
+use crate::{App, Ctx, Error};
+
+/// The namespace of browsers that nobody is signed in with.
+const VISITOR: &str = "visitor";
+/// How often may be chosen from one address, each time an event and a receipt.
+const MOST_CHOICES: u32 = 60;
+const AN_HOUR: Duration = Duration::from_secs(3_600);
+const MOST_ADDRESSES: u64 = 100_000;
+
+/// How often addresses have chosen of late.
+pub(crate) struct Choosers(Cache<IpAddr, Arc<AtomicU32>>);
+
+impl Choosers {
+    pub(crate) fn new() -> Self {
+        Self(Cache::builder().max_capacity(MOST_ADDRESSES).time_to_live(AN_HOUR).build())
+    }
+
+    fn count(&self, address: IpAddr) -> bool {
+        self.0.get_with(address, Arc::default).fetch_add(1, Ordering::Relaxed) < MOST_CHOICES
+    }
+}
+
+/// By which name what somebody says is kept.
+pub(crate) fn subject(who: Asked<'_>) -> Subject {
+    match who {
+        Asked::Person(identity) => Subject::Account(identity.account),
+        Asked::Visitor(id) => Subject::External { namespace: VISITOR.into(), value: id.to_owned() },
+    }
+}
+
+/// What can be chosen, with what somebody has said.
+pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>) -> Result<Vec<Choice>, Error> {
+    let of = match who {
+        Some(who) => Some(known(app, &Person::of(app, subject(who)).await?).await?),
+        None => None,
+    };
+    let choice = |purpose: &Arc<Purpose>| {
+        let row = of.as_ref().and_then(|of| of.said.get(&purpose.name));
+        // A yes to other words is none, where they say so; a no stays one.
+        let current = |given: bool| !given || !purpose.notice.renew || row.is_some_and(|row| row.notice_version == purpose.notice.version);
+        Choice {
+            given: row.map(|row| row.said == Said::Given.as_str()).filter(|given| current(*given)),
+            purpose: purpose.name.clone(),
+            title: purpose.title.clone(),
+            notice: purpose.notice.text.clone(),
+            recipients: purpose.recipients.iter().map(|of| of.name.clone()).collect(),
+            sells: purpose.sells,
+        }
+    };
+    Ok(asked(app).iter().map(choice).collect())
+}
+
+/// Writes down what was chosen.
+pub(crate) async fn choose(app: &App, who: Asked<'_>, given: &[String], from: IpAddr, now: Timestamp) -> Result<(), Error> {
+    let all = asked(app);
+    if let Some(other) = given.iter().find(|name| !all.iter().any(|purpose| purpose.name == **name)) {
+        return Err(Error::invalid("given", format!("`{other}` is no purpose that is chosen here")));
+    }
+    if !app.choosers.count(from) {
+        return Err(Error::TooMany { after: AN_HOUR });
+    }
+    let mut ctx = Ctx { now, ip: Some(Pii::new(from)), ..Ctx::new(app.env(), Principal::Anonymous) };
+    if let Asked::Person(identity) = who {
+        ctx = ctx.as_account(identity.account, identity.session, identity.strength, identity.grants.clone());
+    }
+    let person = Person::of(app, subject(who)).await?;
+    let before = known(app, &person).await?;
+    let was = |purpose: &Purpose| before.said.get(&purpose.name).map(|row| (row.said == Said::Given.as_str(), row.notice_version == purpose.notice.version));
+    let mut words: [(Said, Vec<Arc<Purpose>>); 3] = [Said::Given, Said::Refused, Said::Withdrawn].map(|said| (said, Vec::new()));
+    for purpose in all {
+        let yes = given.contains(&purpose.name);
+        let said = match was(&purpose) {
+            Some((true, true)) if yes => continue,
+            Some((false, _)) if !yes => continue,
+            Some((true, _)) if !yes => Said::Withdrawn,
+            _ if yes => Said::Given,
+            _ => Said::Refused,
+        };
+        words.iter_mut().filter(|(word, _)| *word == said).for_each(|(_, list)| list.push(Arc::clone(&purpose)));
+    }
+    for (said, purposes) in words.iter().filter(|(_, purposes)| !purposes.is_empty()) {
+        write(app, &ctx, &person, purposes, *said, "banner").await?;
+    }
+    Ok(())
+}
+
+/// The purposes that wait for a yes.
+fn asked(app: &App) -> Vec<Arc<Purpose>> {
+    app.purposes.load().values().filter(|purpose| purpose.basis == Basis::Consent).cloned().collect()
+}

@@ -1,0 +1,1 @@
+document.getElementById("suggestion").textContent = "Because you looked at the tour: the gallery.";
