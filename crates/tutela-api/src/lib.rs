@@ -6,6 +6,7 @@
 
 mod account;
 mod client;
+mod compliance;
 mod crypto;
 mod detection;
 mod event;
@@ -26,6 +27,7 @@ mod subject_request;
 
 pub use account::*;
 pub use client::*;
+pub use compliance::*;
 pub use crypto::*;
 pub use detection::*;
 pub use event::*;

@@ -15,7 +15,7 @@ use tutela_ledger::{Signer, VerifyingKey};
 use tutela_store::{Changeset, Record, Store};
 
 use crate::{
-    AuditConfig, Ctx, DetectionParts, Error, IdentityConfig, LimitsConfig, PrivacyConfig, RequestSink, Rules,
+    AuditConfig, ComplianceConfig, Ctx, DetectionParts, Error, IdentityConfig, LimitsConfig, PrivacyConfig, RequestSink, Rules,
     access::AccessCache,
     audit::Types,
     breaches::Breaches,
@@ -79,6 +79,7 @@ pub struct Inner {
     pub(crate) gateway: OnceLock<Arc<dyn GatewayControl>>,
     /// What is excepted from rules of the firewall.
     pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
+    pub(crate) compliance: ComplianceConfig,
     pub(crate) privacy: PrivacyConfig,
     /// What personal data is used for.
     pub(crate) purposes: ArcSwap<Purposes>,
@@ -165,6 +166,8 @@ pub struct Parts {
     pub outside: Vec<OutsideProvider>,
     /// Tells clients that sessions ended; a restore tells nobody.
     pub clients_http: Option<Arc<dyn OutsideHttp>>,
+    /// `[compliance]`.
+    pub compliance: ComplianceConfig,
     /// `[privacy]`.
     pub privacy: PrivacyConfig,
     /// The stores of `[privacy.stores]`.
@@ -286,6 +289,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
+            compliance: parts.compliance,
             privacy: parts.privacy,
             purposes: ArcSwap::default(),
             consents: Consents::new(),

@@ -51,8 +51,8 @@ pub use tutela_ledger::{Query, TilePath};
 pub use tutela_store::{LogRow, Position, SessionView};
 pub use usecase::export::{Export, ExportFormat, exported_example};
 pub use usecase::{
-    account, account_check, alert, authenticator, backup, block, client, crypto, crypto_record, device, epoch, erasure_journal, event, event_type, exclusion,
-    export as event_export, federation, gateway, grant, group, handover, health, hold, idempotency, identity_settings, incident, instance_restore, key,
-    key_backup, ledger, oauth, password, permission, policy, privacy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup,
+    account, account_check, alert, authenticator, backup, block, client, compliance, crypto, crypto_record, device, epoch, erasure_journal, event, event_type,
+    exclusion, export as event_export, federation, gateway, grant, group, handover, health, hold, idempotency, identity_settings, incident, instance_restore,
+    key, key_backup, ledger, oauth, password, permission, policy, privacy, profile, provider, restore, retention, rewrap, role, rule, search, session, setup,
     sign_in, sign_up, signing_key, stream, subject, token, unlock,
 };

@@ -20,6 +20,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "backups:write", sentence: "Back up the whole instance." },
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
+    Permission { name: "compliance:read", sentence: "See how the controls of laws and standards stand." },
     Permission { name: "consents:check", sentence: "Ask whether something may be done with somebody's data." },
     Permission { name: "consents:read", sentence: "Look at what people have said to purposes." },
     Permission { name: "consents:write", sentence: "Record what people say to purposes." },
@@ -76,15 +77,19 @@ pub fn event_types() -> impl Iterator<Item = &'static EventType> {
 pub(crate) const APPLICATION_TYPES: &[&str] = &["data_access", "data_processing", "secure_access"];
 
 const TYPES: &[EventType] = &[
-    application("data_access", "An application read or changed data that it reports on.", mapping::DATA_READ),
-    application("data_processing", "An application processed personal data for a purpose.", mapping::DATA_UPDATE),
+    application("data_access", "An application read or changed data that it reports on.", mapping::DATA_READ, USE),
+    application("data_processing", "An application processed personal data for a purpose.", mapping::DATA_UPDATE, USE),
     REQUEST,
     REQUEST_BATCH,
-    application("secure_access", "Somebody used a protected function of an application.", mapping::API_OTHER),
+    application("secure_access", "Somebody used a protected function of an application.", mapping::API_OTHER, USE),
 ];
 
-const fn application(name: &'static str, sentence: &'static str, mapping: Mapping) -> EventType {
-    EventType { name, sentence, severity: Severity::Informational, class: Class::AUDIT, mapping, fields: &[] }
+/// What is known of a use of data that was reported as one.
+const USE: &[Field] =
+    &[Field::clear("data_type", r#""user.contact""#), Field::clear("purpose", r#""essential.service""#), Field::clear("ground", r#""contract""#)];
+
+const fn application(name: &'static str, sentence: &'static str, mapping: Mapping, fields: &'static [Field]) -> EventType {
+    EventType { name, sentence, severity: Severity::Informational, class: Class::AUDIT, mapping, fields }
 }
 
 /// One request through the gateway; a record of a batch.

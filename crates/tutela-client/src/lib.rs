@@ -4,6 +4,7 @@
 //! caller can act on its kind. The command line is built on it.
 
 mod clients;
+mod compliance;
 mod crypto;
 mod detection;
 mod error;

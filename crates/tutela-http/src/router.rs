@@ -14,8 +14,8 @@ use utoipa::OpenApi;
 
 use crate::{
     api::{
-        account, audit, client, crypto, crypto_stream, detection, event, federation, gateway, grant, incident, key, ledger, me, permission, privacy, role,
-        session, sign_in, subject_request,
+        account, audit, client, compliance, crypto, crypto_stream, detection, event, federation, gateway, grant, incident, key, ledger, me, permission,
+        privacy, role, session, sign_in, subject_request,
     },
     caller::Caller,
     idempotency, oauth, page,
@@ -115,6 +115,9 @@ pub fn route_table() -> Vec<Route> {
         route(Method::POST, "/v1/tokens/revoke", Needs::Public, app_facing, post(sign_in::revoke)),
         // Applications, about people
         route(Method::GET, "/v1/identity/settings", may("permissions:check"), app_facing, get(sign_in::settings)),
+        route(Method::GET, "/v1/compliance", may("compliance:read"), admin, get(compliance::status)),
+        route(Method::POST, "/v1/compliance/events", may("events:write"), app_facing, post(compliance::log)),
+        route(Method::GET, "/v1/compliance/settings", may("consents:check"), app_facing, get(compliance::settings)),
         route(Method::POST, "/v1/consents", may("consents:write"), app_facing, post(privacy::say)),
         route(Method::GET, "/v1/consents", may("consents:read"), app_facing, get(privacy::said)),
         route(Method::POST, "/v1/consents/check", may("consents:check"), app_facing, post(privacy::check)),
@@ -396,6 +399,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         audit::one_type,
         audit::types,
         audit::undeclare,
+        compliance::log,
+        compliance::settings,
+        compliance::status,
         event::record,
         event::search,
         event::counts,

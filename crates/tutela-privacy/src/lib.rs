@@ -13,6 +13,7 @@ pub mod plan;
 mod purpose;
 mod request;
 pub mod schema;
+pub mod taxonomy;
 pub mod walk;
 
 pub use clock::{Clock, Clocks, Dates};

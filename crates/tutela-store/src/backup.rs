@@ -76,6 +76,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     consent by "tag, purpose": tag Bytes, purpose Text, said Text, notice_version Text, said_at Time, event Id;
     privacy_wish by "tag, wish": tag Bytes, wish Text, since Time;
     privacy_hold by "id": id Id, tag Bytes, place Text, article Text, reason Text, owner Text, placed_at Time, until Time, released_at Time;
+    data_use by "day, purpose, ground": day Int, purpose Text, ground Text, events Int, sample Id;
     erased_name by "tag": tag Bytes, account Id, request Id, erased_at Time;
     subject_request by "id": id Id, tag Bytes, law Text, kind Text, state Text, sealed Text, progress Json, version Int, received_at Time, due_on Text, closed_at Time, run_at Time, lease_until Time, attempts Int;
     incident by "id": id Id, state Text, level Text, title Text, playbook Text, rules Json, about Text, alerts Int, opened_at Time, updated_at Time;
@@ -402,7 +403,8 @@ mod tests {
             include_str!("../migrations/0003_federation.sql"),
             include_str!("../migrations/0004_gateway.sql"),
             include_str!("../migrations/0005_detection.sql"),
-            include_str!("../migrations/0006_privacy.sql")
+            include_str!("../migrations/0006_privacy.sql"),
+            include_str!("../migrations/0007_compliance.sql")
         );
         let mut tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).filter_map(|rest| rest.split(' ').next()).collect();
         tables.sort_unstable();

@@ -32,11 +32,13 @@ pub use registry::registered;
 pub use sql::{On, Sql};
 pub use table::{
     account::{AccountStanding, AccountWays, PasswordRow, SealedPassword},
+    assessment::AccessFacts,
     attempt::AttemptRow,
     authenticator::AuthenticatorRow,
     block::{BLOCKED, BlockRow},
     change::Change,
     client::ClientRow,
+    data_use::DataUseRow,
     detection::DetectionState,
     detection_rule::DetectionRuleRow,
     epoch::EpochRow,

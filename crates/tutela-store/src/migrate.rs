@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "gateway", text: include_str!("../migrations/0004_gateway.sql") },
     Migration { version: 5, name: "detection", text: include_str!("../migrations/0005_detection.sql") },
     Migration { version: 6, name: "privacy", text: include_str!("../migrations/0006_privacy.sql") },
+    Migration { version: 7, name: "compliance", text: include_str!("../migrations/0007_compliance.sql") },
 ];
 
 statements! {

@@ -7,10 +7,12 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
     [
         table::account::STATEMENTS,
         table::attempt::STATEMENTS,
+        table::assessment::STATEMENTS,
         table::authenticator::STATEMENTS,
         table::change::STATEMENTS,
         table::client::STATEMENTS,
         table::counter::STATEMENTS,
+        table::data_use::STATEMENTS,
         table::device::STATEMENTS,
         table::epoch::STATEMENTS,
         table::erasure_task::STATEMENTS,

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tutela_app::{
-    App, Ctx, DetectionParts, Guard, Parts, Storage, Urls,
+    App, Ctx, DetectionParts, Guard, Parts, Storage, Urls, compliance,
     port::{GatewayControl, SearchCluster},
     setup,
 };
@@ -184,7 +184,9 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
     let kms = config.kms.settings(&config.data, keys::rehearsal(&root)?).map_err(Error::Usage)?;
     let providers = keys::providers(config, &root, &env)?;
     let senders = config.channels.senders().map_err(Error::Usage)?;
+    let backup = config.backup.plan(&config.data).map_err(Error::Usage)?;
     warn_of_weakened(config);
+    warn_of_conflicts(config, &rules, backup.every.is_some());
     Ok(Parts {
         store,
         env,
@@ -196,6 +198,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         alert_senders: senders.alerts,
         outside: outside::providers(&config.identity).map_err(Error::Usage)?,
         clients_http: Some(outside::back_channel(&config.identity).map_err(Error::Usage)?),
+        compliance: config.compliance.clone(),
         privacy: config.privacy.clone(),
         data_stores: stores::all(&config.privacy).map_err(Error::Usage)?,
         detection: watched(config)?,
@@ -203,7 +206,7 @@ pub async fn parts_of(config: &Config, root: RootKey, env: Arc<dyn Env>, restori
         audit: config.audit.clone(),
         rules,
         cluster: cluster(config)?,
-        backup: config.backup.plan(&config.data).map_err(Error::Usage)?,
+        backup,
         root,
         kms,
         providers,
@@ -236,6 +239,24 @@ fn warn_of_weakened(config: &Config) {
     }
     if let Some(file) = &config.channels.log {
         tracing::warn!(file = %file.display(), "weakened: channels.log: messages without a sender are written to a file, codes and links included");
+    }
+}
+
+/// What in the configuration contradicts a framework that is switched on, said at every start with what to change.
+fn warn_of_conflicts(config: &Config, rules: &tutela_app::Rules, backups: bool) {
+    let said = compliance::Said {
+        compliance: &config.compliance,
+        identity: &config.identity,
+        limits: &config.limits,
+        privacy: &config.privacy,
+        rules,
+        public_url: &config.server.public_url,
+        backups,
+        detection: &config.detection,
+        alerts: &config.alerts,
+    };
+    for of in compliance::conflicts_of(&said) {
+        tracing::warn!(framework = of.framework, number = of.number, setting = of.setting, "conflict: {}; {}", of.why, of.change);
     }
 }
 

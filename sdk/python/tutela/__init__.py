@@ -8,6 +8,8 @@ answer raises: unknown is no.
 from .audit import AuditLog, AuditLogger, AuditMismatch
 from .auth import MFA, Anonymous, AuthProvider, User
 from .client import Batch, Permission, Token, Tutela
+from .compliance import ComplianceManager, ComplianceMismatch
+from .compliance_client import ComplianceSettings
 from .context import current_user
 from .detection_client import Block, Incident, Rule
 from .encryption import Encryption
@@ -58,6 +60,9 @@ __all__ = [
     "AuditMismatch",
     "AuthProvider",
     "Batch",
+    "ComplianceManager",
+    "ComplianceMismatch",
+    "ComplianceSettings",
     "Block",
     "CCPAComplianceService",
     "Conflict",

@@ -23,6 +23,7 @@ import anyio
 import httpx
 
 from .audit_record import AuditLogs
+from .compliance_client import ComplianceClient
 from .crypto_client import CryptoClient
 from .detection_client import DetectionClient
 from .errors import Corrupt, TutelaError, Unauthenticated, Unavailable, from_problem
@@ -89,6 +90,7 @@ class Tutela:
     ) -> None:
         self.url = _origin(url or os.environ.get("TUTELA_URL") or DEFAULT_URL)
         self._key = api_key or os.environ.get("TUTELA_API_KEY") or None
+        self.compliance = ComplianceClient(self)
         self.crypto = CryptoClient(self)
         self.detection = DetectionClient(self)
         self.ledger = LedgerClient(self)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -138,20 +138,26 @@ class MFA:
     def _refusal(
         self, context: RequestContext, detail: str, *, within: int | None = None, leads: bool = True
     ) -> MFARequired:
-        asked = {
-            "return_to": context.return_to,
-            "acr": self._level,
-            "factors": self.required_factors,
-            "max_age": within or self.max_age,
-        }
-        given = {name: value for name, value in asked.items() if value is not None}
-        return MFARequired(
-            detail,
-            challenge=f"{STEP_UP}?{urlencode(given, safe='/', quote_via=quote)}",
-            acr="aal2" if self.required_factors == 2 else None,
-            max_age=self.max_age,
-            leads=leads,
-        )
+        acr = "aal2" if self.required_factors == 2 else None
+        asked = {"acr": self._level, "factors": self.required_factors, "max_age": within or self.max_age}
+        return step_up(context, detail, asked, acr=acr, max_age=self.max_age, leads=leads)
+
+
+def step_up(
+    context: RequestContext,
+    detail: str,
+    asked: Mapping[str, Any],
+    *,
+    acr: str | None,
+    max_age: int | None,
+    leads: bool = True,
+) -> MFARequired:
+    """The refusal that leads a browser to prove what is asked for, and back."""
+    given = {"return_to": context.return_to, **asked}
+    query = urlencode(
+        {name: value for name, value in given.items() if value is not None}, safe="/", quote_via=quote
+    )
+    return MFARequired(detail, challenge=f"{STEP_UP}?{query}", acr=acr, max_age=max_age, leads=leads)
 
 
 def _seconds(given: int | str) -> int:

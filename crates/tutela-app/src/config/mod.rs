@@ -19,6 +19,8 @@ pub use privacy::{PrivacyConfig, StoreConfig, StoreType};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComplianceConfig {
+    /// What is assessed: `gdpr`, `hipaa`, `pci-dss`, `ccpa`. What contradicts one of them in this file is named at the start.
+    pub frameworks: Vec<String>,
     /// Days by kind of data: `logs` is about every event of the ledger; other names are classes of event types, for example `user_data` and `payment_data`.
     pub data_retention: BTreeMap<String, u32>,
 }
@@ -26,6 +28,15 @@ pub struct ComplianceConfig {
 impl ComplianceConfig {
     /// Refuses values out of range.
     pub fn check(&self) -> Result<(), String> {
+        let known = || tutela_compliance::own().iter().map(|framework| framework.key.as_str());
+        for (at, name) in self.frameworks.iter().enumerate() {
+            if !known().any(|key| key == name) {
+                return Err(format!("compliance.frameworks: there is no framework `{name}`; there are {}", known().collect::<Vec<_>>().join(", ")));
+            }
+            if self.frameworks[..at].contains(name) {
+                return Err(format!("compliance.frameworks: `{name}` stands there twice"));
+            }
+        }
         for (kind, days) in &self.data_retention {
             if tutela_core::Class::parse(kind).is_none() {
                 return Err(format!("compliance.data_retention: `{kind}` is not a kind of data; one has 1 to 32 characters of `a-z _`"));

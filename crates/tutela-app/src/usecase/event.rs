@@ -80,7 +80,7 @@ pub async fn record_batch(app: &App, ctx: &Ctx, items: Vec<Value>, wait: Wait) -
 }
 
 /// The answer to an event that is durable.
-async fn recorded(app: &App, id: EventId, wait: Wait) -> Result<api::Recorded, Error> {
+pub(crate) async fn recorded(app: &App, id: EventId, wait: Wait) -> Result<api::Recorded, Error> {
     if wait == Wait::Durable {
         return Ok(api::Recorded { id: id.to_string(), position: None, leaf: None });
     }
@@ -88,7 +88,7 @@ async fn recorded(app: &App, id: EventId, wait: Wait) -> Result<api::Recorded, E
     Ok(api::Recorded { id: id.to_string(), position: Some(row.position.to_string()), leaf: Some(super::search::hex(&row.leaf)) })
 }
 
-fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
+pub(crate) fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
     let new: api::NewEvent = serde_json::from_value(new).map_err(|e| Error::invalid("event", e.to_string()))?;
     let declared = check_type(app, &new.kind)?;
     let mut event = Event::named(Cow::Owned(new.kind), EventId::batch(ctx.now, &mut { app.env() }), ctx.now);
@@ -151,7 +151,9 @@ fn prepare(app: &App, ctx: &Ctx, new: Value) -> Result<Event, Error> {
         }
     }
     audit::apply(&app.audit.fields, &mut event, app.field_hash.open());
+    // What only we say: who reported it, and on which ground data was used.
     event.fields.remove("reported_by");
+    event.fields.remove("ground");
     if named {
         // Who says that somebody did it. Last, so that nothing that was sent stands in its place.
         event.set("reported_by", reporter(&ctx.principal));

@@ -121,6 +121,7 @@ async fn scratch(app: &App, payload: &Payload, data: &Path, id: Uuid) -> Result<
         data_stores: Default::default(),
         // At the cost that is in use: none is measured for a scratch instance.
         identity: app.identity.at_cost(app.hasher.cost()),
+        compliance: Default::default(),
         privacy: Default::default(),
         detection: Default::default(),
         guard: crate::Guard::default(),

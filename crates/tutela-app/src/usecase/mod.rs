@@ -7,6 +7,7 @@ pub mod authenticator;
 pub mod backup;
 pub mod block;
 pub mod client;
+pub mod compliance;
 pub mod crypto;
 pub mod crypto_record;
 mod crypto_tally;

@@ -145,6 +145,7 @@ impl House {
             outside: Vec::new(),
             data_stores: Default::default(),
             clients_http: None,
+            compliance: Default::default(),
             privacy: Default::default(),
             detection: Default::default(),
             guard: tutela_app::Guard::default(),

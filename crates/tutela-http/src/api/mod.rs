@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod client;
+pub(crate) mod compliance;
 pub(crate) mod crypto;
 pub(crate) mod crypto_stream;
 pub(crate) mod detection;

@@ -1,12 +1,14 @@
 //! One file per table or family of tables: its statements, and methods named resource first.
 
 pub(crate) mod account;
+pub(crate) mod assessment;
 pub(crate) mod attempt;
 pub(crate) mod authenticator;
 pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod counter;
+pub(crate) mod data_use;
 pub(crate) mod detection;
 pub(crate) mod detection_rule;
 pub(crate) mod device;

@@ -9,6 +9,7 @@ mod audit_verify_export;
 mod backup;
 mod breach_list;
 mod client;
+mod compliance;
 mod crypto;
 mod crypto_rewrap;
 mod detection;
@@ -84,6 +85,9 @@ enum Command {
     /// API keys of programs
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Compliance: whether what laws and standards ask for holds
+    #[command(subcommand)]
+    Compliance(compliance::ComplianceCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(setup::ConfigCommand),
@@ -110,9 +114,6 @@ enum Command {
     /// Keys: make, rotate, back up, restore, destroy; a person's key and its erasure
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Privacy: what personal data is used for, and what people say to it
-    #[command(subcommand)]
-    Privacy(privacy::PrivacyCommand),
     /// Limits of requests: whom they refuse, and letting them in again
     #[command(subcommand)]
     Limit(gateway::LimitCommand),
@@ -122,6 +123,9 @@ enum Command {
     #[cfg(feature = "demo")]
     #[command(hide = true)]
     Photos(crate::demo::PhotosApp),
+    /// Privacy: what personal data is used for, and what people say to it
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
     /// Outside providers that people sign in with, and who is connected with them
     #[command(subcommand)]
     Provider(federation::ProviderCommand),
@@ -192,6 +196,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Alert(command) => detection::alert(command, load, output).await,
         Command::Incident(command) => incident::incident(command, load, output).await,
         Command::Block(command) => detection::block(command, load, output).await,
+        Command::Compliance(command) => compliance::compliance(command, load, output).await,
         Command::Privacy(command) => privacy::privacy(command, load, output).await,
         Command::Rule(command) => detection::rule(command, load, output).await,
         Command::Waf(command) => waf::run(command, load, output).await,

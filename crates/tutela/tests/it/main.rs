@@ -11,6 +11,8 @@ mod authorization;
 mod backup;
 /// PostgreSQL and sequencers that stop, pause and come back.
 mod chaos;
+/// Controls of laws and standards, by facts.
+mod compliance;
 /// Kills, full disks, tampering.
 mod crash;
 /// Kills, and what detection makes of them.

@@ -21,6 +21,7 @@ pub struct Instance {
     pub port: u16,
     pub admin_port: u16,
     child: Mutex<Option<Child>>,
+    said: Mutex<String>,
 }
 
 /// Configurations for each engine that can be had here.
@@ -61,7 +62,7 @@ impl Instance {
              [identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n{routes}\n"
         );
         std::fs::write(dir.path().join("tutela.toml"), text).unwrap();
-        Self { dir, port, admin_port, child: Mutex::default() }
+        Self { dir, port, admin_port, child: Mutex::default(), said: Mutex::default() }
     }
 
     /// Writes a configuration and starts.
@@ -120,7 +121,13 @@ impl Instance {
         .await
         .unwrap();
         assert!(head.iter().any(|l| l.contains("is ready")), "the server did not start: {head:?}");
+        *self.said.lock().unwrap() = head.join("\n");
         *self.child.lock().unwrap() = Some(child);
+    }
+
+    /// What it said while it started.
+    pub fn started_with(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// A fresh set-up link from the command line.

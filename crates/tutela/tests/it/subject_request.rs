@@ -102,7 +102,7 @@ impl Shop {
         if self.is_sqlite() { self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap() } else { self.query(&snake(sql)).await }
     }
 
-    async fn execute(&self, sql: &str) {
+    pub async fn execute(&self, sql: &str) {
         if self.is_sqlite() {
             self.sqlite().execute_batch(sql).unwrap();
         } else {

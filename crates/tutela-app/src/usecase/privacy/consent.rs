@@ -179,7 +179,7 @@ pub(crate) struct OfPerson {
 
 impl OfPerson {
     /// Why their data may not be used for a purpose; nothing where it may.
-    fn refuses(&self, app: &App, purpose: &Purpose, signal: bool) -> Option<Why> {
+    pub(crate) fn refuses(&self, app: &App, purpose: &Purpose, signal: bool) -> Option<Why> {
         let said = self.said.get(&purpose.name).and_then(|row| Some((Said::parse(&row.said)?, row.notice_version.as_str())));
         let known = Known { said, restricted: self.restricted, opted_out: self.opted_out, signal };
         match may(purpose, known, app.privacy.consent_required) {
@@ -189,7 +189,7 @@ impl OfPerson {
     }
 }
 
-pub(super) async fn known(app: &App, person: &Person) -> Result<OfPerson, Error> {
+pub(crate) async fn known(app: &App, person: &Person) -> Result<OfPerson, Error> {
     let mut found = OfPerson { said: BTreeMap::new(), restricted: false, opted_out: false };
     for tag in person.tags(app) {
         for row in app.store.consent_list(tag).await? {

@@ -39,6 +39,11 @@ pub async fn apply(app: &App, ctx: &Ctx) -> Result<Vec<api::ExpiredData>, Error>
     look(app, ctx, true).await
 }
 
+/// What is over its time, for whoever judges by it.
+pub(crate) async fn overdue(app: &App, ctx: &Ctx) -> Result<Vec<api::ExpiredData>, Error> {
+    look(app, ctx, false).await
+}
+
 /// The hourly run.
 pub(crate) async fn run(app: &App, ctx: &Ctx) -> Result<(), Error> {
     look(app, ctx, true).await.map(drop)

@@ -8,7 +8,7 @@ pub(crate) mod happened;
 pub mod hold;
 mod own_data;
 pub mod package;
-mod person;
+pub(crate) mod person;
 pub mod places;
 pub mod purpose;
 pub mod replay;

@@ -50,6 +50,11 @@ impl DataStores {
         self.stores.get(name)
     }
 
+    /// The map of a store.
+    pub(crate) fn dataset(&self, name: &str) -> Option<&Dataset> {
+        self.datasets.iter().find(|dataset| dataset.key == name)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Arc<dyn DataStore>)> {
         self.stores.iter()
     }
@@ -178,7 +183,7 @@ pub async fn status(app: &App, ctx: &Ctx) -> Result<Vec<api::DataStoreStatus>, E
     let offline = check::findings(&app.data_stores.datasets);
     let mut all = Vec::new();
     for (name, store) in app.data_stores.iter() {
-        let dataset = app.data_stores.datasets.iter().find(|dataset| dataset.key == *name);
+        let dataset = app.data_stores.dataset(name);
         let of = |finding: &&check::Finding| finding.place == *name || finding.place.starts_with(&format!("{name}."));
         let mut findings: Vec<check::Finding> = offline.iter().filter(of).cloned().collect();
         let error = match store.schema().await {

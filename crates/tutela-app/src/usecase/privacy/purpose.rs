@@ -101,7 +101,7 @@ fn kept(row: PurposeRow) -> Result<api::KeptPurpose, Error> {
 }
 
 /// The three names that are most like one.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
     let mut all: Vec<(f64, &str)> = known.map(|other| (strsim::jaro_winkler(name, other), other.as_str())).collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
     all.into_iter().take(3).map(|(_, other)| other).collect()

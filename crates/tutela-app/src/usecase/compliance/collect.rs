@@ -1,0 +1,233 @@
+//! Collecting what is so. What cannot be had is absent and said in the log; a check that needs it has no data.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tutela_compliance::{Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes};
+use tutela_core::Timestamp;
+use tutela_privacy::{Basis, check, plan::StoreKind};
+
+use super::{
+    data_use::{NONE, UNREGISTERED},
+    setting::{Said, settings},
+};
+use crate::{App, Ctx, Error, usecase::privacy::expiry};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How far back the ledger is looked at, in days.
+const BACK: u32 = 90;
+/// Rows of one question.
+const PAGE: u32 = 500;
+
+/// All of it.
+pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
+    Facts {
+        now: ctx.now,
+        settings: settings(&said(app)),
+        people: had("people", people(app, ctx).await),
+        requests: had("requests", requests(app, ctx).await),
+        mapped: had("stores", mapped(app, ctx).await),
+        keys: had("keys", keys(app, ctx).await),
+        ledger: had("the ledger", ledger(app, ctx).await),
+        operation: had("operation", operation(app, ctx).await),
+        routes: routes(app),
+    }
+}
+
+/// What the configuration of this process says.
+pub(super) fn said(app: &App) -> Said<'_> {
+    Said {
+        compliance: &app.compliance,
+        identity: &app.identity,
+        limits: &app.limits,
+        privacy: &app.privacy,
+        rules: &app.rules,
+        public_url: &app.urls.public,
+        backups: app.backup.every.is_some(),
+        detection: &app.detection.config,
+        alerts: &app.detection.alerts,
+    }
+}
+
+fn had<T>(what: &str, facts: Result<T, Error>) -> Option<T> {
+    facts.inspect_err(|e| tracing::warn!(error = %e, "facts about {what} could not be collected; what is judged by them has no data")).ok()
+}
+
+async fn people(app: &App, ctx: &Ctx) -> Result<People, Error> {
+    let found = app.store.access_facts(ctx.now, ctx.now - DAY * BACK, ctx.now - DAY * 365).await?;
+    let ids = |list: Vec<uuid::Uuid>| list.into_iter().map(|id| id.to_string()).collect();
+    Ok(People {
+        enabled: found.enabled,
+        idle: ids(found.idle),
+        leavers_inside: ids(found.leavers_inside),
+        disabled: found.disabled,
+        admins_without_second: ids(found.admins_without_second),
+        admins: found.admins,
+        grants_unapproved: ids(found.grants_unapproved),
+        grants: found.grants,
+        old_passwords: ids(found.old_passwords),
+        password_only: found.password_only,
+        old_program_keys: ids(found.old_program_keys),
+        program_keys: found.program_keys,
+    })
+}
+
+async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
+    let mut facts = Requests::default();
+    let (mut before, today) = (None, ctx.now.date().to_string());
+    loop {
+        let rows = app.store.subject_request_list(before, PAGE).await?;
+        for row in &rows {
+            let id = || row.id.to_string();
+            *facts.of.entry(row.law.clone()).or_default() += 1;
+            let ended = row.closed_at.map_or_else(|| today.clone(), |at| at.date().to_string());
+            if ended > row.due_on {
+                facts.late.entry(row.law.clone()).or_default().push(id());
+            }
+            if row.state == "refused" {
+                *facts.refused.entry(row.law.clone()).or_default() += 1;
+                if row.progress["reason"].as_str().is_none_or(|why| why.trim().is_empty()) {
+                    facts.unreasoned.entry(row.law.clone()).or_default().push(id());
+                }
+            }
+            if matches!(row.kind.as_str(), "erasure" | "delete") {
+                match row.state.as_str() {
+                    "completed" => facts.erasures += 1,
+                    "stopped" | "partial" => facts.erasures_unfinished.push(id()),
+                    _ => {}
+                }
+            }
+        }
+        match rows.last() {
+            Some(last) if rows.len() == PAGE as usize => before = Some(last.id),
+            _ => break,
+        }
+    }
+    let holds: Vec<_> = app.store.privacy_hold_list_all().await?.into_iter().filter(|row| row.released_at.is_none()).collect();
+    facts.holds = holds.len() as u64;
+    facts.holds_incomplete =
+        holds.iter().filter(|row| row.until.is_none() || row.article.is_empty() || row.owner.is_empty()).map(|row| row.id.to_string()).collect();
+    for purpose in app.purposes.load().values() {
+        facts.purposes += 1;
+        if purpose.notice.text.trim().is_empty() {
+            facts.without_notice.push(purpose.name.clone());
+        }
+        if purpose.retention_days.is_none() {
+            facts.without_retention.push(purpose.name.clone());
+        }
+        if purpose.basis == Basis::Consent && purpose.required {
+            facts.forced.push(purpose.name.clone());
+        }
+        facts.special += u64::from(purpose.special_basis.is_some());
+        facts.recipients += purpose.recipients.len() as u64;
+        let unplaced = purpose.recipients.iter().filter(|of| of.country.is_none()).map(|of| format!("{}: {}", purpose.name, of.name));
+        facts.recipients_unplaced.extend(unplaced);
+    }
+    Ok(facts)
+}
+
+async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
+    let mut facts = Mapped::default();
+    for (name, store) in app.data_stores.iter() {
+        facts.stores += 1;
+        let schema = match store.schema().await {
+            Ok(schema) => schema,
+            Err(_) => {
+                facts.silent.push(name.clone());
+                continue;
+            }
+        };
+        let Some(dataset) = app.data_stores.dataset(name) else { continue };
+        if store.kind() == StoreKind::Tables {
+            facts.unmapped.extend(check::drift(dataset, &schema).into_iter().map(|finding| finding.place));
+        }
+        for collection in &dataset.collections {
+            facts.timed += u64::from(collection.own.retention.is_some());
+            let codes = collection.fields.iter().filter(|field| is_card_code(&field.name));
+            facts.card_codes.extend(codes.map(|field| format!("{name}.{}.{}", collection.name, field.name)));
+        }
+    }
+    if facts.timed > 0 && facts.silent.is_empty() {
+        let over = expiry::overdue(app, ctx).await?;
+        facts.overdue = over.into_iter().filter(|of| of.expired > 0).map(|of| (of.place, of.expired)).collect();
+    }
+    Ok(facts)
+}
+
+/// Whether a field holds what PCI DSS forbids to keep, by its name.
+fn is_card_code(name: &str) -> bool {
+    let words: Vec<String> = name.to_ascii_lowercase().split(['_', '-', '.']).map(str::to_owned).collect();
+    let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let whole = words.concat();
+    any(&["cvv", "cvv2", "cvc", "cvc2", "cid", "track1", "track2"])
+        || ["cardcode", "securitycode", "trackdata", "pinblock"].iter().any(|known| whole.contains(known))
+}
+
+async fn keys(app: &App, ctx: &Ctx) -> Result<Keys, Error> {
+    let mut facts = Keys { provider: app.ring.provider()?.name().to_owned(), ..Keys::default() };
+    let mut before = None;
+    loop {
+        let keys = app.store.key_list(before, PAGE).await?;
+        for key in &keys {
+            facts.named += 1;
+            if key.rotation.is_some_and(|every| key.rotated_at + every + DAY * 7 < ctx.now) {
+                facts.overdue.push(key.name.clone());
+            }
+        }
+        match keys.last() {
+            Some(last) if keys.len() == PAGE as usize => before = Some(last.id),
+            _ => return Ok(facts),
+        }
+    }
+}
+
+async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
+    let hour = |at: Timestamp| at.secs().div_euclid(3_600);
+    let mut types: BTreeMap<String, u64> = BTreeMap::new();
+    for total in app.store.event_totals(hour(ctx.now - DAY * BACK), hour(ctx.now) + 1).await? {
+        *types.entry(total.kind).or_default() += total.events;
+    }
+    let sinks = app.store.sink_list().await?.into_iter().map(|row| (row.name, row.state == "following")).collect();
+    let mut facts = Ledger { entries: app.store.log_head().await?.0, types, sinks, ..Ledger::default() };
+    for used in app.store.data_use_list((ctx.now - DAY * BACK).secs().div_euclid(86_400)).await? {
+        facts.uses += used.events;
+        if used.ground == UNREGISTERED {
+            // Registering the purpose is the repair.
+            if !app.purposes.load().contains_key(&used.purpose) {
+                facts.uses_without_purpose.push(used.sample.to_string());
+            }
+        } else if used.ground.starts_with(NONE) {
+            facts.uses_after_no.push(used.sample.to_string());
+        }
+    }
+    facts.noes = ["consent.withdrawn", "consent.refused"].iter().filter_map(|kind| facts.types.get(*kind)).sum();
+    Ok(facts)
+}
+
+async fn operation(app: &App, ctx: &Ctx) -> Result<Operation, Error> {
+    let hour = |at: Timestamp| at.secs().div_euclid(3_600);
+    let totals = app.store.event_totals(hour(ctx.now - DAY * 365), hour(ctx.now) + 1).await?;
+    let rehearsed = totals.iter().rfind(|total| total.kind == "backup.rehearsed");
+    let mut facts = Operation {
+        rehearsed: rehearsed.map(|total| (Timestamp::from_secs(total.hour * 3_600), total.outcome == "success")),
+        rules: app.detection.running().rules.iter().count() as u64,
+        ..Operation::default()
+    };
+    for state in ["open", "contained"] {
+        for row in app.store.incident_list(state, None, 1_000).await? {
+            facts.incidents_open += 1;
+            if row.updated_at + DAY * 7 < ctx.now {
+                facts.incidents_idle.push(row.id.to_string());
+            }
+        }
+    }
+    Ok(facts)
+}
+
+fn routes(app: &App) -> Option<Routes> {
+    let status = app.gateway.get()?.status();
+    Some(Routes {
+        all: status.routes.len() as u64,
+        unguarded: status.routes.iter().filter(|route| route.waf_mode != "block").map(|route| route.name.clone()).collect(),
+        unlimited: status.routes.iter().filter(|route| route.limits.is_empty()).map(|route| route.name.clone()).collect(),
+    })
+}

@@ -1,0 +1,159 @@
+//! What is recorded, how it is kept, and whether somebody looks.
+
+use std::time::Duration;
+
+use tutela_core::Timestamp;
+
+use super::{Check, fail, no_data, none_of, pass};
+use crate::{
+    facts::{Facts, Ledger, Operation},
+    finding::Finding,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How old a whole verification, and a rehearsed restore, may be.
+const VERIFIED_WITHIN: u32 = 7;
+const REHEARSED_WITHIN: u32 = 92;
+
+/// The seven kinds of PCI DSS 10.2.1, each with the types that show it: one of them is enough.
+const SEVEN: [(&str, &[&str]); 7] = [
+    ("10.2.1.1 access to card data", &["data_access", "secure_access", "gateway.request"]),
+    (
+        "10.2.1.2 actions of administrators",
+        &["account.created", "account.roles_changed", "role.changed", "client.created", "purpose.changed", "configuration.reloaded"],
+    ),
+    ("10.2.1.3 access to records", &["ledger.exported"]),
+    ("10.2.1.4 refused access", &["sign_in.failed", "access.denied", "action.refused"]),
+    (
+        "10.2.1.5 changes of credentials and permissions",
+        &["password.changed", "authenticator.added", "account.roles_changed", "grant.given", "client.key_rolled"],
+    ),
+    ("10.2.1.6 begin and end of recording", &["server.started", "server.stopped", "ledger.silent"]),
+    ("10.2.1.7 things made and removed", &["account.created", "account.deleted", "key.created", "key.destroyed"]),
+];
+
+pub(super) const CHECKS: &[Check] = &[
+    Check { name: "failed-sign-ins-watched", looks_at: "failed sign-ins are recorded, and rules watch", judge: failed_sign_ins },
+    Check {
+        name: "incidents-worked",
+        looks_at: "incidents are worked on",
+        judge: |facts| operation(facts, |of| none_of(&of.incidents_idle, of.incidents_open, "incidents were left alone for a week", "GET /v1/incidents")),
+    },
+    Check { name: "keys-in-order", looks_at: "keys rotate in time", judge: keys },
+    Check { name: "ledger-copied", looks_at: "a copy of the ledger is elsewhere", judge: copied },
+    Check { name: "ledger-verifies", looks_at: "the whole ledger verified within a week", judge: verifies },
+    Check { name: "objections-count", looks_at: "nothing is done after an objection", judge: withdrawals },
+    Check { name: "opt-outs-count", looks_at: "nothing is sold after an opt-out", judge: withdrawals },
+    Check { name: "restore-rehearsed", looks_at: "a restore was rehearsed within three months", judge: rehearsed },
+    Check { name: "rules-watch", looks_at: "rules watch the ledger", judge: rules },
+    Check { name: "seven-kinds-recorded", looks_at: "all seven kinds were recorded within 90 days", judge: seven },
+    Check { name: "uses-name-purposes", looks_at: "each use of personal data names a purpose", judge: uses },
+    Check { name: "withdrawals-count", looks_at: "nothing is done after consent was taken back", judge: withdrawals },
+];
+
+const SEARCH: &str = "GET /v1/events";
+
+fn ledger(facts: &Facts, judge: impl Fn(&Ledger) -> Finding) -> Finding {
+    facts.ledger.as_ref().map_or_else(|| Finding::silent(SEARCH), judge)
+}
+
+fn operation(facts: &Facts, judge: impl Fn(&Operation) -> Finding) -> Finding {
+    facts.operation.as_ref().map_or_else(|| Finding::silent(SEARCH), judge)
+}
+
+fn within(facts: &Facts, at: Timestamp, days: u32) -> bool {
+    facts.now < at + DAY * days
+}
+
+fn uses(facts: &Facts) -> Finding {
+    ledger(facts, |of| none_of(&of.uses_without_purpose, of.uses, "uses of personal data in 90 days name no purpose", "type:data_processing"))
+}
+
+fn withdrawals(facts: &Facts) -> Finding {
+    const SOURCE: &str = "type:consent.withdrawn, type:data_processing";
+    ledger(facts, |of| {
+        let finding = match (of.noes, of.uses_after_no.len()) {
+            (_, wrong) if wrong > 0 => fail(format!("{wrong} uses of data after the person had said no"), SOURCE),
+            (0, _) => no_data("nobody has said no within 90 days", SOURCE),
+            (noes, _) => pass(format!("nothing was done after {noes} times of no"), SOURCE),
+        };
+        finding.counted("noes", of.noes).counted("wrong", of.uses_after_no.len() as u64).sampled(&of.uses_after_no)
+    })
+}
+
+fn verifies(facts: &Facts) -> Finding {
+    const SOURCE: &str = "tutela audit verify, type:ledger.verified";
+    ledger(facts, |of| match of.verified {
+        None => no_data("the whole ledger was never verified", SOURCE),
+        Some((at, false)) => fail(format!("it did not verify at {at}"), SOURCE),
+        Some((at, true)) if within(facts, at, VERIFIED_WITHIN) => pass(format!("verified at {at}"), SOURCE).counted("entries", of.entries),
+        Some((at, true)) => fail(format!("verified last at {at}, more than a week ago"), SOURCE),
+    })
+}
+
+fn copied(facts: &Facts) -> Finding {
+    const SOURCE: &str = "GET /v1/ledger/sinks";
+    ledger(facts, |of| {
+        let behind: Vec<String> = of.sinks.iter().filter(|(_, follows)| !**follows).map(|(name, _)| name.clone()).collect();
+        match (of.sinks.is_empty(), facts.settings.backups_scheduled) {
+            (true, false) => fail("the ledger is on this machine alone: add a sink or a schedule of backups elsewhere", SOURCE),
+            (true, true) => pass("by backups", SOURCE),
+            (false, _) => none_of(&behind, of.sinks.len() as u64, "sinks do not follow", SOURCE),
+        }
+    })
+}
+
+fn seven(facts: &Facts) -> Finding {
+    const SOURCE: &str = "GET /v1/events/counts?by=type";
+    ledger(facts, |of| {
+        let seen = |types: &&[&str]| types.iter().any(|kind| of.types.get(*kind).is_some_and(|count| *count > 0));
+        let missing: Vec<&str> = SEVEN.iter().filter(|(_, types)| !seen(types)).map(|(name, _)| *name).collect();
+        let finding = if of.entries == 0 {
+            no_data("the ledger is empty", SOURCE)
+        } else if missing.is_empty() {
+            pass("each of the seven kinds was recorded", SOURCE)
+        } else if missing.len() < SEVEN.len() && of.oldest.is_some_and(|oldest| within(facts, oldest, 30)) {
+            no_data("the ledger is younger than 30 days, and not every kind has happened", SOURCE)
+        } else {
+            fail("kinds of events that were not recorded within 90 days", SOURCE)
+        };
+        finding.counted("kinds", (SEVEN.len() - missing.len()) as u64).sampled(missing)
+    })
+}
+
+fn failed_sign_ins(facts: &Facts) -> Finding {
+    const SOURCE: &str = "type:sign_in.failed";
+    let Some(operation) = &facts.operation else { return Finding::silent(SOURCE) };
+    ledger(facts, |of| {
+        let count = of.types.get("sign_in.failed").copied().unwrap_or(0);
+        let finding = match (operation.rules, count) {
+            (0, _) => fail("no rule watches: `detection.own_rules = true`", SOURCE),
+            (_, 0) => no_data("nobody has failed to sign in within 90 days", SOURCE),
+            (rules, _) => pass(format!("recorded, and watched by {rules} rules"), SOURCE),
+        };
+        finding.counted("failed", count)
+    })
+}
+
+fn rules(facts: &Facts) -> Finding {
+    operation(facts, |of| {
+        let source = "GET /v1/rules";
+        let finding = if of.rules == 0 { fail("no rule watches: `detection.own_rules = true`", source) } else { pass("rules watch every event", source) };
+        finding.counted("rules", of.rules)
+    })
+}
+
+fn rehearsed(facts: &Facts) -> Finding {
+    const SOURCE: &str = "type:backup.rehearsed";
+    operation(facts, |of| match of.rehearsed {
+        None => no_data("no restore was rehearsed: `tutela backup drill FILE`", SOURCE),
+        Some((at, false)) => fail(format!("the rehearsal of {at} failed"), SOURCE),
+        Some((at, true)) if within(facts, at, REHEARSED_WITHIN) => pass(format!("rehearsed at {at}"), SOURCE),
+        Some((at, true)) => fail(format!("rehearsed last at {at}, more than three months ago"), SOURCE),
+    })
+}
+
+fn keys(facts: &Facts) -> Finding {
+    const SOURCE: &str = "GET /v1/keys";
+    facts.keys.as_ref().map_or_else(|| Finding::silent(SOURCE), |of| none_of(&of.overdue, of.named, "keys should have been rotated", SOURCE))
+}

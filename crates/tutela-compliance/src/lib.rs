@@ -1,0 +1,22 @@
+//! What laws and standards ask for, and whether it holds: facts in, findings out.
+//!
+//! ```text
+//!   frameworks/*.yml --> Control --+
+//!                                  +--> judge --> Finding: pass, fail, no data, manual, not applicable
+//!   what is so  ------> Facts -----+
+//! ```
+//!
+//! Nothing here asks anybody: who collects the facts is the application. A check whose population is empty, or whose
+//! collector was silent, has no data; it never passes.
+
+mod check;
+mod conflict;
+mod facts;
+mod finding;
+mod framework;
+
+pub use check::{Check, checks};
+pub use conflict::{Conflict, conflicts};
+pub use facts::{Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, Requests, Routes, Settings};
+pub use finding::{Finding, Outcome, Verdict, judge};
+pub use framework::{Control, Framework, Kind, own};

@@ -1,0 +1,288 @@
+//! Controls by facts of a running instance: planted violations turn them red, repairs turn them green. Nothing is made
+//! up: what is planted goes through the API, the configuration or the database.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    privacy::{purpose, set},
+    server::{Instance, escape, storages},
+    subject_request::ask,
+};
+
+const ALL: &str = "[compliance]\nframeworks = [\"gdpr\", \"hipaa\", \"pci-dss\", \"ccpa\"]\n";
+
+/// How every check stands, by its name.
+async fn checks(instance: &Instance) -> BTreeMap<String, String> {
+    let (status, found) = instance.operator(Method::GET, "/v1/compliance", Value::Null).await;
+    assert_eq!(status, 200, "{found}");
+    let controls = found["frameworks"].as_array().unwrap().iter().flat_map(|framework| framework["controls"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    controls.flat_map(|control| control["findings"].as_array().unwrap()).map(|finding| (text(&finding["check"]), text(&finding["outcome"]))).collect()
+}
+
+async fn is(instance: &Instance, check: &str, outcome: &str) {
+    let found = checks(instance).await;
+    assert_eq!(found.get(check).map(String::as_str), Some(outcome), "{check}");
+}
+
+async fn send(instance: &Instance, method: Method, path: &str, body: Value) -> Value {
+    let (status, answer) = instance.operator(method, path, body).await;
+    assert!(status < 300, "{path}: {status} {answer}");
+    answer
+}
+
+#[tokio::test]
+async fn all_96_controls_are_shown_and_settings_that_contradict_them_are_named_at_the_start() {
+    let settings = format!("{ALL}data_retention = {{user_data = 365, payment_data = 180, logs = 730}}\n[privacy.data_subject_rights]\nerasure = false\n");
+    let instance = Instance::start("sqlite", &settings).await;
+    let (status, found) = instance.operator(Method::GET, "/v1/compliance", Value::Null).await;
+    assert_eq!(status, 200, "{found}");
+    let counts: Vec<(&str, usize)> =
+        found["frameworks"].as_array().unwrap().iter().map(|of| (of["key"].as_str().unwrap(), of["controls"].as_array().unwrap().len())).collect();
+    assert_eq!(counts, [("ccpa", 16), ("gdpr", 24), ("hipaa", 24), ("pci-dss", 32)]);
+    // What has no check, and what somebody has to say, is never green.
+    for control in found["frameworks"].as_array().unwrap().iter().flat_map(|of| of["controls"].as_array().unwrap()) {
+        let unproven = control["findings"].as_array().unwrap().is_empty() || control["kind"] != "automatic";
+        assert!(!unproven || control["outcome"] != "pass", "{control}");
+    }
+    let conflicts = found["conflicts"].to_string();
+    for named in ["316(b)(2)(i)", "7101", "identity.mfa.required_factors", "privacy.data_subject_rights.erasure", "compliance.data_retention.payment_data"] {
+        assert!(conflicts.contains(named), "{named}: {conflicts}");
+    }
+    let out = instance.cli(&["compliance", "status", "--framework", "gdpr", "--failed"]).await;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("art-17-1") && text.contains("conflict: gdpr Art. 17: privacy.data_subject_rights.erasure"), "{text}");
+    let out = instance.cli(&["compliance", "show", "gdpr", "art-17-1"]).await;
+    assert!(String::from_utf8_lossy(&out.stdout).contains("erasure-on"));
+    assert_eq!(instance.cli(&["compliance", "status", "--framework", "sox"]).await.status.code(), Some(2));
+    let log = instance.started_with();
+    assert!(log.contains("conflict: ") && log.contains("audit.retention.presets"), "{log}");
+}
+
+#[tokio::test]
+async fn what_the_configuration_says_turns_controls_red_and_green() {
+    let bad = "[privacy]\nconsent_required = false\n[privacy.data_subject_rights]\naccess = false\nrectification = false\nerasure = false\nportability = false\n\
+        [identity.session]\ntimeout = 7200\nadmin_timeout = 1200\n[limits.login]\nattempts = 11\nwindow = \"1h\"\nlockout = \"20m\"\n\
+        [audit.retention]\npresets = [\"gdpr-min\"]\n[detection]\nown_rules = false\n";
+    let good = "[privacy]\ngpc_since = \"2026-11-23\"\n[identity]\nprofile = \"pci\"\n[identity.session]\ntimeout = 900\nadmin_timeout = 900\n\
+        [identity.mfa]\nrequired_factors = 2\nremember_device = false\nproviders = [\"totp\"]\n[audit.retention]\npresets = [\"hipaa\"]\n[backup]\nschedule = \"1d\"\n\
+        [alerts]\nwebhook = [\"siem\"]\n[channels.webhook.siem]\nurl = \"http://127.0.0.1:9/x\"\nsecret_file = \"webhook-secret\"\n";
+    let names = [
+        "access-on",
+        "rectification-on",
+        "erasure-on",
+        "portability-on",
+        "nothing-without-a-yes",
+        "idle-15-minutes",
+        "idle-logoff",
+        "lockout",
+        "ledger-kept-a-year",
+        "requests-kept-24-months",
+        "records-kept-six-years",
+        "passwords-long",
+        "two-factors-required",
+        "signal-published",
+        "backups-scheduled",
+        "rules-watch",
+        "silence-alarms",
+        "ledger-copied",
+    ];
+    let instance = Instance::start("sqlite", &format!("{ALL}{bad}")).await;
+    set(&instance, purpose("personalize", "consent", json!({}))).await;
+    let found = checks(&instance).await;
+    for name in names {
+        assert_eq!(found[name], "fail", "{name}");
+    }
+    instance.stop("-INT").await;
+    std::fs::write(instance.dir.path().join("webhook-secret"), "0123456789abcdef0123456789abcdef").unwrap();
+    instance.rewrite(|text| text.replace(bad, good).replace("allow_weak_for_tests = true\n", "allow_weak_for_tests = true\n"));
+    instance.run().await;
+    let found = checks(&instance).await;
+    for name in names {
+        assert_eq!(found[name], "pass", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn people_purposes_and_requests_turn_controls_red_and_green() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ALL).await;
+        // Administrators.
+        let ada = instance.account("ada@example.com", &["admin"]).await;
+        is(&instance, "admins-use-two-factors", "fail").await;
+        send(&instance, Method::PUT, &format!("/v1/accounts/{ada}/roles"), json!({"roles": []})).await;
+        is(&instance, "admins-use-two-factors", "no_data").await;
+        // Purposes.
+        let ads = |more: Value| purpose("marketing.advertising", "legitimate_interests", more);
+        set(&instance, ads(json!({"recipients": [{"name": "Ads Inc"}]}))).await;
+        for name in ["recipients-placed", "retention-stated"] {
+            is(&instance, name, "fail").await;
+        }
+        set(&instance, ads(json!({"recipients": [{"name": "Ads Inc", "country": "US"}], "retention_days": 90}))).await;
+        for name in ["recipients-placed", "retention-stated", "notices-current", "nothing-without-a-yes"] {
+            is(&instance, name, "pass").await;
+        }
+        set(&instance, purpose("personalize", "consent", json!({"required": true, "retention_days": 1}))).await;
+        is(&instance, "nothing-without-a-yes", "fail").await;
+        set(&instance, purpose("personalize", "consent", json!({"retention_days": 1}))).await;
+        is(&instance, "nothing-without-a-yes", "pass").await;
+        // Uses of data, as applications report them.
+        let used = async |purpose: &str, data_type: &str| {
+            let body = json!({"event_type": "data_processing", "subject": ada, "data_type": data_type, "purpose": purpose});
+            instance.operator(Method::POST, "/v1/compliance/events", body).await
+        };
+        is(&instance, "uses-name-purposes", "no_data").await;
+        let (status, answer) = used("service_delivery", "personal").await;
+        assert_eq!(status, 201, "{answer}");
+        is(&instance, "uses-name-purposes", "fail").await;
+        set(&instance, purpose("essential.service", "contract", json!({"retention_days": 30}))).await;
+        assert_eq!(used("service_delivery", "personal").await.0, 201);
+        is(&instance, "uses-name-purposes", "pass").await;
+        let (status, problem) = used("servise_delivery", "personal").await;
+        assert!(status == 422 && problem.to_string().contains("service_delivery"), "{problem}");
+        let (status, problem) = used("service_delivery", "persnal").await;
+        assert!(status == 422 && problem.to_string().contains("personal"), "{problem}");
+        let found = instance.operator(Method::GET, &format!("/v1/events?q={}", escape("type:data_processing")), Value::Null).await.1;
+        let data = &found["items"][0]["event"]["data"];
+        assert_eq!((&data["data_type"], &data["purpose"], &data["ground"]), (&json!("user"), &json!("essential.service"), &json!("contract")), "{found}");
+        // A no counts.
+        for said in ["given", "withdrawn"] {
+            send(&instance, Method::POST, "/v1/consents", json!({"subject": ada, "purposes": ["personalize"], "said": said})).await;
+        }
+        for name in ["withdrawals-count", "objections-count", "opt-outs-count"] {
+            is(&instance, name, "pass").await;
+        }
+        assert_eq!(used("personalize", "user.behavior").await.0, 201);
+        is(&instance, "withdrawals-count", "fail").await;
+        // An application cannot say itself on which ground it stood.
+        let body = json!({"type": "data_processing", "metadata": {"ground": "contract", "purpose": "x"}});
+        send(&instance, Method::POST, "/v1/events", body).await;
+        let found = instance.operator(Method::GET, &format!("/v1/events?q={}", escape("type:data_processing")), Value::Null).await.1;
+        assert_eq!(found["items"][0]["event"]["data"].get("ground"), None, "{found}");
+    }
+}
+
+const MAP: &str = "dataset:
+  - fides_key: shop
+    collections:
+      - name: person
+        tutela_meta: {retention: {class: user_data, anchor: made}}
+        fields:
+          - {name: id, data_categories: [user.unique_id], fides_meta: {primary_key: true, identity: shop}}
+          - {name: mail, data_categories: [user.contact.email]}
+          - {name: made, data_categories: [system.operations]}
+";
+
+#[tokio::test]
+async fn stores_turn_controls_red_and_green() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, map) = (folder.path().join("shop.db"), folder.path().join("map.yml"));
+    std::fs::write(&map, MAP).unwrap();
+    let run = |sql: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    run(
+        "CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT, made TEXT NOT NULL); INSERT INTO person VALUES (1, 'p1@example.com', datetime('now')), (2, 'p2@example.com', datetime('now')), (3, 'p3@example.com', datetime('now'))",
+    );
+    let settings = format!(
+        "{ALL}data_retention = {{user_data = 365}}\n[privacy.stores.shop]\nkind = \"sqlite\"\npath = \"{}\"\nmap = \"{}\"\n",
+        file.display(),
+        map.display()
+    );
+    let instance = Instance::start("sqlite", &settings).await;
+    let person = |id: u32| json!({"namespace": "shop", "value": id.to_string()});
+    // A column that nobody mapped, and one that may never be kept.
+    is(&instance, "maps-complete", "pass").await;
+    run("ALTER TABLE person ADD COLUMN nickname TEXT");
+    is(&instance, "maps-complete", "fail").await;
+    run("ALTER TABLE person DROP COLUMN nickname");
+    for name in ["maps-complete", "no-card-codes", "nothing-overdue"] {
+        is(&instance, name, "pass").await;
+    }
+    // A row over its time.
+    run("INSERT INTO person VALUES (20, 'old@example.com', '2020-01-01 00:00:00')");
+    is(&instance, "nothing-overdue", "fail").await;
+    let applied = instance.cli(&["privacy", "retention", "--apply"]).await;
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    is(&instance, "nothing-overdue", "pass").await;
+    // Requests: none, one that is done, one that something speaks against, refused then.
+    is(&instance, "erasures-complete", "no_data").await;
+    assert_eq!(ask(&instance, "erasure", person(1)).await["status"], "completed");
+    for name in ["erasures-complete", "gdpr-requests-in-time"] {
+        is(&instance, name, "pass").await;
+    }
+    run("CREATE TABLE loyalty (id INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES person (id)); INSERT INTO loyalty VALUES (1, 2)");
+    let stopped = ask(&instance, "erasure", person(2)).await;
+    assert_eq!(stopped["status"], "stopped", "{stopped}");
+    is(&instance, "erasures-complete", "fail").await;
+    let path = format!("/v1/subject-requests/{}/refuse", stopped["id"].as_str().unwrap());
+    send(&instance, Method::POST, &path, json!({"reason": "they are asked for the card first"})).await;
+    for name in ["erasures-complete", "gdpr-refusals-reasoned"] {
+        is(&instance, name, "pass").await;
+    }
+    // A hold without an end.
+    let mut hold = json!({"subject": person(3), "place": "*", "article": "Art. 17(3)(e)", "reason": "a case", "owner": "legal"});
+    let held = send(&instance, Method::POST, "/v1/privacy/holds", hold.clone()).await;
+    is(&instance, "holds-complete", "fail").await;
+    send(&instance, Method::DELETE, &format!("/v1/privacy/holds/{}?reason=over", held["id"].as_str().unwrap()), Value::Null).await;
+    hold["until"] = json!("2036-12-31");
+    send(&instance, Method::POST, "/v1/privacy/holds", hold).await;
+    is(&instance, "holds-complete", "pass").await;
+    // A store that does not answer gives no data, and passes nothing.
+    std::fs::rename(&file, folder.path().join("away.db")).unwrap();
+    for name in ["maps-complete", "no-card-codes", "nothing-overdue"] {
+        is(&instance, name, "no_data").await;
+    }
+}
+
+#[tokio::test]
+async fn accounts_and_keys_turn_controls_red_and_green() {
+    let instance = Instance::start("sqlite", ALL).await;
+    let ben = instance.account("ben@example.com", &[]).await;
+    let at = |path: &str| format!("/v1/accounts/{ben}/{path}");
+    let run = |sql: &str| {
+        let db = rusqlite::Connection::open(instance.data().join("tutela.db")).unwrap();
+        db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        db.execute_batch(sql).unwrap();
+    };
+    for name in ["no-idle-accounts", "password-only-accounts"] {
+        is(&instance, name, "pass").await;
+    }
+    is(&instance, "leavers-have-no-way-in", "no_data").await;
+    // An account that nobody has used for a hundred days.
+    let long_ago = "(unixepoch() - 100 * 86400) * 1000000";
+    run(&format!("UPDATE account SET created_at = {long_ago}"));
+    is(&instance, "no-idle-accounts", "fail").await;
+    let browser = instance.browser();
+    let (at_page, page) = browser.sign_in_at(&format!("{}/account", instance.own()), "ben@example.com").await;
+    assert_eq!(page.status(), 200, "{at_page}: {}", page.text().await.unwrap());
+    is(&instance, "no-idle-accounts", "pass").await;
+    // A password alone, and as old.
+    run(&format!("UPDATE account SET password_changed_at = {long_ago}"));
+    is(&instance, "password-only-accounts", "fail").await;
+    // It is switched off, and somebody brings its session back.
+    send(&instance, Method::POST, &at("disable"), json!({"reason": "left"})).await;
+    for name in ["leavers-have-no-way-in", "password-only-accounts"] {
+        let found = checks(&instance).await;
+        assert_ne!(found[name], "fail", "{name}");
+    }
+    run("UPDATE session SET ended_at = NULL");
+    is(&instance, "leavers-have-no-way-in", "fail").await;
+    run("UPDATE session SET ended_at = last_seen_at");
+    is(&instance, "leavers-have-no-way-in", "pass").await;
+    // A key that should have been rotated.
+    send(&instance, Method::POST, "/v1/crypto/keys", json!({"name": "customers", "purposes": ["encrypt"], "rotation_schedule": "30 days"})).await;
+    is(&instance, "keys-in-order", "pass").await;
+    run(&format!("UPDATE named_key SET rotated_at = {long_ago} WHERE name = 'customers'"));
+    is(&instance, "keys-in-order", "fail").await;
+    send(&instance, Method::POST, "/v1/crypto/keys/customers/rotate", json!({})).await;
+    is(&instance, "keys-in-order", "pass").await;
+    // A program's key that is two years old.
+    instance.key(&["events:write"]).await;
+    is(&instance, "program-keys-rotate", "pass").await;
+    run("UPDATE client_key SET created_at = created_at - 2 * 365 * 86400 * 1000000");
+    is(&instance, "program-keys-rotate", "fail").await;
+    run("DELETE FROM client_key");
+    is(&instance, "program-keys-rotate", "no_data").await;
+}
