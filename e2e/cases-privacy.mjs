@@ -121,4 +121,14 @@ export const privacyCases = [
     await page.waitForURL(`${app}/tour`);
     await page.getByText("Because you looked at the tour").waitFor();
   }],
+  ["the room of compliance says what does not hold, why, and how somebody else can see the same", async (desk) => {
+    const { admin } = desk.config;
+    const page = await desk.inConsole(admin, "/compliance");
+    await page.getByRole("heading", { name: "General Data Protection Regulation" }).waitFor();
+    await page.getByText("Settings that contradict a framework").first().waitFor();
+    await inspect(page, desk.config, "console compliance");
+    await page.getByRole("link", { name: "A firewall stands before every public route, blocks, and is recorded" }).click();
+    await page.getByText("GET /v1/gateway").waitFor();
+    await inspect(page, desk.config, "console compliance control");
+  }],
 ];

@@ -7,6 +7,7 @@ mod change;
 mod console;
 mod console_access;
 mod console_clients;
+mod console_compliance;
 mod console_frame;
 mod console_gateway;
 mod console_incidents;
@@ -322,6 +323,8 @@ pub(crate) fn set_cookie(response: &mut Response, web: &Web, cookie: Cookie, val
 fn detection() -> Router<Web> {
     let to = |path: &'static str| get(move || async move { Redirect::to(path) });
     Router::new()
+        .route("/compliance", get(console_compliance::list))
+        .route("/compliance/{framework}/{control}", get(console_compliance::show))
         .route("/privacy", get(console_privacy::list))
         .route("/privacy/holds", get(console_privacy::holds))
         .route("/privacy/holds/{id}/release", to("/privacy/holds").post(console_privacy::release))

@@ -28,6 +28,8 @@ pub enum Room {
     Detection,
     /// What people ask for, where their data is, what it is used for.
     Privacy,
+    /// How laws and standards stand.
+    Compliance,
     /// Health of this instance.
     Settings,
 }
@@ -78,6 +80,7 @@ impl ConsoleFrame {
             (Room::Ledger, "Ledger", "/ledger", false),
             (Room::Detection, "Detection", "/incidents", false),
             (Room::Privacy, "Privacy", "/privacy", false),
+            (Room::Compliance, "Compliance", "/compliance", false),
             (Room::Settings, "Settings", "/health", true),
         ]
         .into_iter()

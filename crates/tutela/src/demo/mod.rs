@@ -172,6 +172,7 @@ fn configuration(demo: &Demo, data: &Path, port: u16, admin_port: u16, upstream:
     config.gateway.trusted_proxies = vec!["127.0.0.1".into()];
     config.identity.mfa.providers = vec![MfaProvider::Totp, MfaProvider::Sms, MfaProvider::Email];
     config.privacy.banner = true;
+    config.compliance.frameworks = ["gdpr", "hipaa", "pci-dss", "ccpa"].map(str::to_owned).into();
     config.identity.sign_up = SignUp::Open;
     config.identity.providers = Protocol::ALL.to_vec();
     let route = |path: &str, require| RouteConfig {

@@ -98,7 +98,7 @@ async fn what_the_configuration_says_turns_controls_red_and_green() {
     }
     instance.stop("-INT").await;
     std::fs::write(instance.dir.path().join("webhook-secret"), "0123456789abcdef0123456789abcdef").unwrap();
-    instance.rewrite(|text| text.replace(bad, good).replace("allow_weak_for_tests = true\n", "allow_weak_for_tests = true\n"));
+    instance.rewrite(|text| text.replace(bad, good));
     instance.run().await;
     let found = checks(&instance).await;
     for name in names {
