@@ -19,7 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "holds-complete",
         looks_at: "what is kept has a law, an owner and an end",
-        judge: |facts| of(facts, |of| none_of(&of.holds_incomplete, of.holds, "holds have no law, owner or end", "GET /v1/privacy/holds")),
+        judge: |facts| of(facts, |of| none_of(&of.holds_incomplete, (of.holds, "holds"), "have no law, owner or end", "GET /v1/privacy/holds")),
     },
     Check { name: "maps-complete", looks_at: "every column is mapped", judge: maps },
     Check { name: "no-card-codes", looks_at: "no mapped field holds card codes, tracks or PINs", judge: card_codes },
@@ -27,22 +27,24 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "notices-current",
         looks_at: "each purpose has a notice",
-        judge: |facts| of(facts, |of| none_of(&of.without_notice, of.purposes, "purposes have no notice for people", PURPOSES)),
+        judge: |facts| of(facts, |of| none_of(&of.without_notice, (of.purposes, "purposes"), "have no notice for people", PURPOSES)),
     },
     Check {
         name: "recipients-placed",
         looks_at: "of each recipient it is said where they are",
-        judge: |facts| of(facts, |of| none_of(&of.recipients_unplaced, of.recipients, "recipients have no country", PURPOSES)),
+        judge: |facts| of(facts, |of| none_of(&of.recipients_unplaced, (of.recipients, "recipients"), "have no country", PURPOSES)),
     },
     Check {
         name: "retention-stated",
         looks_at: "each purpose says for how long",
-        judge: |facts| of(facts, |of| none_of(&of.without_retention, of.purposes, "purposes do not say for how long data is kept", PURPOSES)),
+        judge: |facts| of(facts, |of| none_of(&of.without_retention, (of.purposes, "purposes"), "do not say for how long data is kept", PURPOSES)),
     },
     Check {
         name: "special-categories-grounded",
         looks_at: "special categories have a ground of Art. 9",
-        judge: |facts| of(facts, |of| none_of(&of.special_ungrounded, of.special, "purposes use special categories without a ground of Art. 9(2)", PURPOSES)),
+        judge: |facts| {
+            of(facts, |of| none_of(&of.special_ungrounded, (of.special, "purposes with special categories"), "have no ground of Art. 9(2)", PURPOSES))
+        },
     },
 ];
 
@@ -62,21 +64,21 @@ fn mapped(facts: &Facts, judge: impl Fn(&Mapped) -> Finding) -> Finding {
 fn in_time(facts: &Facts, law: &str) -> Finding {
     of(facts, |of| {
         let late = of.late.get(law).map_or(&[][..], Vec::as_slice);
-        none_of(late, of.of.get(law).copied().unwrap_or(0), "requests are or were late", REQUESTS)
+        none_of(late, (of.of.get(law).copied().unwrap_or(0), "requests"), "are or were late", REQUESTS)
     })
 }
 
 fn reasoned(facts: &Facts, law: &str) -> Finding {
     of(facts, |of| {
         let bare = of.unreasoned.get(law).map_or(&[][..], Vec::as_slice);
-        none_of(bare, of.refused.get(law).copied().unwrap_or(0), "refusals give no reason", REQUESTS)
+        none_of(bare, (of.refused.get(law).copied().unwrap_or(0), "refusals"), "give no reason", REQUESTS)
     })
 }
 
 fn erasures(facts: &Facts) -> Finding {
     of(facts, |of| {
         let all = of.erasures + of.erasures_unfinished.len() as u64;
-        none_of(&of.erasures_unfinished, all, "erasures stopped, or are left half done", REQUESTS)
+        none_of(&of.erasures_unfinished, (all, "erasures"), "stopped, or are left half done", REQUESTS)
     })
 }
 

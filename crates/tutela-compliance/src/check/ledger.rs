@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "incidents-worked",
         looks_at: "incidents are worked on",
-        judge: |facts| operation(facts, |of| none_of(&of.incidents_idle, of.incidents_open, "incidents were left alone for a week", "GET /v1/incidents")),
+        judge: |facts| operation(facts, |of| none_of(&of.incidents_idle, (of.incidents_open, "incidents"), "were left alone for a week", "GET /v1/incidents")),
     },
     Check { name: "keys-in-order", looks_at: "keys rotate in time", judge: keys },
     Check { name: "ledger-copied", looks_at: "a copy of the ledger is elsewhere", judge: copied },
@@ -66,7 +66,9 @@ fn within(facts: &Facts, at: Timestamp, days: u32) -> bool {
 }
 
 fn uses(facts: &Facts) -> Finding {
-    ledger(facts, |of| none_of(&of.uses_without_purpose, of.uses, "uses of personal data in 90 days name no purpose", "type:data_processing"))
+    ledger(facts, |of| {
+        none_of(&of.uses_without_purpose, (of.uses, "uses of personal data in 90 days"), "name no purpose that is registered", "type:data_processing")
+    })
 }
 
 fn withdrawals(facts: &Facts) -> Finding {
@@ -98,7 +100,7 @@ fn copied(facts: &Facts) -> Finding {
         match (of.sinks.is_empty(), facts.settings.backups_scheduled) {
             (true, false) => fail("the ledger is on this machine alone: add a sink or a schedule of backups elsewhere", SOURCE),
             (true, true) => pass("by backups", SOURCE),
-            (false, _) => none_of(&behind, of.sinks.len() as u64, "sinks do not follow", SOURCE),
+            (false, _) => none_of(&behind, (of.sinks.len() as u64, "sinks"), "do not follow", SOURCE),
         }
     })
 }
@@ -149,11 +151,11 @@ fn rehearsed(facts: &Facts) -> Finding {
         None => no_data("no restore was rehearsed: `tutela backup drill FILE`", SOURCE),
         Some((at, false)) => fail(format!("the rehearsal of {at} failed"), SOURCE),
         Some((at, true)) if within(facts, at, REHEARSED_WITHIN) => pass(format!("rehearsed at {at}"), SOURCE),
-        Some((at, true)) => fail(format!("rehearsed last at {at}, more than three months ago"), SOURCE),
+        Some((at, true)) => fail(format!("rehearsed last at {at}, (more than three months ago"), SOURCE),
     })
 }
 
 fn keys(facts: &Facts) -> Finding {
     const SOURCE: &str = "GET /v1/keys";
-    facts.keys.as_ref().map_or_else(|| Finding::silent(SOURCE), |of| none_of(&of.overdue, of.named, "keys should have been rotated", SOURCE))
+    facts.keys.as_ref().map_or_else(|| Finding::silent(SOURCE), |of| none_of(&of.overdue, (of.named, "keys"), "should have been rotated", SOURCE))
 }

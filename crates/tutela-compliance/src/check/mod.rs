@@ -71,14 +71,16 @@ fn no_data(why: &str, source: &str) -> Finding {
     Finding::new(Outcome::NoData, why, source)
 }
 
-/// Passes where nothing is wrong among some; of none there is no data.
-fn none_of(wrong: &[String], all: u64, what: &str, source: &str) -> Finding {
-    let finding = match (wrong.len() as u64, all) {
+/// Passes where none of some is wrong; of none there is no data. `all` is their number and what they are.
+fn none_of(wrong: &[String], all: (u64, &str), is_wrong: &str, source: &str) -> Finding {
+    let (count, (number, what)) = (wrong.len() as u64, all);
+    let why = format!("{count} of {number} {what} {is_wrong}");
+    let finding = match (count, number) {
         (0, 0) => no_data(&format!("there are no {what}"), source),
-        (0, _) => pass(format!("none of {all} {what}"), source),
-        (count, _) => fail(format!("{count} of {all} {what}"), source),
+        (0, _) => pass(why, source),
+        _ => fail(why, source),
     };
-    finding.counted("all", all).counted("wrong", wrong.len() as u64).sampled(wrong)
+    finding.counted("all", number).counted("wrong", count).sampled(wrong)
 }
 
 #[cfg(test)]

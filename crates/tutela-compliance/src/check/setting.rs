@@ -43,7 +43,7 @@ fn backups(facts: &Facts) -> Finding {
 fn firewall(facts: &Facts) -> Finding {
     let source = "GET /v1/gateway";
     let Some(routes) = &facts.routes else { return Finding::silent(source) };
-    super::none_of(&routes.unguarded, routes.all, "routes have no firewall that blocks", source)
+    super::none_of(&routes.unguarded, (routes.all, "routes"), "have no firewall that blocks", source)
 }
 
 fn idle_quarter(facts: &Facts) -> Finding {
