@@ -151,7 +151,7 @@ fn rehearsed(facts: &Facts) -> Finding {
         None => no_data("no restore was rehearsed: `tutela backup drill FILE`", SOURCE),
         Some((at, false)) => fail(format!("the rehearsal of {at} failed"), SOURCE),
         Some((at, true)) if within(facts, at, REHEARSED_WITHIN) => pass(format!("rehearsed at {at}"), SOURCE),
-        Some((at, true)) => fail(format!("rehearsed last at {at}, (more than three months ago"), SOURCE),
+        Some((at, true)) => fail(format!("rehearsed last at {at}, more than three months ago"), SOURCE),
     })
 }
 
