@@ -202,3 +202,78 @@ pub struct DataSubjectRights {
     /// That they get it to take along (Art. 20).
     pub portability: bool,
 }
+
+/// The record of processing (Art. 30(1) GDPR), as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProcessingRecord {
+    /// When it was made, RFC 3339.
+    pub made_at: String,
+    /// Who is responsible.
+    pub controller: String,
+    /// How they are reached.
+    pub contact: String,
+    /// What data is used for.
+    pub activities: Vec<ProcessingActivity>,
+    /// How it is protected, in general words.
+    pub measures: Vec<String>,
+    /// What the record cannot say, or what does not fit together.
+    pub gaps: Vec<crate::PlanFinding>,
+}
+
+/// Something that data is used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProcessingActivity {
+    /// The purpose.
+    pub purpose: String,
+    /// For people.
+    pub title: String,
+    /// The ground of Art. 6(1).
+    pub ground: String,
+    /// The ground of Art. 9(2), where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub special_ground: Option<String>,
+    /// Categories of data.
+    pub categories: Vec<String>,
+    /// Collections of the operator's stores that hold such data.
+    pub places: Vec<String>,
+    /// Who gets it, and where they are.
+    pub recipients: Vec<Recipient>,
+    /// For how long it is kept; as long as the account lives where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
+    /// Whether it is sold or shared for this.
+    pub sold_or_shared: bool,
+    /// The version of the notice that people see.
+    pub notice_version: String,
+    /// Uses that applications reported within 90 days.
+    pub uses: u64,
+    /// Those of them that had no ground at their moment.
+    pub uses_without_ground: u64,
+}
+
+/// Records of which only what some purposes need is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewProjection {
+    /// What they are for.
+    pub purposes: Vec<String>,
+    /// Which collection they are of, as a map has it: `shop.customer`.
+    pub collection: String,
+    /// The records, at most 1,000.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub records: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What is left of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Projection {
+    /// The records, each with the fields that the purposes need and those that are about nobody.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub records: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Fields that were left out of any of them.
+    pub left_out: Vec<String>,
+}

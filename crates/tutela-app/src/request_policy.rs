@@ -276,8 +276,8 @@ impl RequestPolicy for App {
         Box::pin(async move { consent::missing(self, &banner::subject(who), purposes, signal).await.map_err(refusal) })
     }
 
-    fn choices<'a>(&'a self, who: Option<Asked<'a>>) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>> {
-        Box::pin(async move { banner::choices(self, who).await.map_err(refusal) })
+    fn choices<'a>(&'a self, who: Option<Asked<'a>>, signal: bool) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>> {
+        Box::pin(async move { banner::choices(self, who, signal).await.map_err(refusal) })
     }
 
     fn choose<'a>(&'a self, who: Asked<'a>, given: &'a [String], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {

@@ -1,7 +1,10 @@
 //! Privacy: purposes, and what people say to them.
 
 use reqwest::Method;
-use tutela_api::{Consent, ConsentAnswer, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, Purpose, SignedReceipt, SubjectRef};
+use tutela_api::{
+    Consent, ConsentAnswer, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, NewProjection, ProcessingRecord, Projection, Purpose, SignedReceipt,
+    SubjectRef,
+};
 
 use crate::{Client, Error, with_query};
 
@@ -14,6 +17,16 @@ impl Client {
     /// Sets a purpose.
     pub async fn purpose_set(&self, purpose: &Purpose) -> Result<KeptPurpose, Error> {
         self.send(self.request(Method::PUT, &format!("/v1/purposes/{}", purpose.name)).json(purpose)).await
+    }
+
+    /// Records with only what some purposes need.
+    pub async fn project(&self, new: &NewProjection) -> Result<Projection, Error> {
+        self.send(self.request(Method::POST, "/v1/privacy/projections").json(new)).await
+    }
+
+    /// The record of processing, as it is now.
+    pub async fn processing_record(&self) -> Result<ProcessingRecord, Error> {
+        self.send(self.request(Method::GET, "/v1/privacy/processing-record")).await
     }
 
     /// Takes a purpose out of use.

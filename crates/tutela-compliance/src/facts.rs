@@ -150,6 +150,8 @@ pub struct Requests {
     pub recipients: u64,
     /// Purposes without a time for which data is kept.
     pub without_retention: Vec<String>,
+    /// What the record of processing cannot say, each by its place.
+    pub record_gaps: Vec<String>,
     /// Purposes that consent is the ground of and that are required all the same.
     pub forced: Vec<String>,
 }
@@ -165,6 +167,8 @@ pub struct Mapped {
     pub unmapped: Vec<String>,
     /// Collections with a time for which rows are kept.
     pub timed: u64,
+    /// Places whose rows could not be looked at, and why.
+    pub unlooked: Vec<String>,
     /// Places with rows whose time is over, and how many.
     pub overdue: BTreeMap<String, u64>,
     /// Fields that hold card codes, tracks or PINs, by their category or name.
@@ -187,20 +191,20 @@ pub struct Keys {
 pub struct Ledger {
     /// Entries.
     pub entries: u64,
-    /// The first entry's time.
+    /// When its first events of these 90 days were.
     pub oldest: Option<Timestamp>,
-    /// When it was verified as a whole last, and whether it held.
-    pub verified: Option<(Timestamp, bool)>,
     /// How many events of each type there were in 90 days.
     pub types: BTreeMap<String, u64>,
     /// Ids of uses of personal data in 90 days that name no purpose.
     pub uses_without_purpose: Vec<String>,
     /// Uses of personal data in 90 days.
     pub uses: u64,
-    /// Ids of uses of personal data in 90 days after consent was taken back, or objected to.
-    pub uses_after_no: Vec<String>,
-    /// Consents taken back or objections in 90 days.
-    pub noes: u64,
+    /// Ids of uses of personal data in 90 days that had no ground at their moment, by why.
+    pub uses_without_ground: BTreeMap<String, Vec<String>>,
+    /// Consents that were taken back in 90 days.
+    pub taken_back: u64,
+    /// Refusals and objections in 90 days.
+    pub refused: u64,
     /// Sinks that hold a copy elsewhere, and whether they follow.
     pub sinks: BTreeMap<String, bool>,
 }

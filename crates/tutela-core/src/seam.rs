@@ -113,7 +113,7 @@ pub trait RequestPolicy: Send + Sync {
     fn consent<'a>(&'a self, who: Asked<'a>, purposes: &'a [String], signal: bool) -> BoxFuture<'a, Result<Option<ConsentMissing>, Refusal>>;
 
     /// What can be chosen on a guarded host, with what `who` has said; nobody has said nothing yet.
-    fn choices<'a>(&'a self, who: Option<Asked<'a>>) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>>;
+    fn choices<'a>(&'a self, who: Option<Asked<'a>>, signal: bool) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>>;
 
     /// Writes down what was chosen: yes to `given`, no to every other choice. `Invalid` where a purpose is none, or one
     /// address chooses too often.
@@ -147,6 +147,8 @@ pub struct Choice {
     pub sells: bool,
     /// What was said; nothing yet where absent, or where the notice has changed since so that it is asked again.
     pub given: Option<bool>,
+    /// Whether it may be done now, whatever was said: who has opted out, or had processing restricted, said no to it too.
+    pub allowed: bool,
 }
 
 /// What a person's data may not be used for.

@@ -21,7 +21,7 @@ button:focus-visible,input:focus-visible,h2:focus-visible{outline:3px solid High
     element.append(...inside);
     return element;
   };
-  const given = () => choices.filter((choice) => choice.given).map((choice) => choice.purpose);
+  const given = () => choices.filter((choice) => choice.allowed).map((choice) => choice.purpose);
 
   // What waited for a purpose runs once, in the order of the page.
   const release = () => {
@@ -29,6 +29,7 @@ button:focus-visible,input:focus-visible,h2:focus-visible{outline:3px solid High
       if (!given().includes(waiting.dataset.purpose)) continue;
       const script = document.createElement("script");
       for (const { name, value } of waiting.attributes) if (name !== "type") script.setAttribute(name, value);
+      script.nonce = waiting.nonce;
       if (!waiting.src) script.textContent = waiting.textContent;
       script.async = waiting.hasAttribute("async");
       waiting.replaceWith(script);
@@ -49,7 +50,7 @@ button:focus-visible,input:focus-visible,h2:focus-visible{outline:3px solid High
     try {
       await ask({ method: "POST", body: JSON.stringify({ given: list }) });
     } catch {
-      status.textContent = "Your choice could not be saved. Nothing is allowed meanwhile; try again.";
+      status.textContent = "Your choice could not be saved; try again.";
       return;
     }
     close();

@@ -101,7 +101,7 @@ async fn choices(door: Door<'_>, request: Request<Held>, from: &From<'_>) -> Res
     let who = identity.as_deref().map(Asked::Person).or(known.map(Asked::Visitor));
     if parts.method == Method::GET {
         let request = Request::from_parts(parts.clone(), ());
-        let found = door.policy.choices(who).await?;
+        let found = door.policy.choices(who, signals(headers)).await?;
         return Ok(if wants_page(headers) { choices_page(&found, &back(&query_field(&request, "return")), signals(headers)) } else { listed(&found, headers) });
     }
     if !same_origin(headers, from.origin) {
@@ -112,14 +112,17 @@ async fn choices(door: Door<'_>, request: Request<Held>, from: &From<'_>) -> Res
     let is_json = headers.get(header::CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(b"application/json"));
     let mut chosen = if is_json { serde_json::from_slice(&bytes).map_err(|_| Refusal::Invalid)? } else { form(&bytes) };
     if chosen.all {
-        chosen.given = door.policy.choices(None).await?.into_iter().map(|choice| choice.purpose).collect();
+        chosen.given = door.policy.choices(None, false).await?.into_iter().map(|choice| choice.purpose).collect();
     }
     let fresh = known.map_or_else(|| hex(&random_bytes::<16>(&mut { from.env })), str::to_owned);
     let who = identity.as_deref().map_or(Asked::Visitor(&fresh), Asked::Person);
     door.policy.choose(who, &chosen.given, from.address, from.now).await?;
-    let mut response = if is_json { listed(&door.policy.choices(Some(who)).await?, headers) } else { see_other(&back(&chosen.back)) };
-    if identity.is_none() {
-        set_cookie(&mut response, door.cookies, Cookie::Visitor, &fresh);
+    let mut response = if is_json { listed(&door.policy.choices(Some(who), signals(headers)).await?, headers) } else { see_other(&back(&chosen.back)) };
+    match (&identity, known) {
+        (None, _) => set_cookie(&mut response, door.cookies, Cookie::Visitor, &fresh),
+        // What this browser had said before somebody signed in counts no more.
+        (Some(_), Some(_)) => set_cookie(&mut response, door.cookies, Cookie::Visitor, ""),
+        (Some(_), None) => {}
     }
     Ok(response)
 }
@@ -178,7 +181,8 @@ fn listed(choices: &[Choice], headers: &HeaderMap) -> Response<Body> {
 fn choices_page(choices: &[Choice], back: &str, signal: bool) -> Response<Body> {
     let mut body = String::from("<p>We ask before we use your data for these. You can change your mind at any time.</p>");
     if signal {
-        body += "<p>Your browser asks that your data is not sold or shared (Global Privacy Control). That counts, whatever you choose.</p>";
+        body +=
+            "<p>Your browser asks that your data is not sold or shared (Global Privacy Control). That counts as a no, unless you allow it here yourself.</p>";
     }
     let _ = write!(body, "<form method=\"post\" action=\"{PAGE}\"><input type=\"hidden\" name=\"return\" value=\"{}\">", escaped(back));
     for choice in choices {

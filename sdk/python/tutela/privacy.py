@@ -136,6 +136,12 @@ class PrivacyManager:
 
         return decorate
 
+    async def project(self, collection: str, record: Mapping[str, Any], *purposes: str) -> dict[str, Any]:
+        """What `purposes` need of a record of a mapped collection (`shop.customer`), and nothing else."""
+        await self.comparison.check(self.client)
+        [kept] = await self.client.privacy.project(collection, [record], purposes)
+        return kept
+
     async def check(
         self, user: Person | None, purpose: str | None = None, *, gpc: bool = False
     ) -> ConsentAnswer | None:

@@ -126,6 +126,24 @@ class PrivacyClient:
         )
         return ConsentAnswer(found["allowed"], missing, text(found, "give_at"))
 
+    async def project(
+        self, collection: str, records: Iterable[Mapping[str, Any]], purposes: Iterable[str]
+    ) -> list[dict[str, Any]]:
+        """Records of a mapped collection (`shop.customer`) with only what `purposes` need.
+
+        What the map says nothing about is left out. `Invalid` names a collection or purpose that is unknown.
+        """
+        body = {
+            "purposes": list(purposes),
+            "collection": collection,
+            "records": [dict(record) for record in records],
+        }
+        found = parsed((await self._client._send("POST", "/v1/privacy/projections", body=body)).text)
+        kept = found.get("records") if isinstance(found, dict) else None
+        if not isinstance(kept, list):
+            raise Corrupt("a projection is not what it must be", remote=True)
+        return [dict(record) for record in kept]
+
     async def record(
         self, subject: Subject, said: str, purposes: Iterable[str] = (), *, method: str | None = None
     ) -> tuple[Consent, ...]:

@@ -36,8 +36,13 @@ pub enum Erased {
 pub(crate) fn append(folder: &Path, code: &[u8; 32], erased: &[Erased]) -> Result<(), Error> {
     let failed = |e: std::io::Error| Error::Conflict(format!("`{}` cannot be written: {e}", folder.join(FILE).display()));
     fs::create_dir_all(folder).map_err(failed)?;
+    let mut torn = None;
     let there: BTreeSet<String> = match fs::read_to_string(folder.join(FILE)) {
-        Ok(text) => text.lines().map(str::to_owned).collect(),
+        Ok(text) => {
+            let whole = text.rfind('\n').map_or(0, |at| at + 1);
+            torn = (whole < text.len()).then_some(whole as u64);
+            text[..whole].lines().map(str::to_owned).collect()
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
         Err(e) => return Err(failed(e)),
     };
@@ -47,6 +52,10 @@ pub(crate) fn append(folder: &Path, code: &[u8; 32], erased: &[Erased]) -> Resul
     }
     // Also where nobody was erased yet: a journal that is missing then means something.
     let mut file = OpenOptions::new().create(true).append(true).open(folder.join(FILE)).map_err(failed)?;
+    // A line whose writer was killed would swallow the next one; it is among those that are written now.
+    if let Some(whole) = torn {
+        file.set_len(whole).map_err(failed)?;
+    }
     file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -110,12 +119,15 @@ mod tests {
         append(&folder, &[1; 32], std::slice::from_ref(&a)).unwrap();
         append(&folder, &[1; 32], &[a.clone(), ours.clone(), theirs.clone(), b.clone()]).unwrap();
         let path = folder.join(FILE);
-        assert_eq!(read(&path, &[1; 32]).unwrap(), [a.clone(), ours.clone(), theirs.clone(), b]);
+        assert_eq!(read(&path, &[1; 32]).unwrap(), [a.clone(), ours.clone(), theirs.clone(), b.clone()]);
         assert!(read(&path, &[2; 32]).unwrap_err().to_string().contains("line 1"));
         // Cut off in the middle of a line: what is whole counts.
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 5]).unwrap();
-        assert_eq!(read(&path, &[1; 32]).unwrap(), [a, ours, theirs]);
+        assert_eq!(read(&path, &[1; 32]).unwrap(), [a.clone(), ours.clone(), theirs.clone()]);
+        // The next one to write mends it.
+        append(&folder, &[1; 32], std::slice::from_ref(&b)).unwrap();
+        assert_eq!(read(&path, &[1; 32]).unwrap(), [a, ours, theirs, b]);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

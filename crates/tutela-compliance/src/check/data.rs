@@ -34,6 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
         looks_at: "of each recipient it is said where they are",
         judge: |facts| of(facts, |of| none_of(&of.recipients_unplaced, (of.recipients, "recipients"), "have no country", PURPOSES)),
     },
+    Check { name: "record-complete", looks_at: "the record of processing has no gap", judge: record },
     Check {
         name: "retention-stated",
         looks_at: "each purpose says for how long",
@@ -75,6 +76,15 @@ fn reasoned(facts: &Facts, law: &str) -> Finding {
     })
 }
 
+fn record(facts: &Facts) -> Finding {
+    const SOURCE: &str = "tutela privacy record";
+    of(facts, |of| match (of.purposes, of.record_gaps.len() as u64) {
+        (0, _) => no_data("no purpose is registered", SOURCE),
+        (_, 0) => pass("it says all that it has to", SOURCE),
+        (_, gaps) => fail(format!("it cannot say {gaps} things, or they do not fit together"), SOURCE).counted("gaps", gaps).sampled(&of.record_gaps),
+    })
+}
+
 fn erasures(facts: &Facts) -> Finding {
     of(facts, |of| {
         let all = of.erasures + of.erasures_unfinished.len() as u64;
@@ -108,6 +118,7 @@ fn overdue(facts: &Facts) -> Finding {
         let rows = of.overdue.values().sum();
         let finding = match (of.timed, rows) {
             (0, _) => no_data("no mapped collection says how long its rows are kept: `tutela_meta.retention`", SOURCE),
+            (_, 0) if !of.unlooked.is_empty() => no_data("rows could not be looked at", SOURCE).sampled(&of.unlooked),
             (_, 0) => pass("no row is over its time", SOURCE),
             (_, rows) => fail(format!("{rows} rows are over their time and still there"), SOURCE).sampled(of.overdue.keys()),
         };

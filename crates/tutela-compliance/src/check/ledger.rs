@@ -11,8 +11,7 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How old a whole verification, and a rehearsed restore, may be.
-const VERIFIED_WITHIN: u32 = 7;
+/// How old a rehearsed restore may be, in days.
 const REHEARSED_WITHIN: u32 = 92;
 
 /// The seven kinds of PCI DSS 10.2.1, each with the types that show it: one of them is enough.
@@ -41,9 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check { name: "keys-in-order", looks_at: "keys rotate in time", judge: keys },
     Check { name: "ledger-copied", looks_at: "a copy of the ledger is elsewhere", judge: copied },
-    Check { name: "ledger-verifies", looks_at: "the whole ledger verified within a week", judge: verifies },
-    Check { name: "objections-count", looks_at: "nothing is done after an objection", judge: withdrawals },
-    Check { name: "opt-outs-count", looks_at: "nothing is sold after an opt-out", judge: withdrawals },
+    Check { name: "objections-count", looks_at: "nothing is done after an objection", judge: objections },
     Check { name: "restore-rehearsed", looks_at: "a restore was rehearsed within three months", judge: rehearsed },
     Check { name: "rules-watch", looks_at: "rules watch the ledger", judge: rules },
     Check { name: "seven-kinds-recorded", looks_at: "all seven kinds were recorded within 90 days", judge: seven },
@@ -71,36 +68,36 @@ fn uses(facts: &Facts) -> Finding {
     })
 }
 
-fn withdrawals(facts: &Facts) -> Finding {
-    const SOURCE: &str = "type:consent.withdrawn, type:data_processing";
+/// Whether data was used though somebody had said no in one of these ways; `noes` is how often they did.
+fn after_no(facts: &Facts, whys: &[&str], noes: fn(&Ledger) -> u64, source: &str) -> Finding {
     ledger(facts, |of| {
-        let finding = match (of.noes, of.uses_after_no.len()) {
-            (_, wrong) if wrong > 0 => fail(format!("{wrong} uses of data after the person had said no"), SOURCE),
-            (0, _) => no_data("nobody has said no within 90 days", SOURCE),
-            (noes, _) => pass(format!("nothing was done after {noes} times of no"), SOURCE),
+        let wrong: Vec<&String> = whys.iter().filter_map(|why| of.uses_without_ground.get(*why)).flatten().collect();
+        let (noes, count) = (noes(of), wrong.len() as u64);
+        let finding = match (count, noes, of.uses) {
+            (1.., ..) => fail("data was used though the person had said no", source),
+            (0, 0, _) => no_data("nobody has said no within 90 days", source),
+            (0, _, 0) => no_data("no application reports what it uses data for", source),
+            (0, ..) => pass(format!("of {} uses none was of somebody who had said no", of.uses), source),
         };
-        finding.counted("noes", of.noes).counted("wrong", of.uses_after_no.len() as u64).sampled(&of.uses_after_no)
+        finding.counted("noes", noes).counted("uses", of.uses).sampled(wrong)
     })
 }
 
-fn verifies(facts: &Facts) -> Finding {
-    const SOURCE: &str = "tutela audit verify, type:ledger.verified";
-    ledger(facts, |of| match of.verified {
-        None => no_data("the whole ledger was never verified", SOURCE),
-        Some((at, false)) => fail(format!("it did not verify at {at}"), SOURCE),
-        Some((at, true)) if within(facts, at, VERIFIED_WITHIN) => pass(format!("verified at {at}"), SOURCE).counted("entries", of.entries),
-        Some((at, true)) => fail(format!("verified last at {at}, more than a week ago"), SOURCE),
-    })
+fn withdrawals(facts: &Facts) -> Finding {
+    after_no(facts, &["refused", "consent_missing"], |of| of.taken_back, "type:consent.withdrawn, type:data_processing")
+}
+
+fn objections(facts: &Facts) -> Finding {
+    after_no(facts, &["objected", "restricted"], |of| of.refused, "type:consent.refused, type:data_processing")
 }
 
 fn copied(facts: &Facts) -> Finding {
     const SOURCE: &str = "GET /v1/ledger/sinks";
     ledger(facts, |of| {
         let behind: Vec<String> = of.sinks.iter().filter(|(_, follows)| !**follows).map(|(name, _)| name.clone()).collect();
-        match (of.sinks.is_empty(), facts.settings.backups_scheduled) {
-            (true, false) => fail("the ledger is on this machine alone: add a sink or a schedule of backups elsewhere", SOURCE),
-            (true, true) => pass("by backups", SOURCE),
-            (false, _) => none_of(&behind, (of.sinks.len() as u64, "sinks"), "do not follow", SOURCE),
+        match of.sinks.is_empty() {
+            true => fail("the ledger is on this machine alone: add a sink", SOURCE),
+            false => none_of(&behind, (of.sinks.len() as u64, "sinks"), "do not follow", SOURCE),
         }
     })
 }

@@ -63,7 +63,11 @@ impl DataStore for Files {
         Box::pin(self.run(move |root| {
             for key in keys {
                 let Some(path) = place(root, &key)? else { continue };
-                let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let folder = fs::symlink_metadata(&path).is_ok_and(|of| of.is_dir());
+                if folder && !key.ends_with('/') {
+                    return Err(DataError::Refused(format!("`{key}` is a folder, and means all below it only with a `/` at its end")));
+                }
+                let gone = if folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
                 match gone {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(&path, &e)),
                     _ => {}

@@ -7,9 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 use tutela_api::{
-    Consent, ConsentAnswer, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, OwnConsent, PrivacySettings, Problem, Purpose, SignedReceipt, SubjectRef,
+    Consent, ConsentAnswer, ConsentQuestion, ExternalId, KeptPurpose, NewConsent, NewProjection, OwnConsent, PrivacySettings, Problem, ProcessingRecord,
+    Projection, Purpose, SignedReceipt, SubjectRef,
 };
-use tutela_app::privacy::{self, consent, purpose};
+use tutela_app::privacy::{self, consent, project, purpose, record};
 
 use super::{Body, grant::Why};
 use crate::{
@@ -21,6 +22,16 @@ use crate::{
 #[utoipa::path(get, path = "/v1/privacy/settings", responses((status = 200, body = PrivacySettings), (status = "default", body = Problem)))]
 pub(crate) async fn settings(State(web): State<Web>, caller: Caller) -> Answer<Json<PrivacySettings>> {
     Ok(Json(privacy::settings(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/privacy/projections", request_body = NewProjection, responses((status = 200, body = Projection), (status = "default", body = Problem)))]
+pub(crate) async fn project(State(web): State<Web>, caller: Caller, Body(new): Body<NewProjection>) -> Answer<Json<Projection>> {
+    Ok(Json(project::project(&web.app, &caller.ctx, new).await?))
+}
+
+#[utoipa::path(get, path = "/v1/privacy/processing-record", responses((status = 200, body = ProcessingRecord), (status = "default", body = Problem)))]
+pub(crate) async fn processing_record(State(web): State<Web>, caller: Caller) -> Answer<Json<ProcessingRecord>> {
+    Ok(Json(record::record(&web.app, &caller.ctx).await?))
 }
 
 #[utoipa::path(get, path = "/v1/purposes", responses((status = 200, body = Vec<KeptPurpose>), (status = "default", body = Problem)))]

@@ -380,7 +380,10 @@ impl Basis<'_> {
                     let key = Map::from_iter([("key".to_owned(), Value::from(key))]);
                     changes.push(((StoreKind::Objects, objects.store.clone()), Change { collection: "objects".into(), key, set: None }));
                 }
-                Err(field) => plan.say(&format!("{}.{}", name.0, name.1), format!("the key of its objects names `{field}`, and a row has no such field")),
+                Err(field) => plan.say(
+                    &format!("{}.{}", name.0, name.1),
+                    format!("the key of its objects names `{field}`, and a row has no such field, or one that leads elsewhere"),
+                ),
             }
         }
         let set = mask.then(|| {
@@ -442,15 +445,21 @@ fn add(to: &mut BTreeMap<(StoreKind, String), Vec<Change>>, changes: Vec<((Store
     }
 }
 
-/// A key with what stands in the row in place of `{field}`. The error is the field that is not there.
+/// A key with what stands in the row in place of `{field}`. The error is the field that is not there, or whose value would
+/// lead to more than one object: only the map may say that a key means all below it.
 pub fn fill(key: &str, row: &Row) -> Result<String, String> {
     let mut filled = String::new();
     let mut rest = key;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((field, after)) = after.split_once('}') else { return Err(after.to_owned()) };
         let value = at(&row.values, field).filter(|value| !value.is_null() && value.as_str() != Some("")).ok_or_else(|| field.to_owned())?;
+        let text = text_of(value);
+        let leads_elsewhere = text.split('/').any(|part| part == "." || part == "..") || (after.is_empty() && text.ends_with('/'));
+        if leads_elsewhere {
+            return Err(field.to_owned());
+        }
         filled.push_str(before);
-        filled.push_str(&text_of(value));
+        filled.push_str(&text);
         rest = after;
     }
     Ok(filled + rest)

@@ -10,12 +10,14 @@ use crate::{
 };
 
 statements! {
-    ASSESSMENT_ADMINS_WITHOUT_SECOND () = "SELECT a.id FROM account a JOIN account_role r ON r.account_id = a.id AND r.role = 'admin' WHERE a.state = 'active'
+    ASSESSMENT_ADMINS_WITHOUT_SECOND () = "SELECT a.id FROM account a WHERE a.state = 'active' AND a.id IN (SELECT account_id FROM account_role WHERE role = 'admin'
+            UNION SELECT m.account_id FROM account_group_member m JOIN account_group_role g ON g.group_name = m.group_name WHERE g.role = 'admin')
         AND NOT EXISTS (SELECT 1 FROM authenticator x WHERE x.account_id = a.id AND x.kind IN ('passkey', 'totp')) ORDER BY a.id LIMIT 1000";
     ASSESSMENT_COUNTS (Time) = "SELECT
         (SELECT count(*) FROM account WHERE state = 'active'),
         (SELECT count(*) FROM account WHERE state = 'disabled'),
-        (SELECT count(*) FROM account a JOIN account_role r ON r.account_id = a.id AND r.role = 'admin' WHERE a.state = 'active'),
+        (SELECT count(*) FROM account a WHERE a.state = 'active' AND a.id IN (SELECT account_id FROM account_role WHERE role = 'admin'
+            UNION SELECT m.account_id FROM account_group_member m JOIN account_group_role g ON g.group_name = m.group_name WHERE g.role = 'admin')),
         (SELECT count(*) FROM access_grant WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $1)),
         (SELECT count(*) FROM account a WHERE a.state = 'active' AND a.password_hash IS NOT NULL AND a.phone_verified_at IS NULL
             AND NOT EXISTS (SELECT 1 FROM authenticator x WHERE x.account_id = a.id)),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, ExpiredData, KeptPurpose, NewConsent, NewErasureReplay, Purpose, SignedReceipt};
+use tutela_api::{Consent, ConsentQuestion, DataStoreStatus, ExpiredData, KeptPurpose, NewConsent, NewErasureReplay, ProcessingRecord, Purpose, SignedReceipt};
 use tutela_client::Client;
 use tutela_ledger::VerifyingKey;
 use tutela_privacy::{check, dataset};
@@ -37,6 +37,8 @@ pub enum PrivacyCommand {
     /// What personal data is used for
     #[command(subcommand)]
     Purpose(PurposeCommand),
+    /// Show the record of processing (Art. 30 GDPR), made of purposes, maps and reported uses
+    Record,
     /// After one of your stores was restored: erase again who was erased since its backup
     Replay {
         /// The store, as `[privacy.stores]` names it
@@ -152,6 +154,14 @@ pub async fn privacy(command: PrivacyCommand, load: impl Fn() -> Result<Config, 
         PrivacyCommand::Map(MapCommand::Check { .. }) => drift(&client()?, output).await,
         PrivacyCommand::Plan { who } => request::plan(who, &client()?, output).await,
         PrivacyCommand::Request(command) => request::request(command, &client()?, output).await,
+        PrivacyCommand::Record => {
+            let found = client()?.processing_record().await?;
+            match output {
+                Output::Json => println!("{}", serde_json::to_string(&found).unwrap_or_default()),
+                Output::Table => print!("{}", record_text(&found)),
+            }
+            Ok(())
+        }
         PrivacyCommand::Replay { store, taken_at, dry_run } => {
             let done = client()?.privacy_replay(&NewErasureReplay { store, taken_at, dry_run }).await?;
             match output {
@@ -279,4 +289,34 @@ async fn consent(command: ConsentCommand, client: &Client, output: Output) -> Re
             Ok(())
         }
     }
+}
+
+/// The record for people, in Markdown.
+fn record_text(of: &ProcessingRecord) -> String {
+    let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
+    let contact = if of.contact.is_empty() { "-" } else { &of.contact };
+    let mut text = format!("# Record of processing, {}\n\n{} ({contact}), as of {}\n", of.controller, of.controller, of.made_at);
+    for activity in &of.activities {
+        let recipients: Vec<String> =
+            activity.recipients.iter().map(|of| of.country.as_ref().map_or_else(|| of.name.clone(), |country| format!("{} ({country})", of.name))).collect();
+        let kept = activity.retention_days.map_or_else(|| "as long as the account lives".into(), |days| format!("{days} days"));
+        text += &format!(
+            "\n## {}\n\n- purpose: {}\n- ground: {}\n- categories: {}\n- held in: {}\n- recipients: {}\n- kept: {kept}\n- reported uses in 90 days: {}, without a ground {}\n",
+            activity.title,
+            activity.purpose,
+            activity.ground,
+            list(&activity.categories),
+            list(&activity.places),
+            list(&recipients),
+            activity.uses,
+            activity.uses_without_ground
+        );
+    }
+    text += "\n## Measures\n\n";
+    of.measures.iter().for_each(|measure| text += &format!("- {measure}\n"));
+    if !of.gaps.is_empty() {
+        text += "\n## What it cannot say\n\n";
+        of.gaps.iter().for_each(|gap| text += &format!("- {}: {}\n", gap.place, gap.why));
+    }
+    text
 }

@@ -88,7 +88,6 @@ async fn what_the_configuration_says_turns_controls_red_and_green() {
         "backups-scheduled",
         "rules-watch",
         "silence-alarms",
-        "ledger-copied",
     ];
     let instance = Instance::start("sqlite", &format!("{ALL}{bad}")).await;
     set(&instance, purpose("personalize", "consent", json!({}))).await;
@@ -152,9 +151,8 @@ async fn people_purposes_and_requests_turn_controls_red_and_green() {
         for said in ["given", "withdrawn"] {
             send(&instance, Method::POST, "/v1/consents", json!({"subject": ada, "purposes": ["personalize"], "said": said})).await;
         }
-        for name in ["withdrawals-count", "objections-count", "opt-outs-count"] {
-            is(&instance, name, "pass").await;
-        }
+        is(&instance, "withdrawals-count", "pass").await;
+        is(&instance, "objections-count", "no_data").await;
         assert_eq!(used("personalize", "user.behavior").await.0, 201);
         is(&instance, "withdrawals-count", "fail").await;
         // An application cannot say itself on which ground it stood.
@@ -186,12 +184,30 @@ async fn stores_turn_controls_red_and_green() {
         "CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT, made TEXT NOT NULL); INSERT INTO person VALUES (1, 'p1@example.com', datetime('now')), (2, 'p2@example.com', datetime('now')), (3, 'p3@example.com', datetime('now'))",
     );
     let settings = format!(
-        "{ALL}data_retention = {{user_data = 365}}\n[privacy.stores.shop]\nkind = \"sqlite\"\npath = \"{}\"\nmap = \"{}\"\n",
+        "{ALL}data_retention = {{user_data = 365}}\n[privacy]\ncontact = \"privacy@example.com\"\n[privacy.stores.shop]\nkind = \"sqlite\"\npath = \"{}\"\nmap = \"{}\"\n",
         file.display(),
         map.display()
     );
     let instance = Instance::start("sqlite", &settings).await;
     let person = |id: u32| json!({"namespace": "shop", "value": id.to_string()});
+    // The record of processing: what is held and used by no purpose is a gap.
+    is(&instance, "record-complete", "no_data").await;
+    let service = |categories: Value| purpose("essential.service", "contract", json!({"retention_days": 30, "categories": categories}));
+    set(&instance, service(json!(["user.unique_id"]))).await;
+    is(&instance, "record-complete", "fail").await;
+    let out = instance.cli(&["privacy", "record"]).await;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("shop.person: it holds user.contact.email, and no purpose uses them") && text.contains("- held in: shop.person"), "{text}");
+    set(&instance, service(json!(["user.unique_id", "user.contact"]))).await;
+    is(&instance, "record-complete", "pass").await;
+    // What a purpose does not need is left out, and what nobody mapped.
+    set(&instance, purpose("personalize", "consent", json!({"retention_days": 1, "categories": ["user.unique_id"]}))).await;
+    let records = json!([{"id": 1, "mail": "p1@example.com", "made": "2026-01-01", "nickname": "p"}]);
+    let asked = |of: &str| json!({"purposes": [of], "collection": "shop.person", "records": records});
+    let few = send(&instance, Method::POST, "/v1/privacy/projections", asked("personalize")).await;
+    assert_eq!(few, json!({"records": [{"id": 1, "made": "2026-01-01"}], "left_out": ["mail", "nickname"]}));
+    let more = send(&instance, Method::POST, "/v1/privacy/projections", asked("essential.service")).await;
+    assert_eq!(more, json!({"records": [{"id": 1, "mail": "p1@example.com", "made": "2026-01-01"}], "left_out": ["nickname"]}));
     // A column that nobody mapped, and one that may never be kept.
     is(&instance, "maps-complete", "pass").await;
     run("ALTER TABLE person ADD COLUMN nickname TEXT");

@@ -10,7 +10,10 @@ use super::{
     data_use::{NONE, UNREGISTERED},
     setting::{Said, settings},
 };
-use crate::{App, Ctx, Error, usecase::privacy::expiry};
+use crate::{
+    App, Ctx, Error,
+    usecase::privacy::{expiry, record},
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How far back the ledger is looked at, in days.
@@ -122,6 +125,7 @@ async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
         let unplaced = purpose.recipients.iter().filter(|of| of.country.is_none()).map(|of| format!("{}: {}", purpose.name, of.name));
         facts.recipients_unplaced.extend(unplaced);
     }
+    facts.record_gaps = record::made(app, ctx).await?.gaps.into_iter().map(|gap| gap.place).collect();
     Ok(facts)
 }
 
@@ -142,12 +146,13 @@ async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
         }
         for collection in &dataset.collections {
             facts.timed += u64::from(collection.own.retention.is_some());
-            let codes = collection.fields.iter().filter(|field| is_card_code(&field.name));
-            facts.card_codes.extend(codes.map(|field| format!("{name}.{}.{}", collection.name, field.name)));
+            let codes = collection.flat().into_iter().filter(|(path, _)| is_card_code(path));
+            facts.card_codes.extend(codes.map(|(path, _)| format!("{name}.{}.{path}", collection.name)));
         }
     }
     if facts.timed > 0 && facts.silent.is_empty() {
         let over = expiry::overdue(app, ctx).await?;
+        facts.unlooked = over.iter().filter_map(|of| Some(format!("{}: {}", of.place, of.problem.as_ref()?))).collect();
         facts.overdue = over.into_iter().filter(|of| of.expired > 0).map(|of| (of.place, of.expired)).collect();
     }
     Ok(facts)
@@ -155,10 +160,17 @@ async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
 
 /// Whether a field holds what PCI DSS forbids to keep, by its name.
 fn is_card_code(name: &str) -> bool {
-    let words: Vec<String> = name.to_ascii_lowercase().split(['_', '-', '.']).map(str::to_owned).collect();
+    let mut spaced = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            spaced.push('_');
+        }
+        spaced.push(letter.to_ascii_lowercase());
+    }
+    let words: Vec<String> = spaced.split(['_', '-', '.']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
     let whole = words.concat();
-    any(&["cvv", "cvv2", "cvc", "cvc2", "cid", "track1", "track2"])
+    any(&["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"])
         || ["cardcode", "securitycode", "trackdata", "pinblock"].iter().any(|known| whole.contains(known))
 }
 
@@ -183,11 +195,13 @@ async fn keys(app: &App, ctx: &Ctx) -> Result<Keys, Error> {
 async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
     let hour = |at: Timestamp| at.secs().div_euclid(3_600);
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
+    let mut oldest = None;
     for total in app.store.event_totals(hour(ctx.now - DAY * BACK), hour(ctx.now) + 1).await? {
+        oldest.get_or_insert(Timestamp::from_secs(total.hour * 3_600));
         *types.entry(total.kind).or_default() += total.events;
     }
     let sinks = app.store.sink_list().await?.into_iter().map(|row| (row.name, row.state == "following")).collect();
-    let mut facts = Ledger { entries: app.store.log_head().await?.0, types, sinks, ..Ledger::default() };
+    let mut facts = Ledger { entries: app.store.log_head().await?.0, types, sinks, oldest, ..Ledger::default() };
     for used in app.store.data_use_list((ctx.now - DAY * BACK).secs().div_euclid(86_400)).await? {
         facts.uses += used.events;
         if used.ground == UNREGISTERED {
@@ -195,11 +209,12 @@ async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
             if !app.purposes.load().contains_key(&used.purpose) {
                 facts.uses_without_purpose.push(used.sample.to_string());
             }
-        } else if used.ground.starts_with(NONE) {
-            facts.uses_after_no.push(used.sample.to_string());
+        } else if let Some(why) = used.ground.strip_prefix(NONE) {
+            facts.uses_without_ground.entry(why.to_owned()).or_default().push(used.sample.to_string());
         }
     }
-    facts.noes = ["consent.withdrawn", "consent.refused"].iter().filter_map(|kind| facts.types.get(*kind)).sum();
+    let of = |kind: &str| facts.types.get(kind).copied().unwrap_or(0);
+    (facts.taken_back, facts.refused) = (of("consent.withdrawn"), of("consent.refused"));
     Ok(facts)
 }
 

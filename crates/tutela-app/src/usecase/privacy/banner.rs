@@ -17,7 +17,7 @@ use tutela_core::{
 use tutela_privacy::{Basis, Purpose, Said};
 
 use super::{
-    consent::{known, write},
+    consent::{OfPerson, known, write},
     person::Person,
 };
 use crate::{App, Ctx, Error};
@@ -38,7 +38,12 @@ impl Choosers {
     }
 
     fn count(&self, address: IpAddr) -> bool {
-        self.0.get_with(address, Arc::default).fetch_add(1, Ordering::Relaxed) < MOST_CHOICES
+        // Of IPv6 one house has a /64.
+        let house = match address {
+            IpAddr::V6(six) => IpAddr::V6(std::net::Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
+            four => four,
+        };
+        self.0.get_with(house, Arc::default).fetch_add(1, Ordering::Relaxed) < MOST_CHOICES
     }
 }
 
@@ -51,13 +56,13 @@ pub(crate) fn subject(who: Asked<'_>) -> Subject {
 }
 
 /// What can be chosen, with what somebody has said.
-pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>) -> Result<Vec<Choice>, Error> {
+pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>, signal: bool) -> Result<Vec<Choice>, Error> {
     let of = match who {
-        Some(who) => Some(known(app, &Person::of(app, subject(who)).await?).await?),
-        None => None,
+        Some(who) => known(app, &Person::of(app, subject(who)).await?).await?,
+        None => OfPerson::default(),
     };
     let choice = |purpose: &Arc<Purpose>| {
-        let row = of.as_ref().and_then(|of| of.said.get(&purpose.name));
+        let row = of.said.get(&purpose.name);
         // A yes to other words is none, where they say so; a no stays one.
         let current = |given: bool| !given || !purpose.notice.renew || row.is_some_and(|row| row.notice_version == purpose.notice.version);
         Choice {
@@ -67,6 +72,7 @@ pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>) -> Result<Vec<Cho
             notice: purpose.notice.text.clone(),
             recipients: purpose.recipients.iter().map(|of| of.name.clone()).collect(),
             sells: purpose.sells,
+            allowed: of.refuses(app, purpose, signal).is_none(),
         }
     };
     Ok(asked(app).iter().map(choice).collect())

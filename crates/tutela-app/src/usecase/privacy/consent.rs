@@ -171,6 +171,7 @@ pub(crate) async fn missing(app: &App, subject: &Subject, purposes: &[String], s
 }
 
 /// What is known of a person.
+#[derive(Default)]
 pub(crate) struct OfPerson {
     pub(super) said: BTreeMap<String, ConsentRow>,
     restricted: bool,
@@ -190,7 +191,7 @@ impl OfPerson {
 }
 
 pub(crate) async fn known(app: &App, person: &Person) -> Result<OfPerson, Error> {
-    let mut found = OfPerson { said: BTreeMap::new(), restricted: false, opted_out: false };
+    let mut found = OfPerson::default();
     for tag in person.tags(app) {
         for row in app.store.consent_list(tag).await? {
             let newer = found.said.get(&row.purpose).is_none_or(|other| other.said_at < row.said_at);

@@ -50,6 +50,11 @@ impl DataStores {
         self.stores.get(name)
     }
 
+    /// All maps.
+    pub(crate) fn datasets(&self) -> &[Dataset] {
+        &self.datasets
+    }
+
     /// The map of a store.
     pub(crate) fn dataset(&self, name: &str) -> Option<&Dataset> {
         self.datasets.iter().find(|dataset| dataset.key == name)

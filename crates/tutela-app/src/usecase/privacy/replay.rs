@@ -25,6 +25,8 @@ use crate::{
     usecase::erasure_journal::{self, Erased},
 };
 
+/// How it is known whom such a request is about.
+pub(super) const RESTORE: &str = "restore";
 /// Values that are read at a time.
 const BATCH: u32 = 5_000;
 
@@ -37,9 +39,9 @@ pub(super) fn remember(app: &App, work: &mut Work, now: Timestamp) -> Result<(),
 }
 
 fn names_of(app: &App, work: &Work, now: Timestamp) -> Vec<ErasedNameRow> {
-    let names = work.whose.names.iter().filter_map(|name| match name {
-        api::SubjectRef::Account(id) => Some(("account", id)),
-        api::SubjectRef::External(_) => None,
+    let names = work.whose.names.iter().map(|name| match name {
+        api::SubjectRef::Account(id) => ("account", id),
+        api::SubjectRef::External(of) => (of.namespace.as_str(), &of.value),
     });
     let identities = work.whose.identities.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value)));
     let row = |(name, value): (&str, &String)| ErasedNameRow {
@@ -60,7 +62,8 @@ fn tag(app: &App, name: &str, value: &str) -> [u8; 32] {
 pub(crate) async fn ourselves<'a>(app: &App, ctx: &Ctx, names: impl Iterator<Item = &'a ErasedNameRow>) -> Result<u64, Error> {
     let mut again = 0;
     for row in names {
-        app.store.commit(Changeset::housekeeping(Housekeeping::Sweep).erased_name_set(row)).await?;
+        // What an application's own person has said is kept under the same hash.
+        app.store.commit(Changeset::housekeeping(Housekeeping::Sweep).erased_name_set(row).consent_forget(row.tag)).await?;
         let Some(account) = row.account else { continue };
         if app.store.account_get(account).await?.is_some() {
             let person = Person::of(app, Subject::Account(account)).await?;
@@ -94,7 +97,7 @@ pub async fn replay(app: &App, ctx: &Ctx, new: api::NewErasureReplay) -> Result<
         let (law, kind) = before.map_or_else(|| ("gdpr".into(), "erasure".into()), |row| (row.law, row.kind));
         let asked = api::OwnSubjectRequest { law: Some(law), kind, corrections: BTreeMap::new(), purposes: Vec::new() };
         let person = Person::of(app, subject_of(app, &known)?).await?;
-        let made = request::take(app, ctx, Intake { person, asked, by: "restore", contact: None, known, with: None }).await?;
+        let made = request::take(app, ctx, Intake { person, asked, by: RESTORE, contact: None, known, with: None }).await?;
         answer.requests.push(made.id);
     }
     app.commit(ctx, ErasuresReplayed::new(&new.store, &new.taken_at, answer.people), |changeset| changeset).await?;

@@ -123,7 +123,10 @@ impl S3 {
         Ok(found)
     }
 
-    async fn erase(&self, object: Vec<Version>) -> Result<(), DataError> {
+    /// The oldest version first and marks last: what is refused on the way uncovers nothing that a mark hides.
+    async fn erase(&self, mut object: Vec<Version>) -> Result<(), DataError> {
+        object.reverse();
+        object.sort_by_key(|version| version.mark);
         for version in object {
             let query = [("versionId", version.id)];
             let (status, body) = self.send("DELETE", &version.key, &query, LONGEST_LIST).await?.unwrap_or_default();
