@@ -2,7 +2,7 @@ use testkit::{Engine, engines};
 use tutela_store::{Error, On, Store, registered};
 
 /// How many there are.
-const MIGRATIONS: i64 = 6;
+const MIGRATIONS: i64 = 7;
 
 #[tokio::test]
 async fn every_statement_prepares_on_its_engines_with_the_parameters_it_declares() {
