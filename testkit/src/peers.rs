@@ -127,15 +127,17 @@ impl AzureDouble {
     }
 }
 
-/// A port that nothing listens on, below those that the system hands out for connections.
+/// A port that nothing listens on, below those that the system hands out for connections. The one above it is free too:
+/// OpenBao listens on both.
 pub fn free_address() -> SocketAddr {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let n = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let address = SocketAddr::from(([127, 0, 0, 1], 10_000 + (n % 22_000) as u16));
-        if TcpListener::bind(address).is_ok() {
-            return address;
+        let of = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let port = 10_000 + 2 * (n % 11_000) as u16;
+        if TcpListener::bind(of(port)).is_ok() && TcpListener::bind(of(port + 1)).is_ok() {
+            return of(port);
         }
     }
 }

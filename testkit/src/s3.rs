@@ -40,10 +40,12 @@ impl S3Server {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(["--port", &address.to_string(), "posix", "--versioning-dir"]).arg(versions).arg(data);
         command.env("ROOT_ACCESS_KEY", "admin").env("ROOT_SECRET_KEY", SECRET).stdin(Stdio::null());
-        let child = command.stdout(log.try_clone().ok()?).stderr(log).spawn().unwrap();
+        let mut child = command.stdout(log.try_clone().ok()?).stderr(log).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "versitygw did not start: {}", std::fs::read_to_string(dir.path().join("log")).unwrap_or_default());
+            let ended = child.try_wait().unwrap();
+            let said = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+            assert!(ended.is_none() && Instant::now() < deadline, "versitygw did not start ({ended:?}): {}", said());
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(Self { url: format!("http://{address}"), secret_file, child, _dir: dir })
@@ -73,20 +75,6 @@ impl S3Server {
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         assert!(out.status.success(), "{method} {path}: {text} {}", String::from_utf8_lossy(&out.stderr));
         text
-    }
-
-    /// Stops it for a while.
-    pub fn pause(&self) {
-        self.signal("-STOP");
-    }
-
-    /// Lets it go on.
-    pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Settings;
+use crate::facts::{ONE_YEAR, QUARTER_HOUR, SIX_YEARS, Settings, TWO_YEARS};
 
 /// A setting and a control that do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,19 +19,11 @@ pub struct Conflict {
     pub change: String,
 }
 
-/// Days of six years, leap days included; of two; of one.
-const SIX_YEARS: u32 = 2_192;
-const TWO_YEARS: u32 = 731;
-const ONE_YEAR: u32 = 365;
-const QUARTER_HOUR: u32 = 15 * 60;
-const HALF_HOUR: u64 = 30 * 60;
-
 /// Every conflict, by framework.
 pub fn conflicts(settings: &Settings) -> Vec<Conflict> {
     let mut found = Vec::new();
-    let on = |framework: &str| settings.frameworks.iter().any(|of| of == framework);
     let mut say = |framework: &str, number: &str, setting: &str, why: String, change: &str| {
-        if on(framework) {
+        if settings.is_on(framework) {
             found.push(Conflict { framework: framework.into(), number: number.into(), setting: setting.into(), why, change: change.into() });
         }
     };
@@ -58,14 +50,14 @@ pub fn conflicts(settings: &Settings) -> Vec<Conflict> {
         let why = format!("an administrator's session ends after {} s without use, and the standard asks for 900 s at most", settings.admin_idle);
         say("pci-dss", "8.2.8", "identity.session.admin_timeout", why, "identity.session.admin_timeout = 900");
     }
-    if settings.lockout.attempts > 10 || settings.lockout.lasts < HALF_HOUR {
+    if !settings.lockout.is_enough() {
         let why = format!(
             "{} wrong passwords lock for {} s, and the standard asks for ten at most and for 1800 s at least",
             settings.lockout.attempts, settings.lockout.lasts
         );
         say("pci-dss", "8.3.4", "limits.login", why, "limits.login = {attempts = 5, window = \"1h\", lockout = \"24h\"}");
     }
-    if settings.password_length < 12 || !settings.letters_and_digits {
+    if !settings.passwords_are_long() {
         let why = "passwords may be shorter than 12 characters, or need not have letters and digits".to_owned();
         say("pci-dss", "8.3.6", "identity.profile", why, "identity.profile = \"pci\"");
     }
@@ -73,15 +65,8 @@ pub fn conflicts(settings: &Settings) -> Vec<Conflict> {
         let why = "one factor is enough to sign in, and the standard asks for two of whoever reaches card data".to_owned();
         say("pci-dss", "8.4.2", "identity.mfa.required_factors", why, "identity.mfa.required_factors = 2");
     }
-    for framework in ["gdpr", "hipaa", "pci-dss"] {
+    for (framework, number) in [("gdpr", "Art. 32(1)(a)"), ("hipaa", "312(e)(1)"), ("pci-dss", "4.2.1")] {
         if !settings.encrypted {
-            let number = if framework == "gdpr" {
-                "Art. 32(1)(a)"
-            } else if framework == "hipaa" {
-                "312(e)(1)"
-            } else {
-                "4.2.1"
-            };
             let why = "people's pages are reached without TLS from other machines".to_owned();
             say(framework, number, "server.public_url", why, "server.public_url = \"https://…\", with [[server.certificates]]");
         }
@@ -114,7 +99,7 @@ mod tests {
             ledger_days: [("audit".to_owned(), 2_192), ("compliance".to_owned(), 2_192), ("traffic".to_owned(), 2_192)].into(),
             idle: 900,
             admin_idle: 900,
-            lockout: LockedOut { attempts: 5, window: 3_600, lasts: 86_400 },
+            lockout: LockedOut { attempts: 5, lasts: 86_400 },
             password_length: 12,
             letters_and_digits: true,
             required_factors: 2,

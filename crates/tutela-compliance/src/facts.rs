@@ -4,6 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tutela_core::Timestamp;
 
+/// Days of six years, leap days included: 45 CFR 164.316(b)(2)(i).
+pub const SIX_YEARS: u32 = 2_192;
+/// Of 24 months: 11 CCR 7101.
+pub const TWO_YEARS: u32 = 731;
+/// Of twelve months: PCI DSS 10.5.1.
+pub const ONE_YEAR: u32 = 365;
+/// Seconds that a session may be idle: PCI DSS 8.2.8.
+pub const QUARTER_HOUR: u32 = 15 * 60;
+/// The same for 45 CFR 164.312(a)(2)(iii), which names no figure: our own bound.
+pub const AN_HOUR: u32 = 60 * 60;
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -53,8 +64,6 @@ pub struct Settings {
     pub password_length: u32,
     /// Whether a password has letters and digits.
     pub letters_and_digits: bool,
-    /// Days after which a password is changed, where it is.
-    pub password_days: Option<u32>,
     /// Whether password hashes may be cheaper than the standards have it.
     pub weak_hashes: bool,
     /// Factors that everybody proves.
@@ -77,13 +86,30 @@ pub struct Settings {
     pub weakened: Vec<String>,
 }
 
+impl Settings {
+    /// Whether a framework is switched on.
+    pub fn is_on(&self, framework: &str) -> bool {
+        self.frameworks.iter().any(|of| of == framework)
+    }
+
+    /// Whether passwords are as PCI DSS 8.3.6 asks for.
+    pub fn passwords_are_long(&self) -> bool {
+        self.password_length >= 12 && self.letters_and_digits
+    }
+}
+
+impl LockedOut {
+    /// Whether it is as PCI DSS 8.3.4 asks for.
+    pub fn is_enough(self) -> bool {
+        self.attempts <= 10 && self.lasts >= 30 * 60
+    }
+}
+
 /// After how many wrong passwords how long none is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LockedOut {
     /// How many.
     pub attempts: u32,
-    /// Seconds in which they are counted.
-    pub window: u64,
     /// Seconds that it lasts.
     pub lasts: u64,
 }
@@ -229,6 +255,4 @@ pub struct Routes {
     pub all: u64,
     /// Names of routes before which no firewall blocks.
     pub unguarded: Vec<String>,
-    /// Names of routes whose limits are off or that anybody may reach without limits.
-    pub unlimited: Vec<String>,
 }

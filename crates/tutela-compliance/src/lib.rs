@@ -15,8 +15,8 @@ mod facts;
 mod finding;
 mod framework;
 
-pub use check::{Check, checks};
+pub use check::{Check, checks, find};
 pub use conflict::{Conflict, conflicts};
-pub use facts::{Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, Requests, Routes, Settings};
+pub use facts::{AN_HOUR, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings};
 pub use finding::{Finding, Outcome, Verdict, judge};
 pub use framework::{Control, Framework, Kind, own};

@@ -11,6 +11,7 @@ mod http;
 mod message;
 mod outside;
 mod provider;
+mod text;
 
 pub use cluster::{Cluster, ClusterSettings};
 pub use data::data_store;

@@ -114,7 +114,7 @@ async fn choices(door: Door<'_>, request: Request<Held>, from: &From<'_>) -> Res
     if chosen.all {
         chosen.given = door.policy.choices(None, false).await?.into_iter().map(|choice| choice.purpose).collect();
     }
-    let fresh = known.map_or_else(|| hex(&random_bytes::<16>(&mut { from.env })), str::to_owned);
+    let fresh = known.map_or_else(|| format!("{:032x}", u128::from_be_bytes(random_bytes(&mut { from.env }))), str::to_owned);
     let who = identity.as_deref().map_or(Asked::Visitor(&fresh), Asked::Person);
     door.policy.choose(who, &chosen.given, from.address, from.now).await?;
     let mut response = if is_json { listed(&door.policy.choices(Some(who), signals(headers)).await?, headers) } else { see_other(&back(&chosen.back)) };
@@ -202,10 +202,6 @@ fn choices_page(choices: &[Choice], back: &str, signal: bool) -> Response<Body> 
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

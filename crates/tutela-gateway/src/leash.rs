@@ -16,7 +16,7 @@ use tutela_core::{
 
 use crate::{
     Gateway,
-    identity::{self, Door, Seen},
+    identity::{self, Seen},
     routes::Route,
 };
 
@@ -113,8 +113,7 @@ impl Held {
                 Ok(Proof::Foreign | Proof::Refused) | Err(_) => return false,
             },
         };
-        let door = Door { policy, cookies: inner.cookies, banner: inner.banner };
         let seen = Seen { method: &Method::POST, headers: &HeaderMap::new(), origin: "", path_and_query: "/", now: self.asked };
-        identity::check(door, &self.route, Some(&caller), &seen).is_ok()
+        identity::check(self.gateway.door(), &self.route, Some(&caller), &seen).is_ok()
     }
 }

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::{Mapping, Value};
 
-use crate::own::{CollectionOwn, FieldOwn};
+use crate::{
+    own::{CollectionOwn, FieldOwn},
+    taxonomy::is_personal,
+};
 
 /// Most bytes of one file, and most fields of one dataset.
 const LONGEST_FILE: usize = 4 << 20;
@@ -176,7 +179,7 @@ impl Field {
 
     /// Whether what stands in it is about a person.
     pub fn is_personal(&self) -> bool {
-        self.categories.iter().any(|category| category == "user" || category.starts_with("user."))
+        self.categories.iter().any(|category| is_personal(category))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::taxonomy::is_within;
+
 /// Longest name.
 const LONGEST_NAME: usize = 100;
 /// Categories of Art. 9(1): a ground of Art. 6 alone is not enough for them.
@@ -150,14 +152,18 @@ impl Purpose {
         if self.categories.len() > 100 || self.recipients.len() > 100 {
             return Err(("categories", "a purpose names at most 100 categories and 100 recipients".into()));
         }
-        let special = self.categories.iter().find(|category| SPECIAL.iter().any(|special| category == special || category.starts_with(&format!("{special}."))));
-        if let (Some(category), None) = (special, &self.special_basis) {
+        if let (Some(category), None) = (self.special(), &self.special_basis) {
             return Err(("special_basis", format!("`{category}` is a special category: `special_basis` names the ground of Art. 9(2), such as `9(2)(a)`")));
         }
         if self.sells && self.basis != Basis::Consent && self.required {
             return Err(("sells", "what is sold or shared can be opted out of, so it cannot be required".into()));
         }
         Ok(())
+    }
+
+    /// The first special category that it speaks of.
+    pub fn special(&self) -> Option<&str> {
+        self.categories.iter().map(String::as_str).find(|category| SPECIAL.iter().any(|special| is_within(category, special)))
     }
 }
 

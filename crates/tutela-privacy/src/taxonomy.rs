@@ -79,6 +79,16 @@ const USE_ALIASES: &[(&str, &str)] = &[
     ("support", "essential.service.operations.support"),
 ];
 
+/// Whether a category is another one or lies below it.
+pub fn is_within(category: &str, of: &str) -> bool {
+    category.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Whether what is of a category is about a person.
+pub fn is_personal(category: &str) -> bool {
+    is_within(category, "user")
+}
+
 /// A category by its name or a short word; where it is none, the words that there are.
 pub fn category(word: &str) -> Result<&str, Vec<&'static str>> {
     known(word, CATEGORIES, CATEGORY_ALIASES)
@@ -95,7 +105,7 @@ fn known<'a>(word: &'a str, names: &'static [&'static str], aliases: &'static [(
     }
     let fits =
         word.len() <= 128 && word.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
-    let below = |name: &&str| word == *name || (*name != "user" && word.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.')));
+    let below = |name: &&str| word == *name || (*name != "user" && is_within(word, name));
     if fits && names.iter().any(below) {
         return Ok(word);
     }

@@ -26,6 +26,11 @@ pub struct ComplianceConfig {
 }
 
 impl ComplianceConfig {
+    /// Whether a framework is switched on.
+    pub fn is_on(&self, framework: &str) -> bool {
+        self.frameworks.iter().any(|of| of == framework)
+    }
+
     /// Refuses values out of range.
     pub fn check(&self) -> Result<(), String> {
         let known = || tutela_compliance::own().iter().map(|framework| framework.key.as_str());

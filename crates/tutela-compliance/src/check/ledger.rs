@@ -95,10 +95,10 @@ fn copied(facts: &Facts) -> Finding {
     const SOURCE: &str = "GET /v1/ledger/sinks";
     ledger(facts, |of| {
         let behind: Vec<String> = of.sinks.iter().filter(|(_, follows)| !**follows).map(|(name, _)| name.clone()).collect();
-        match of.sinks.is_empty() {
-            true => fail("the ledger is on this machine alone: add a sink", SOURCE),
-            false => none_of(&behind, (of.sinks.len() as u64, "sinks"), "do not follow", SOURCE),
+        if of.sinks.is_empty() {
+            return fail("the ledger is on this machine alone: add a sink", SOURCE);
         }
+        none_of(&behind, (of.sinks.len() as u64, "sinks"), "do not follow", SOURCE)
     })
 }
 

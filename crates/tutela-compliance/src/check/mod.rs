@@ -53,7 +53,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 }
 
 /// A check by its name.
-pub(crate) fn find(name: &str) -> Option<&'static Check> {
+pub fn find(name: &str) -> Option<&'static Check> {
     checks().find(|check| check.name == name)
 }
 

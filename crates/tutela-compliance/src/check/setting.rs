@@ -1,7 +1,10 @@
 //! What the configuration says.
 
 use super::{Check, fail, no_data, pass};
-use crate::{facts::Facts, finding::Finding};
+use crate::{
+    facts::{AN_HOUR, Facts, ONE_YEAR, QUARTER_HOUR, SIX_YEARS, TWO_YEARS},
+    finding::Finding,
+};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "access-on", looks_at: "people can ask what is held", judge: |facts| right(facts, "access") },
@@ -11,14 +14,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "idle-15-minutes", looks_at: "sessions end after 15 minutes without use", judge: idle_quarter },
     Check { name: "idle-logoff", looks_at: "sessions end when nobody uses them", judge: idle },
     Check { name: "keys-wrapped", looks_at: "keys are wrapped by keys that are elsewhere", judge: wrapped },
-    Check { name: "ledger-kept-a-year", looks_at: "every class of events is kept for a year", judge: |facts| kept(facts, 365, "a year") },
+    Check { name: "ledger-kept-a-year", looks_at: "every class of events is kept for a year", judge: |facts| kept(facts, ONE_YEAR, "a year") },
     Check { name: "lockout", looks_at: "at most ten bad tries, and half an hour", judge: lockout },
     Check { name: "nothing-without-a-yes", looks_at: "consent is waited for, and no purpose forces it", judge: yes },
     Check { name: "passwords-long", looks_at: "passwords have twelve characters, letters and digits", judge: passwords },
     Check { name: "portability-on", looks_at: "people can take their data along", judge: |facts| right(facts, "portability") },
-    Check { name: "records-kept-six-years", looks_at: "records are kept for six years", judge: |facts| records(facts, 2_192, "six years") },
+    Check { name: "records-kept-six-years", looks_at: "records are kept for six years", judge: |facts| records(facts, SIX_YEARS, "six years") },
     Check { name: "rectification-on", looks_at: "people can have data put right", judge: |facts| right(facts, "rectification") },
-    Check { name: "requests-kept-24-months", looks_at: "records of requests are kept for 24 months", judge: |facts| records(facts, 731, "24 months") },
+    Check { name: "requests-kept-24-months", looks_at: "records of requests are kept for 24 months", judge: |facts| records(facts, TWO_YEARS, "24 months") },
     Check { name: "secrets-hashed", looks_at: "password hashes cost what the standards ask for", judge: hashes },
     Check { name: "signal-published", looks_at: "it is said that the signal is honoured", judge: signal },
     Check { name: "silence-alarms", looks_at: "silence is noticed and told", judge: silence },
@@ -48,7 +51,7 @@ fn firewall(facts: &Facts) -> Finding {
 
 fn idle_quarter(facts: &Facts) -> Finding {
     let (source, longest) = ("identity.session.timeout, identity.session.admin_timeout", facts.settings.idle.max(facts.settings.admin_idle));
-    let finding = if longest <= 900 {
+    let finding = if longest <= QUARTER_HOUR {
         pass("sessions end in time", source)
     } else {
         fail(format!("a session may be idle for {longest} s: set both to 900 at most"), source)
@@ -58,7 +61,7 @@ fn idle_quarter(facts: &Facts) -> Finding {
 
 fn idle(facts: &Facts) -> Finding {
     let (source, longest) = ("identity.session.timeout", facts.settings.idle);
-    let finding = if (1..=3_600).contains(&longest) {
+    let finding = if (1..=AN_HOUR).contains(&longest) {
         pass("sessions end by themselves", source)
     } else {
         fail(format!("a session may be idle for {longest} s: set 3600 at most"), source)
@@ -98,7 +101,7 @@ fn records(facts: &Facts, days: u32, time: &str) -> Finding {
 
 fn lockout(facts: &Facts) -> Finding {
     let (source, rule) = ("limits.login", facts.settings.lockout);
-    let finding = if rule.attempts <= 10 && rule.lasts >= 1_800 {
+    let finding = if rule.is_enough() {
         pass(format!("{} wrong passwords lock for {} s", rule.attempts, rule.lasts), source)
     } else {
         fail(format!("{} wrong passwords lock for {} s: ten at most, 1800 s at least", rule.attempts, rule.lasts), source)
@@ -121,7 +124,7 @@ fn yes(facts: &Facts) -> Finding {
 
 fn passwords(facts: &Facts) -> Finding {
     let (source, settings) = ("identity.profile", &facts.settings);
-    let finding = if settings.password_length >= 12 && settings.letters_and_digits {
+    let finding = if settings.passwords_are_long() {
         pass(format!("at least {} characters, letters and digits", settings.password_length), source)
     } else {
         fail("shorter than 12 characters, or without letters and digits: `identity.profile = \"pci\"`", source)

@@ -12,7 +12,7 @@ use tutela_privacy::{
     schema::Schema,
 };
 
-use crate::http;
+use crate::{http, text::segment};
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -185,7 +185,5 @@ impl DataStore for Service {
 /// A value as part of an address.
 fn encoded(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    segment(&text)
 }

@@ -5,7 +5,10 @@ use tutela_app::port::SendError;
 use tutela_core::{Env as _, Secret, SystemEnv};
 
 use super::{WebhookConfig, sms::answered};
-use crate::http::{Answer, check_url, client, read_secret, send};
+use crate::{
+    http::{Answer, check_url, client, read_secret, send},
+    text::hex,
+};
 
 /// Shortest secret.
 const SHORTEST: usize = 16;
@@ -50,7 +53,7 @@ fn signature(secret: &str, seconds: i64, body: &str) -> String {
 /// HMAC-SHA-256 in hexadecimal.
 pub(super) fn hmac_hex(secret: &str, text: &str) -> String {
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), text.as_bytes());
-    mac.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    hex(mac.as_ref())
 }
 
 #[cfg(test)]

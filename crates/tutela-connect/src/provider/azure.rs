@@ -16,7 +16,10 @@ use tutela_app::port::{KeyProvider, ProviderError};
 use tutela_core::{Secret, seam::BoxFuture};
 
 use super::AzureConfig;
-use crate::http::{Answer, client, read_secret, send};
+use crate::{
+    http::{Answer, client, read_secret, send},
+    text::query,
+};
 
 const API: &str = "api-version=2025-07-01";
 /// Where a virtual machine asks for its identity's token (Azure Instance Metadata Service).
@@ -82,7 +85,7 @@ impl AzureKeyVault {
         let answer = if self.config.managed_identity {
             let url = format!(
                 "{METADATA}&resource={}{}",
-                encode(&resource),
+                query(&resource),
                 if self.config.client_id.is_empty() { String::new() } else { format!("&client_id={}", self.config.client_id) }
             );
             send(self.http.get(url).header("Metadata", "true")).await?
@@ -237,11 +240,7 @@ fn done(answer: Answer) -> Result<Answer, ProviderError> {
 }
 
 fn encoded(form: &[(&str, &str)]) -> String {
-    form.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
-}
-
-fn encode(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    form.iter().map(|(name, value)| format!("{name}={}", query(value))).collect::<Vec<_>>().join("&")
 }
 
 fn odd(what: &str) -> ProviderError {

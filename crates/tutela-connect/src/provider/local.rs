@@ -17,6 +17,8 @@ use tutela_core::{Env, KeyId, Secret, seam::BoxFuture};
 use tutela_kms::{Binding, CallerContext, DataKey, Message, Suite, open, seal};
 use uuid::Uuid;
 
+use crate::text::hex;
+
 /// Keys in a folder.
 pub struct Local {
     folder: PathBuf,
@@ -125,7 +127,7 @@ fn binding(name: &str) -> Binding<'_> {
 }
 
 fn hex_context(context: &[u8]) -> Result<CallerContext, ProviderError> {
-    CallerContext::text(context.iter().map(|b| format!("{b:02x}")).collect()).map_err(refused)
+    CallerContext::text(hex(context)).map_err(refused)
 }
 
 fn refused(e: tutela_kms::Error) -> ProviderError {

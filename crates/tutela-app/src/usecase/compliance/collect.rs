@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tutela_compliance::{Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes};
 use tutela_core::Timestamp;
 use tutela_privacy::{Basis, check, plan::StoreKind};
+use tutela_store::HourTotal;
 
 use super::{
     data_use::{NONE, UNREGISTERED},
@@ -23,6 +24,12 @@ const PAGE: u32 = 500;
 
 /// All of it.
 pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
+    let totals = app.store.event_totals(hour(ctx.now - DAY * 365), hour(ctx.now) + 1).await.map_err(Error::from);
+    let totals = had("what was recorded", totals);
+    let (ledger, operation) = match &totals {
+        Some(totals) => (had("the ledger", ledger(app, ctx, totals).await), had("operation", operation(app, ctx, totals).await)),
+        None => (None, None),
+    };
     Facts {
         now: ctx.now,
         settings: settings(&said(app)),
@@ -30,8 +37,8 @@ pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
         requests: had("requests", requests(app, ctx).await),
         mapped: had("stores", mapped(app, ctx).await),
         keys: had("keys", keys(app, ctx).await),
-        ledger: had("the ledger", ledger(app, ctx).await),
-        operation: had("operation", operation(app, ctx).await),
+        ledger,
+        operation,
         routes: routes(app),
     }
 }
@@ -120,7 +127,10 @@ async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
         if purpose.basis == Basis::Consent && purpose.required {
             facts.forced.push(purpose.name.clone());
         }
-        facts.special += u64::from(purpose.special_basis.is_some());
+        if purpose.special().is_some() {
+            facts.special += 1;
+            facts.special_ungrounded.extend(purpose.special_basis.is_none().then(|| purpose.name.clone()));
+        }
         facts.recipients += purpose.recipients.len() as u64;
         let unplaced = purpose.recipients.iter().filter(|of| of.country.is_none()).map(|of| format!("{}: {}", purpose.name, of.name));
         facts.recipients_unplaced.extend(unplaced);
@@ -161,16 +171,17 @@ async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
 /// Whether a field holds what PCI DSS forbids to keep, by its name.
 fn is_card_code(name: &str) -> bool {
     let mut spaced = String::new();
+    let mut last = ' ';
     for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
+        if letter.is_ascii_uppercase() && last.is_ascii_lowercase() {
             spaced.push('_');
         }
         spaced.push(letter.to_ascii_lowercase());
+        last = letter;
     }
-    let words: Vec<String> = spaced.split(['_', '-', '.']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let words: Vec<&str> = spaced.split(['_', '-', '.']).filter(|word| !word.is_empty()).collect();
     let whole = words.concat();
-    any(&["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"])
+    words.iter().any(|word| ["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"].contains(word))
         || ["cardcode", "securitycode", "trackdata", "pinblock"].iter().any(|known| whole.contains(known))
 }
 
@@ -192,13 +203,13 @@ async fn keys(app: &App, ctx: &Ctx) -> Result<Keys, Error> {
     }
 }
 
-async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
-    let hour = |at: Timestamp| at.secs().div_euclid(3_600);
+async fn ledger(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Ledger, Error> {
+    let since = hour(ctx.now - DAY * BACK);
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
     let mut oldest = None;
-    for total in app.store.event_totals(hour(ctx.now - DAY * BACK), hour(ctx.now) + 1).await? {
+    for total in totals.iter().filter(|total| total.hour >= since) {
         oldest.get_or_insert(Timestamp::from_secs(total.hour * 3_600));
-        *types.entry(total.kind).or_default() += total.events;
+        *types.entry(total.kind.clone()).or_default() += total.events;
     }
     let sinks = app.store.sink_list().await?.into_iter().map(|row| (row.name, row.state == "following")).collect();
     let mut facts = Ledger { entries: app.store.log_head().await?.0, types, sinks, oldest, ..Ledger::default() };
@@ -218,9 +229,7 @@ async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
     Ok(facts)
 }
 
-async fn operation(app: &App, ctx: &Ctx) -> Result<Operation, Error> {
-    let hour = |at: Timestamp| at.secs().div_euclid(3_600);
-    let totals = app.store.event_totals(hour(ctx.now - DAY * 365), hour(ctx.now) + 1).await?;
+async fn operation(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Operation, Error> {
     let rehearsed = totals.iter().rfind(|total| total.kind == "backup.rehearsed");
     let mut facts = Operation {
         rehearsed: rehearsed.map(|total| (Timestamp::from_secs(total.hour * 3_600), total.outcome == "success")),
@@ -238,11 +247,29 @@ async fn operation(app: &App, ctx: &Ctx) -> Result<Operation, Error> {
     Ok(facts)
 }
 
+fn hour(at: Timestamp) -> i64 {
+    at.secs().div_euclid(3_600)
+}
+
 fn routes(app: &App) -> Option<Routes> {
     let status = app.gateway.get()?.status();
     Some(Routes {
         all: status.routes.len() as u64,
         unguarded: status.routes.iter().filter(|route| route.waf_mode != "block").map(|route| route.name.clone()).collect(),
-        unlimited: status.routes.iter().filter(|route| route.limits.is_empty()).map(|route| route.name.clone()).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_card_code;
+
+    #[test]
+    fn card_codes_are_known_by_their_names_and_other_words_are_not() {
+        for name in ["cvv", "CVV", "card_cvc2", "cardCvv", "CardCode", "SECURITY_CODE", "track1", "card.pinBlock", "pin"] {
+            assert!(is_card_code(name), "{name}");
+        }
+        for name in ["pinned", "shipping", "opinion", "code", "postcode", "tracking"] {
+            assert!(!is_card_code(name), "{name}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where a use had no ground, and why.
-pub(super) const NONE: &str = "none: ";
+pub(crate) const NONE: &str = "none: ";
 /// The purpose is not in the registry.
 pub(super) const UNREGISTERED: &str = "none: unregistered";
 

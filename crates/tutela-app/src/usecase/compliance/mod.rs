@@ -4,11 +4,12 @@ mod collect; // what is so
 mod data_use; // uses of personal data, as applications report them
 mod setting; // what the configuration says
 
+pub(crate) use data_use::NONE;
 pub use data_use::log;
 pub use setting::{Said, conflicts_of};
 
 use tutela_api as api;
-use tutela_compliance::{Finding, Outcome, checks, conflicts, judge, own};
+use tutela_compliance::{AN_HOUR, Finding, Outcome, QUARTER_HOUR, conflicts, find, judge, own};
 
 use crate::{App, Ctx, Error};
 
@@ -16,14 +17,12 @@ use crate::{App, Ctx, Error};
 pub async fn status(app: &App, ctx: &Ctx) -> Result<api::Compliance, Error> {
     app.permit(ctx, "compliance:read").await?;
     let facts = collect::facts(app, ctx).await;
-    let on = |key: &str| app.compliance.frameworks.iter().any(|of| of == key);
-    let frameworks = own().iter().filter(|framework| on(&framework.key)).map(|framework| {
+    let frameworks = own().iter().filter(|framework| app.compliance.is_on(&framework.key)).map(|framework| {
         let controls: Vec<api::ControlStatus> = framework
             .controls
             .iter()
             .map(|control| {
-                let named = |name: &String| checks().find(|check| check.name == name);
-                let findings: Vec<Finding> = control.checks.iter().filter_map(named).map(|check| check.run(&facts)).collect();
+                let findings: Vec<Finding> = control.checks.iter().filter_map(|name| find(name)).map(|check| check.run(&facts)).collect();
                 let verdict = judge(control, &findings, None);
                 api::ControlStatus {
                     id: control.id.clone(),
@@ -69,7 +68,7 @@ pub async fn status(app: &App, ctx: &Ctx) -> Result<api::Compliance, Error> {
 /// What an application has to hold to.
 pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::ComplianceSettings, Error> {
     app.permit(ctx, "consents:check").await?;
-    let on = |key: &str| app.compliance.frameworks.iter().any(|of| of == key);
+    let on = |key: &str| app.compliance.is_on(key);
     Ok(api::ComplianceSettings {
         frameworks: app.compliance.frameworks.clone(),
         data_retention: app.compliance.data_retention.clone(),
@@ -77,9 +76,9 @@ pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::ComplianceSettings, E
         idle: app.identity.session.timeout,
         factors: if on("pci-dss") { 2 } else { 1 },
         max_idle: if on("pci-dss") {
-            Some(15 * 60)
+            Some(QUARTER_HOUR)
         } else if on("hipaa") {
-            Some(60 * 60)
+            Some(AN_HOUR)
         } else {
             None
         },

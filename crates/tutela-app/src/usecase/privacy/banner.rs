@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use moka::sync::Cache;
 use tutela_core::{
     Pii, Principal, Subject, Timestamp,
@@ -20,7 +21,7 @@ use super::{
     consent::{OfPerson, known, write},
     person::Person,
 };
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, network::household};
 
 /// The namespace of browsers that nobody is signed in with.
 const VISITOR: &str = "visitor";
@@ -30,7 +31,7 @@ const AN_HOUR: Duration = Duration::from_secs(3_600);
 const MOST_ADDRESSES: u64 = 100_000;
 
 /// How often addresses have chosen of late.
-pub(crate) struct Choosers(Cache<IpAddr, Arc<AtomicU32>>);
+pub(crate) struct Choosers(Cache<IpNet, Arc<AtomicU32>>);
 
 impl Choosers {
     pub(crate) fn new() -> Self {
@@ -38,12 +39,7 @@ impl Choosers {
     }
 
     fn count(&self, address: IpAddr) -> bool {
-        // Of IPv6 one house has a /64.
-        let house = match address {
-            IpAddr::V6(six) => IpAddr::V6(std::net::Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
-            four => four,
-        };
-        self.0.get_with(house, Arc::default).fetch_add(1, Ordering::Relaxed) < MOST_CHOICES
+        self.0.get_with(household(address), Arc::default).fetch_add(1, Ordering::Relaxed) < MOST_CHOICES
     }
 }
 

@@ -30,7 +30,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// What is over its time, by collection; nothing is touched.
 pub async fn report(app: &App, ctx: &Ctx) -> Result<Vec<api::ExpiredData>, Error> {
     app.permit(ctx, "datasets:read").await?;
-    look(app, ctx, false).await
+    overdue(app, ctx).await
 }
 
 /// Has what is over its time go now, and says what went.

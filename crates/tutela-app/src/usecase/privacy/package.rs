@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tutela_api as api;
 use tutela_core::Timestamp;
 use tutela_privacy::{
+    taxonomy::is_within,
     Relation,
     dataset::{self, Collection, Field},
     plan::fill,
@@ -160,7 +161,7 @@ impl Package {
 
 /// Whether a value never leaves.
 fn is_withheld(field: &Field) -> bool {
-    field.own.withhold || field.categories.iter().any(|category| NEVER_SENT.iter().any(|never| category == never || category.starts_with(&format!("{never}."))))
+    field.own.withhold || field.categories.iter().any(|category| NEVER_SENT.iter().any(|never| is_within(category, never)))
 }
 
 /// What the law has us say beside the data (Art. 15(1)(a) to (h)).

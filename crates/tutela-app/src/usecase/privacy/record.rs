@@ -4,10 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tutela_api as api;
-use tutela_privacy::{Purpose, check::Finding, dataset::Dataset};
+use tutela_privacy::{
+    Purpose,
+    check::Finding,
+    dataset::Dataset,
+    taxonomy::{is_personal, is_within},
+};
 
 use super::places::finding;
-use crate::{App, Ctx, Error};
+use crate::{App, Ctx, Error, usecase::compliance::NONE};
 
 /// How far back reported uses are counted, in days.
 const BACK: i64 = 90;
@@ -25,7 +30,7 @@ pub(crate) async fn made(app: &App, ctx: &Ctx) -> Result<api::ProcessingRecord, 
     for row in app.store.data_use_list(today - BACK).await? {
         let count = uses.entry(row.purpose).or_default();
         count.0 += row.events;
-        count.1 += if row.ground.starts_with("none: ") { row.events } else { 0 };
+        count.1 += if row.ground.starts_with(NONE) { row.events } else { 0 };
     }
     let held = held(app.data_stores.datasets());
     let purposes = app.purposes.load();
@@ -73,13 +78,9 @@ fn held(datasets: &[Dataset]) -> BTreeMap<String, BTreeSet<String>> {
     held
 }
 
-fn is_personal(category: &str) -> bool {
-    category == "user" || category.starts_with("user.")
-}
-
 /// Whether a purpose speaks of a category: by its name, or by one above it.
 pub(super) fn covers(purpose: &Purpose, category: &str) -> bool {
-    purpose.categories.iter().any(|of| category == of || category.strip_prefix(of.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    purpose.categories.iter().any(|of| is_within(category, of))
 }
 
 /// What the record cannot say.

@@ -1,5 +1,8 @@
 //! One page of what a bucket answers when it is asked which objects, or which versions of them, it holds.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use tutela_app::port::DataError;
 use uppsala::{Document, NodeId, Parser};
 
@@ -69,22 +72,9 @@ fn text(document: &Document<'_>, of: NodeId, name: &str) -> Option<String> {
     Some(document.text_content_deep(child))
 }
 
+/// In these lists `+` is a space.
 fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok())?;
-                out.push(u8::from_str_radix(digits, 16).ok()?);
-                rest = &rest[2..];
-            }
-            byte => out.push(*byte),
-        }
-    }
-    String::from_utf8(out).ok()
+    percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]

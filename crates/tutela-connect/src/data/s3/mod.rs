@@ -18,9 +18,9 @@ use tutela_privacy::{
 
 use self::{
     listing::Version,
-    sign::{EMPTY, Request, Signer, encoded},
+    sign::{EMPTY, Request, Signer},
 };
-use crate::http;
+use crate::{http, text};
 
 /// How long one call may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -60,8 +60,8 @@ impl S3 {
 
     /// Sends a request and reads up to so many bytes of the answer; nothing where there are more.
     async fn send(&self, method: &str, key: &str, query: &[(&str, String)], most: usize) -> Result<Option<Answer>, DataError> {
-        let path = if key.is_empty() { format!("/{}", self.bucket) } else { format!("/{}/{}", self.bucket, encoded(key, true)) };
-        let mut query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value, false))).collect();
+        let path = if key.is_empty() { format!("/{}", self.bucket) } else { format!("/{}/{}", self.bucket, text::path(key)) };
+        let mut query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", text::query(value))).collect();
         query.sort();
         let query = query.join("&");
         let (date, authorization) = self.signer.headers(&Request { method, host: &self.host, path: &path, query: &query }, SystemEnv.now());
@@ -93,19 +93,18 @@ impl S3 {
     /// Every version below a key, or of exactly this one.
     async fn versions(&self, key: &str) -> Result<Vec<Version>, DataError> {
         let mut found = Vec::new();
-        let mut kind = "versions";
+        let mut kind = ("versions", String::new());
         let mut next = Some(Vec::new());
         while let Some(more) = next.take() {
-            let mut query = vec![("encoding-type", "url".to_owned()), ("prefix", key.to_owned())];
-            query.push(if kind == "versions" { ("versions", String::new()) } else { ("list-type", "2".to_owned()) });
+            let mut query = vec![("encoding-type", "url".to_owned()), ("prefix", key.to_owned()), kind.clone()];
             query.extend(more);
             let (status, body) =
                 self.send("GET", "", &query, LONGEST_LIST).await?.ok_or_else(|| DataError::Refused("a page of its list is longer than 8 MiB".into()))?;
             match status {
                 200 => {}
                 // Some servers keep no versions and do not know the question.
-                501 if kind == "versions" => {
-                    kind = "objects";
+                501 if kind.0 == "versions" => {
+                    kind = ("list-type", "2".to_owned());
                     next = Some(Vec::new());
                     continue;
                 }

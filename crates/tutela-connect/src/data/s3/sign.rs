@@ -3,6 +3,8 @@
 use aws_lc_rs::{digest, hmac};
 use tutela_core::{Secret, Timestamp};
 
+use crate::text::hex;
+
 /// SHA-256 of nothing.
 pub(super) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -43,25 +45,8 @@ impl Signer {
     }
 }
 
-/// A part of an address, with everything encoded but what is unreserved (RFC 3986); `/` stays where it separates.
-pub(super) fn encoded(text: &str, slash: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (slash && byte == b'/') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 fn mac(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -82,6 +67,5 @@ mod tests {
         assert_eq!(date, "20130524T000000Z");
         assert!(list.ends_with("Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"), "{list}");
         assert!(of("lifecycle=").1.ends_with("Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
-        assert_eq!((encoded("ä /b~", true), encoded("a/b", false)), ("%C3%A4%20/b~".into(), "a%2Fb".into()));
     }
 }
