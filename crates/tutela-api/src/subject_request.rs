@@ -91,6 +91,8 @@ pub struct SubjectRequest {
 #[serde(default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestProgress {
+    /// How it is known whose data it is about: `account` (they were signed in), `mail` (they followed a link that was sent to them), `staff` (an application or a member of staff says so), `restore` (they were erased before a store came back from a backup).
+    pub identified_by: String,
     /// What was done.
     pub steps: Vec<RequestStep>,
     /// What stays, and why.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tutela_core::{
     ClientId, Principal, SessionId, Timestamp,
     seam::{
-        Asked, BoxFuture, Caller, Choice, ConsentMissing, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart,
+        Asked, BoxFuture, Caller, Choice, Chosen, ConsentMissing, Identity, Proof, Refusal, RequestPolicy, RuleExclusion, SignInAnswer, SignInEnd, SignInStart,
         TokenClient, TokenFacts, Wanted, Who,
     },
 };
@@ -280,8 +280,8 @@ impl RequestPolicy for App {
         Box::pin(async move { banner::choices(self, who, signal).await.map_err(refusal) })
     }
 
-    fn choose<'a>(&'a self, who: Asked<'a>, given: &'a [String], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(async move { banner::choose(self, who, given, from, now).await.map_err(refusal) })
+    fn choose<'a>(&'a self, who: Asked<'a>, chosen: &'a [Chosen], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move { banner::choose(self, who, chosen, from, now).await.map_err(refusal) })
     }
 
     fn staleness(&self) -> Duration {

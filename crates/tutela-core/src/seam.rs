@@ -115,9 +115,9 @@ pub trait RequestPolicy: Send + Sync {
     /// What can be chosen on a guarded host, with what `who` has said; nobody has said nothing yet.
     fn choices<'a>(&'a self, who: Option<Asked<'a>>, signal: bool) -> BoxFuture<'a, Result<Vec<Choice>, Refusal>>;
 
-    /// Writes down what was chosen: yes to `given`, no to every other choice. `Invalid` where a purpose is none, or one
-    /// address chooses too often.
-    fn choose<'a>(&'a self, who: Asked<'a>, given: &'a [String], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>>;
+    /// Writes down what was chosen, all of it or nothing. `Invalid` where a purpose or its notice is not one that is shown
+    /// now, or one address chooses too often.
+    fn choose<'a>(&'a self, who: Asked<'a>, chosen: &'a [Chosen], from: IpAddr, now: Timestamp) -> BoxFuture<'a, Result<(), Refusal>>;
 
     /// What is excepted from rules of the firewall; the same list until it changes.
     fn exclusions(&self) -> Arc<Vec<RuleExclusion>>;
@@ -141,6 +141,8 @@ pub struct Choice {
     pub title: String,
     /// The words of its notice.
     pub notice: String,
+    /// Which words these are.
+    pub notice_version: String,
     /// Who gets data for it.
     pub recipients: Vec<String>,
     /// Whether data is sold or shared for it.
@@ -149,6 +151,18 @@ pub struct Choice {
     pub given: Option<bool>,
     /// Whether it may be done now, whatever was said: who has opted out, or had processing restricted, said no to it too.
     pub allowed: bool,
+}
+
+/// What somebody says to a purpose whose notice they were shown.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// Its name.
+    pub purpose: String,
+    /// The version of the notice that was shown.
+    pub notice_version: String,
+    /// Yes or no.
+    pub given: bool,
 }
 
 /// What a person's data may not be used for.

@@ -48,7 +48,7 @@ button:focus-visible,input:focus-visible,h2:focus-visible{outline:3px solid High
   const say = async (list, status) => {
     const before = given();
     try {
-      await ask({ method: "POST", body: JSON.stringify({ given: list }) });
+      await ask({ method: "POST", body: JSON.stringify({ choices: choices.map(({ purpose, notice_version }) => ({ purpose, notice_version, given: list.includes(purpose) })) }) });
     } catch {
       status.textContent = "Your choice could not be saved; try again.";
       return;

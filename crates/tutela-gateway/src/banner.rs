@@ -5,12 +5,12 @@ use std::{fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 use tutela_core::{
     Env, Timestamp, random_bytes,
-    seam::{Asked, Choice, Identity, Refusal},
+    seam::{Asked, Choice, Chosen, Identity, Refusal},
 };
 use tutela_identity::cookie::Cookie;
 
@@ -59,13 +59,11 @@ pub(crate) struct From<'a> {
     pub env: &'a dyn Env,
 }
 
-/// What somebody has chosen.
-#[derive(Default, Deserialize)]
+/// What somebody has chosen, of what they were shown.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Chosen {
-    given: Vec<String>,
-    #[serde(skip)]
-    all: bool,
+struct Answers {
+    choices: Vec<Chosen>,
     #[serde(skip)]
     back: String,
 }
@@ -79,7 +77,8 @@ pub(crate) async fn serve(door: Door<'_>, wanted: Wanted, request: Request<Held>
             let headers = request.headers().clone();
             choices(door, request, from).await.unwrap_or_else(|refusal| match refusal {
                 Refusal::Invalid => {
-                    let detail = "A purpose is none that is chosen here, or too much was chosen from this address. Try again later.";
+                    let detail =
+                        "Its words may have changed since they were shown: open the choices again. Or too much was chosen from this address: try again later.";
                     answer(page, StatusCode::BAD_REQUEST, "invalid", "This choice cannot be taken", detail)
                 }
                 Refusal::Unavailable => unavailable(&headers),
@@ -110,14 +109,11 @@ async fn choices(door: Door<'_>, request: Request<Held>, from: &From<'_>) -> Res
     }
     let bytes = tokio::time::timeout(PATIENCE, Limited::new(body, LONGEST).collect()).await.ok().and_then(Result::ok).ok_or(Refusal::Invalid)?.to_bytes();
     let is_json = headers.get(header::CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(b"application/json"));
-    let mut chosen = if is_json { serde_json::from_slice(&bytes).map_err(|_| Refusal::Invalid)? } else { form(&bytes) };
-    if chosen.all {
-        chosen.given = door.policy.choices(None, false).await?.into_iter().map(|choice| choice.purpose).collect();
-    }
+    let answers: Answers = if is_json { serde_json::from_slice(&bytes).map_err(|_| Refusal::Invalid)? } else { form(&bytes) };
     let fresh = known.map_or_else(|| format!("{:032x}", u128::from_be_bytes(random_bytes(&mut { from.env }))), str::to_owned);
     let who = identity.as_deref().map_or(Asked::Visitor(&fresh), Asked::Person);
-    door.policy.choose(who, &chosen.given, from.address, from.now).await?;
-    let mut response = if is_json { listed(&door.policy.choices(Some(who), signals(headers)).await?, headers) } else { see_other(&back(&chosen.back)) };
+    door.policy.choose(who, &answers.choices, from.address, from.now).await?;
+    let mut response = if is_json { listed(&door.policy.choices(Some(who), signals(headers)).await?, headers) } else { see_other(&back(&answers.back)) };
     match (&identity, known) {
         (None, _) => set_cookie(&mut response, door.cookies, Cookie::Visitor, &fresh),
         // What this browser had said before somebody signed in counts no more.
@@ -134,24 +130,35 @@ async fn signed_in(door: Door<'_>, headers: &HeaderMap, from: &From<'_>) -> Resu
     }
 }
 
-/// Fields of a form: `given`, as often as there are, `all`, `return`.
-fn form(bytes: &[u8]) -> Chosen {
+/// Fields of a form: `shown`, a purpose and its notice's version, and `given`, each as often as there are; `choose`; `return`.
+fn form(bytes: &[u8]) -> Answers {
     let text = String::from_utf8_lossy(bytes).replace('+', " ");
-    let (mut chosen, mut choice) = (Chosen::default(), String::new());
+    let (mut shown, mut given, mut choice, mut back) = (Vec::new(), Vec::new(), String::new(), String::new());
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
         match name {
-            "given" => chosen.given.push(value),
+            "shown" => shown.push(value),
+            "given" => given.push(value),
             "choose" => choice = value,
-            "return" => chosen.back = value,
+            "return" => back = value,
             _ => {}
         }
     }
-    chosen.all = choice == "all";
-    if choice == "none" {
-        chosen.given.clear();
-    }
-    chosen
+    let answer = |shown: String| {
+        let (purpose, version) = shown.split_once(' ').unwrap_or((&shown, ""));
+        let is_given = match choice.as_str() {
+            "all" => true,
+            "none" => false,
+            _ => given.iter().any(|name| name == purpose),
+        };
+        Chosen { purpose: purpose.to_owned(), notice_version: version.to_owned(), given: is_given }
+    };
+    Answers { choices: shown.into_iter().map(answer).collect(), back }
+}
+
+/// The page of the choices, from which one comes back to where one was.
+pub(crate) fn page_for(path_and_query: &str) -> String {
+    format!("{PAGE}?return={}", utf8_percent_encode(path_and_query, NON_ALPHANUMERIC))
 }
 
 /// Where somebody comes back to: a path on this host, else the choices.
@@ -189,7 +196,11 @@ fn choices_page(choices: &[Choice], back: &str, signal: bool) -> Response<Body> 
         let checked = if choice.given == Some(true) { " checked" } else { "" };
         let to = if choice.recipients.is_empty() { String::new() } else { format!(" Goes to {}.", escaped(&choice.recipients.join(", "))) };
         let (name, title, notice) = (escaped(&choice.purpose), escaped(&choice.title), escaped(&choice.notice));
-        let _ = write!(body, "<p><label><input type=\"checkbox\" name=\"given\" value=\"{name}\"{checked}> {title}</label><br>{notice}{to}</p>");
+        let version = escaped(&choice.notice_version);
+        let _ = write!(
+            body,
+            "<p><input type=\"hidden\" name=\"shown\" value=\"{name} {version}\"><label><input type=\"checkbox\" name=\"given\" value=\"{name}\"{checked}> {title}</label><br>{notice}{to}</p>"
+        );
     }
     if choices.is_empty() {
         body += "<p>Nothing is asked for here.</p>";
@@ -210,13 +221,13 @@ mod tests {
 
     #[test]
     fn a_form_says_all_none_or_these() {
-        let of = |text: &str| {
-            let chosen = form(text.as_bytes());
-            (chosen.given, chosen.all, chosen.back)
-        };
-        assert_eq!(of("return=%2Fx%3Fa%3D1&given=a.b&given=c&choose=these"), (vec!["a.b".into(), "c".into()], false, "/x?a=1".into()));
-        assert_eq!(of("given=a&choose=none"), (vec![], false, String::new()));
-        assert!(of("choose=all").1);
+        let shown = "shown=a.b+2&shown=c+1%261&";
+        let of = |text: &str| form(format!("{shown}{text}").as_bytes()).choices.into_iter().map(|of| of.given).collect::<Vec<_>>();
+        assert_eq!(of("given=a.b&choose=these"), [true, false]);
+        assert_eq!(of("given=a.b&choose=none"), [false, false]);
+        assert_eq!(of("choose=all"), [true, true]);
+        let answers = form(format!("{shown}return=%2Fx%3Fa%3D1").as_bytes());
+        assert_eq!((answers.choices[1].purpose.as_str(), answers.choices[1].notice_version.as_str(), answers.back.as_str()), ("c", "1&1", "/x?a=1"));
     }
 
     #[test]

@@ -276,7 +276,7 @@ impl Gateway {
         let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let seen = Seen { method: request.method(), headers: request.headers(), origin: &origin, path_and_query, now };
         identity::check(door, route, caller, &seen).inspect_err(|_| trail.refused(Stage::Authorization))?;
-        identity::consent(door, route, caller, request.headers()).await.inspect_err(|_| trail.refused(Stage::Consent))?;
+        identity::consent(door, route, caller, request.headers(), path_and_query).await.inspect_err(|_| trail.refused(Stage::Consent))?;
         if tunnel::asks(request) && !tunnel::may_open(request.headers(), &origin, &route.config.websocket_origins) {
             trail.refused(Stage::Authorization);
             let detail = "Its page is of another site. Whoever runs this can allow that site with `websocket_origins`.";

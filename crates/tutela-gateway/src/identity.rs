@@ -107,7 +107,7 @@ pub(crate) fn check(door: Door<'_>, route: &Route, caller: Option<&Caller>, requ
 }
 
 /// Whether the caller has agreed to what the route's purposes are; `Err` is the answer to send.
-pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Caller>, headers: &HeaderMap) -> Result<(), Response<Body>> {
+pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Caller>, headers: &HeaderMap, path_and_query: &str) -> Result<(), Response<Body>> {
     let purposes = &route.config.purposes;
     if purposes.is_empty() {
         return Ok(());
@@ -118,7 +118,7 @@ pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Calle
     let who = caller.and_then(Caller::person).map(|identity| Asked::Person(identity)).or_else(visitor);
     let Some(who) = who else {
         if door.banner && caller.is_none() && page {
-            return Err(see_other(banner::PAGE));
+            return Err(see_other(&banner::page_for(path_and_query)));
         }
         let detail = "Nobody is signed in whose consent could be asked for.";
         return Err(answer(page, StatusCode::FORBIDDEN, "consent-required", "This needs a person's consent", detail));
@@ -127,7 +127,7 @@ pub(crate) async fn consent(door: Door<'_>, route: &Route, caller: Option<&Calle
         Ok(None) => Ok(()),
         Ok(Some(mut missing)) => {
             if matches!(who, Asked::Visitor(_)) {
-                missing.give_at = banner::PAGE.into();
+                missing.give_at = if page { banner::page_for(path_and_query) } else { banner::PAGE.into() };
             }
             Err(consent_required(page, &missing))
         }

@@ -252,12 +252,15 @@ async fn a_browser_without_a_person_chooses_and_its_choice_counts_and_is_on_reco
         let ask = async |path: &str, cookie: &str, accept: &str| plain.get(at(path)).header("accept", accept).header("cookie", cookie).send().await.unwrap();
         let choose = async |cookie: &str, given: &[&str], from: &str| {
             let request = plain.post(at("/_tutela/consent")).header("origin", from).header("cookie", cookie).header("accept", "application/json");
-            request.json(&json!({"given": given})).send().await.unwrap()
+            let known =
+                ["personalize", "statistics", "nobody.registered"].map(|name| json!({"purpose": name, "notice_version": "1", "given": given.contains(&name)}));
+            let shown = if given.contains(&"nobody.registered") { &known[..] } else { &known[..2] };
+            request.json(&json!({"choices": shown})).send().await.unwrap()
         };
         // Nobody has said anything: a program hears 403, a person is led to the choices.
         assert_eq!(ask("/for-you", "", "application/json").await.status(), 403);
         let led = ask("/for-you", "", "text/html").await;
-        assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/_tutela/consent"));
+        assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/_tutela/consent?return=%2Ffor%2Dyou"));
         let script = ask("/_tutela/consent.js", "", "*/*").await;
         assert!(script.headers()["content-type"].to_str().unwrap().starts_with("text/javascript") && script.text().await.unwrap().len() < 6_000);
         let (_, listed) = answer(ask("/_tutela/consent", "", "application/json").await).await;
@@ -288,7 +291,11 @@ async fn a_browser_without_a_person_chooses_and_its_choice_counts_and_is_on_reco
         assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'"));
         let text = page.text().await.unwrap();
         assert!(text.contains("value=\"personalize\" checked") && text.contains("A &lt;b&gt;") && text.contains("name=\"return\" value=\"/album\""), "{text}");
-        let form = [("return", "/album"), ("given", "statistics"), ("choose", "none")];
+        // Who was shown other words has not agreed to these.
+        let other = json!({"choices": [{"purpose": "statistics", "notice_version": "0", "given": true}]});
+        let stale = plain.post(at("/_tutela/consent")).header("origin", &origin).header("cookie", &cookie).json(&other).send().await.unwrap();
+        assert_eq!(stale.status(), 400);
+        let form = [("return", "/album"), ("given", "statistics"), ("shown", "personalize 1"), ("shown", "statistics 1"), ("choose", "none")];
         let back = plain.post(at("/_tutela/consent")).header("sec-fetch-site", "same-origin").header("accept", "text/html").header("cookie", &cookie);
         let back = back.form(&form).send().await.unwrap();
         assert_eq!((back.status().as_u16(), back.headers()["location"].to_str().unwrap()), (303, "/album"));

@@ -1,6 +1,7 @@
 //! Choosing on a guarded host what one consents to, signed in or not.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use ipnet::IpNet;
 use moka::sync::Cache;
 use tutela_core::{
     Pii, Principal, Subject, Timestamp,
-    seam::{Asked, Choice},
+    seam::{Asked, Choice, Chosen},
 };
 use tutela_privacy::{Basis, Purpose, Said};
 
@@ -66,6 +67,7 @@ pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>, signal: bool) -> 
             purpose: purpose.name.clone(),
             title: purpose.title.clone(),
             notice: purpose.notice.text.clone(),
+            notice_version: purpose.notice.version.clone(),
             recipients: purpose.recipients.iter().map(|of| of.name.clone()).collect(),
             sells: purpose.sells,
             allowed: of.refuses(app, purpose, signal).is_none(),
@@ -74,11 +76,17 @@ pub(crate) async fn choices(app: &App, who: Option<Asked<'_>>, signal: bool) -> 
     Ok(asked(app).iter().map(choice).collect())
 }
 
-/// Writes down what was chosen.
-pub(crate) async fn choose(app: &App, who: Asked<'_>, given: &[String], from: IpAddr, now: Timestamp) -> Result<(), Error> {
+/// Writes down what was chosen: yes or no to each purpose that was shown, all at once.
+pub(crate) async fn choose(app: &App, who: Asked<'_>, chosen: &[Chosen], from: IpAddr, now: Timestamp) -> Result<(), Error> {
     let all = asked(app);
-    if let Some(other) = given.iter().find(|name| !all.iter().any(|purpose| purpose.name == **name)) {
-        return Err(Error::invalid("given", format!("`{other}` is no purpose that is chosen here")));
+    let mut answers: BTreeMap<&str, (&Arc<Purpose>, bool)> = BTreeMap::new();
+    for one in chosen {
+        let purpose = all.iter().find(|purpose| purpose.name == one.purpose);
+        let purpose = purpose.ok_or_else(|| Error::invalid("purpose", format!("`{}` is no purpose that is chosen here", one.purpose)))?;
+        if purpose.notice.version != one.notice_version {
+            return Err(Error::invalid("notice_version", format!("the notice of `{}` is another one now: show `{}`", one.purpose, purpose.notice.version)));
+        }
+        answers.insert(&purpose.name, (purpose, one.given));
     }
     if !app.choosers.count(from) {
         return Err(Error::TooMany { after: AN_HOUR });
@@ -89,21 +97,19 @@ pub(crate) async fn choose(app: &App, who: Asked<'_>, given: &[String], from: Ip
     }
     let person = Person::of(app, subject(who)).await?;
     let before = known(app, &person).await?;
-    let was = |purpose: &Purpose| before.said.get(&purpose.name).map(|row| (row.said == Said::Given.as_str(), row.notice_version == purpose.notice.version));
-    let mut words: [(Said, Vec<Arc<Purpose>>); 3] = [Said::Given, Said::Refused, Said::Withdrawn].map(|said| (said, Vec::new()));
-    for purpose in all {
-        let yes = given.contains(&purpose.name);
-        let said = match was(&purpose) {
-            Some((true, true)) if yes => continue,
-            Some((false, _)) if !yes => continue,
-            Some((true, _)) if !yes => Said::Withdrawn,
-            _ if yes => Said::Given,
-            _ => Said::Refused,
+    let said = |(purpose, yes): (&Arc<Purpose>, bool)| {
+        let was = before.said.get(&purpose.name).map(|row| (row.said == Said::Given.as_str(), row.notice_version == purpose.notice.version));
+        let said = match (was, yes) {
+            (Some((true, true)), true) | (Some((false, _)), false) => return None,
+            (_, true) => Said::Given,
+            (Some((true, _)), false) => Said::Withdrawn,
+            (None, false) => Said::Refused,
         };
-        words.iter_mut().filter(|(word, _)| *word == said).for_each(|(_, list)| list.push(Arc::clone(&purpose)));
-    }
-    for (said, purposes) in words.iter().filter(|(_, purposes)| !purposes.is_empty()) {
-        write(app, &ctx, &person, purposes, *said, "banner").await?;
+        Some((Arc::clone(purpose), said))
+    };
+    let answers: Vec<_> = answers.into_values().filter_map(said).collect();
+    if !answers.is_empty() {
+        write(app, &ctx, &person, &answers, "banner").await?;
     }
     Ok(())
 }

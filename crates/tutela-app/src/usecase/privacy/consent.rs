@@ -37,14 +37,14 @@ pub async fn record(app: &App, ctx: &Ctx, new: &api::NewConsent) -> Result<Vec<a
     }
     let said = word(&new.said)?;
     let person = Person::named(app, &new.subject).await?;
-    write(app, ctx, &person, &purpose::wanted(app, &new.purposes)?, said, method).await
+    write(app, ctx, &person, &all(purpose::wanted(app, &new.purposes)?, said), method).await
 }
 
 /// Records what the person who is signed in says.
 pub async fn say(app: &App, ctx: &Ctx, purposes: &[String], said: &str, method: &str) -> Result<Vec<api::Consent>, Error> {
     let account = own_account(ctx)?;
     let (said, person) = (word(said)?, Person::of(app, Subject::Account(account)).await?);
-    write(app, ctx, &person, &purpose::wanted(app, purposes)?, said, method).await
+    write(app, ctx, &person, &all(purpose::wanted(app, purposes)?, said), method).await
 }
 
 fn word(said: &str) -> Result<Said, Error> {
@@ -228,13 +228,18 @@ fn notice(purpose: &Purpose) -> api::Notice {
     api::Notice { version: notice.version.clone(), text: notice.text.clone(), language: Some(notice.language.clone()), renew: notice.renew }
 }
 
+/// The same word to each of some purposes.
+pub(super) fn all(purposes: Vec<Arc<Purpose>>, said: Said) -> Vec<(Arc<Purpose>, Said)> {
+    purposes.into_iter().map(|purpose| (purpose, said)).collect()
+}
+
 /// Writes down what somebody has said to each purpose, with a receipt each: all or nothing.
-pub(super) async fn write(app: &App, ctx: &Ctx, person: &Person, purposes: &[Arc<Purpose>], said: Said, method: &str) -> Result<Vec<api::Consent>, Error> {
+pub(super) async fn write(app: &App, ctx: &Ctx, person: &Person, answers: &[(Arc<Purpose>, Said)], method: &str) -> Result<Vec<api::Consent>, Error> {
     let (tag, withdraw_at) = (person.tag(app), format!("{}{PAGE}", app.urls.public));
     let principal = principal(&person.subject)?;
-    let mut records = Vec::with_capacity(purposes.len());
-    let mut rows = Vec::with_capacity(purposes.len());
-    for purpose in purposes {
+    let mut records = Vec::with_capacity(answers.len());
+    let mut rows = Vec::with_capacity(answers.len());
+    for &(ref purpose, said) in answers {
         let id = EventId::batch(ctx.now, &mut { app.env() });
         let receipt = Receipt {
             id: &id.to_string(),

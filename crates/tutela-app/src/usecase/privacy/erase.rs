@@ -175,7 +175,7 @@ async fn begin(app: &App, ctx: &Ctx, work: &mut Work, person: &Person) -> Result
         return Ok(Next::Stopped);
     }
     // A name that is met again after a restore may be somebody else's by now: somebody looks at the plan first.
-    if (app.privacy.approve_erasures || work.whose.by == RESTORE) && !work.progress.approved {
+    if (app.privacy.approve_erasures || work.progress.identified_by == RESTORE) && !work.progress.approved {
         return Ok(Next::Waiting);
     }
     work.whose.identities = found.identities;

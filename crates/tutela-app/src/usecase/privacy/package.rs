@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use tutela_api as api;
 use tutela_core::Timestamp;
 use tutela_privacy::{
-    taxonomy::is_within,
     Relation,
     dataset::{self, Collection, Field},
     plan::fill,
+    taxonomy::is_within,
     walk::Row,
 };
 use zip::{ZipWriter, write::SimpleFileOptions};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tutela_api as api;
-use tutela_core::{Subject, SubjectRequestId};
+use tutela_core::{Subject, SubjectRequestId, Timestamp};
 use tutela_privacy::{Clocks, Kind, Law, Work as Task};
 use tutela_store::SubjectRequestRow;
 
@@ -113,7 +113,7 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
             .into_iter()
             .find(|row| row.closed_at.is_none() && row.law == law.as_str() && row.kind == kind.as_str());
         if let Some(row) = open {
-            return shown(&Work::open(app, row)?);
+            return shown(app, &Work::open(app, row)?);
         }
     }
     let dates = Clocks::own().dates(law, kind, ctx.now).ok_or(Error::Internal("a request without a clock"))?;
@@ -124,7 +124,7 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
         identities.entry(name).or_default().extend(values);
     }
     let names = person.names.iter().filter_map(named).collect();
-    let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, by: by.into(), ..Whose::default() };
+    let whose = Whose { names, identities, contact: contact.clone(), corrections: new.corrections, purposes: new.purposes, ..Whose::default() };
     let row = SubjectRequestRow {
         id,
         tag,
@@ -132,7 +132,8 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
         kind: kind.as_str().into(),
         state: "pending".into(),
         sealed: app.seal_as(PURPOSE, &whose)?,
-        progress: serde_json::to_value(api::RequestProgress::default()).map_err(|_| Error::Internal("a request's progress could not be written down"))?,
+        progress: serde_json::to_value(api::RequestProgress { identified_by: by.to_owned(), ..api::RequestProgress::default() })
+            .map_err(|_| Error::Internal("a request's progress could not be written down"))?,
         version: 0,
         received_at: ctx.now,
         due_on: due.clone(),
@@ -157,7 +158,7 @@ pub(super) async fn take(app: &App, ctx: &Ctx, intake: Intake) -> Result<api::Su
     })
     .await?;
     app.requests_due.notify_one();
-    shown(&Work::open(app, row)?)
+    shown(app, &Work::open(app, row)?)
 }
 
 fn check(app: &App, kind: Kind, new: &api::OwnSubjectRequest) -> Result<(), Error> {
@@ -197,14 +198,14 @@ pub(super) fn named(name: &Subject) -> Option<api::SubjectRef> {
 /// A request.
 pub async fn get(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
     app.permit(ctx, "subject-requests:read").await?;
-    shown(&found(app, id).await?)
+    shown(app, &found(app, id).await?)
 }
 
 /// Requests, newest first.
 pub async fn list(app: &App, ctx: &Ctx, before: Option<SubjectRequestId>, limit: u32) -> Result<Vec<api::SubjectRequest>, Error> {
     app.permit(ctx, "subject-requests:read").await?;
     let rows = app.store.subject_request_list(before, limit.clamp(1, 100)).await?;
-    rows.into_iter().map(|row| shown(&Work::open(app, row)?)).collect()
+    rows.into_iter().map(|row| shown(app, &Work::open(app, row)?)).collect()
 }
 
 /// Requests of the person who is signed in, newest first.
@@ -213,7 +214,7 @@ pub async fn list_own(app: &App, ctx: &Ctx) -> Result<Vec<api::SubjectRequest>, 
     let mut all = Vec::new();
     for tag in person.tags(app) {
         for row in app.store.subject_request_list_by_tag(tag).await? {
-            all.push(shown(&Work::open(app, row)?)?);
+            all.push(shown(app, &Work::open(app, row)?)?);
         }
     }
     all.sort_by(|a: &api::SubjectRequest, b| b.id.cmp(&a.id));
@@ -222,7 +223,7 @@ pub async fn list_own(app: &App, ctx: &Ctx) -> Result<Vec<api::SubjectRequest>, 
 
 /// A request of the person who is signed in.
 pub async fn get_own(app: &App, ctx: &Ctx, id: &str) -> Result<api::SubjectRequest, Error> {
-    shown(&own(app, ctx, id).await?)
+    shown(app, &own(app, ctx, id).await?)
 }
 
 /// Where a request can be looked at by whoever has the address, also when the account is gone.
@@ -233,7 +234,7 @@ pub fn status_path(app: &App, id: &str) -> Result<String, Error> {
 /// The request of such an address.
 pub async fn by_token(app: &App, token: &str) -> Result<api::SubjectRequest, Error> {
     let id: String = app.open_as(STATUS, token).ok_or(Error::NotFound("request"))?;
-    shown(&found(app, &id).await?)
+    shown(app, &found(app, &id).await?)
 }
 
 async fn found(app: &App, id: &str) -> Result<Work, Error> {
@@ -255,7 +256,7 @@ pub async fn wait(app: &App, id: &str, longest: Duration) -> Result<api::Subject
         let work = found(app, id).await?;
         let rests = !matches!(work.row.state.as_str(), "pending" | "running");
         if rests || tokio::time::Instant::now() >= until {
-            return shown(&work);
+            return shown(app, &work);
         }
         // Another node may be the one that moves it.
         let _ = tokio::time::timeout(Duration::from_millis(250), moved).await;
@@ -333,7 +334,7 @@ pub async fn extend(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<api::Su
 async fn saved(app: &App, work: Work, keep: bool) -> Result<api::SubjectRequest, Error> {
     let id = work.row.id.to_string();
     work.save(app, keep).await?;
-    shown(&found(app, &id).await?)
+    shown(app, &found(app, &id).await?)
 }
 
 fn law_of(row: &SubjectRequestRow) -> Result<(Law, Kind), Error> {
@@ -369,10 +370,11 @@ async fn hand_over(app: &App, ctx: &Ctx, work: &Work, part: Part) -> Result<Vec<
     Ok(if part == Part::Export { export } else { zip })
 }
 
-fn shown(work: &Work) -> Result<api::SubjectRequest, Error> {
+fn shown(app: &App, work: &Work) -> Result<api::SubjectRequest, Error> {
     let row = &work.row;
     let (law, kind) = law_of(row)?;
     let dates = Clocks::own().dates(law, kind, row.received_at);
+    let package_until = work.progress.package_until.clone().filter(|until| until.parse().is_ok_and(|until: Timestamp| app.env().now() < until));
     Ok(api::SubjectRequest {
         id: row.id.to_string(),
         law: row.law.clone(),
@@ -385,6 +387,6 @@ fn shown(work: &Work) -> Result<api::SubjectRequest, Error> {
         section: Clocks::own().of(law, kind).map(|clock| clock.section.clone()).unwrap_or_default(),
         closed_at: row.closed_at.map(|at| at.to_string()),
         next_try_at: row.run_at.filter(|_| row.closed_at.is_none() && row.attempts > 0).map(|at| at.to_string()),
-        progress: work.progress.clone(),
+        progress: api::RequestProgress { package_until, ..work.progress.clone() },
     })
 }

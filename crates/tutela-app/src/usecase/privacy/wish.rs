@@ -22,15 +22,16 @@ use crate::{App, Ctx, Error, usecase::search::hex};
 pub(super) async fn step(app: &App, ctx: &Ctx, work: &mut Work, kind: Kind) -> Result<Next, Halt> {
     let person = work.person(app).await?;
     if kind == Kind::Objection {
-        let purposes = if work.whose.purposes.is_empty() {
+        let purposes: Vec<_> = if work.whose.purposes.is_empty() {
             app.purposes.load().values().filter(|purpose| purpose.basis.may_be_objected_to()).cloned().collect()
         } else {
             purpose::wanted(app, &work.whose.purposes)?
         };
-        if !purposes.is_empty() {
-            consent::write(app, ctx, &person, &purposes, Said::Refused, "request").await?;
+        let count = purposes.len() as u64;
+        if count > 0 {
+            consent::write(app, ctx, &person, &consent::all(purposes, Said::Refused), "request").await?;
         }
-        work.did("tutela", "purposes", "set", purposes.len() as u64, ctx.now);
+        work.did("tutela", "purposes", "set", count, ctx.now);
         return Ok(Next::Completed);
     }
     let wish = if kind == Kind::DoNotSell { "opted_out" } else { "restricted" };

@@ -48,8 +48,6 @@ pub(super) struct Whose {
     pub contact: Option<String>,
     pub corrections: BTreeMap<String, Value>,
     pub purposes: Vec<String>,
-    /// How it is known who asks.
-    pub by: String,
     pub plan: Option<Plan>,
     /// Which stores of the plan are done.
     pub done: BTreeSet<usize>,
@@ -266,7 +264,7 @@ async fn rest(app: &App, ctx: &Ctx, mut work: Work, next: Next, was_closed: bool
                 work.row.closed_at = Some(ctx.now);
                 work.row.state = "completed".into();
                 if work.whose.contact.is_some() {
-                    let path = match (&work.progress.package_until, work.whose.by.as_str()) {
+                    let path = match (&work.progress.package_until, work.progress.identified_by.as_str()) {
                         (Some(_), "mail") => super::visitor::package_path(app, work.row.id)?,
                         (Some(_), _) => "/account/data".to_owned(),
                         (None, _) => super::request::status_path(app, &work.row.id.to_string())?,

@@ -23,6 +23,8 @@ pub(super) struct Version {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub versions: Vec<Version>,
+    /// Uploads in parts that nobody has ended, by key and id: what was sent of them is there, in no list of objects.
+    pub uploads: Vec<(String, String)>,
     /// The parameters that ask for the next page.
     pub next: Option<Vec<(&'static str, String)>>,
 }
@@ -34,15 +36,20 @@ pub(super) fn read(xml: &str) -> Result<Page, DataError> {
     let top = document.document_element().ok_or_else(|| wrong("it is empty".into()))?;
     let encoded = text(&document, top, "EncodingType").is_some_and(|of| of == "url");
     let plain = |text: String| if encoded { decoded(&text) } else { Some(text) };
-    let mut versions = Vec::new();
+    let (mut versions, mut uploads) = (Vec::new(), Vec::new());
     for node in document.children(top) {
         let name = document.element(node).map_or("", |element| element.name.local_name.as_ref());
-        if !matches!(name, "Version" | "DeleteMarker" | "Contents") {
+        if !matches!(name, "Version" | "DeleteMarker" | "Contents" | "Upload") {
             continue;
         }
         let of = |what: &str| text(&document, node, what);
+        let key = of("Key").and_then(plain).ok_or_else(|| wrong("an object without a key".into()))?;
+        if name == "Upload" {
+            uploads.push((key, of("UploadId").ok_or_else(|| wrong("an upload without an id".into()))?));
+            continue;
+        }
         versions.push(Version {
-            key: of("Key").and_then(plain).ok_or_else(|| wrong("an object without a key".into()))?,
+            key,
             id: of("VersionId").unwrap_or_else(|| "null".into()),
             bytes: of("Size").and_then(|size| size.parse().ok()).unwrap_or(0),
             changed_at: of("LastModified").unwrap_or_default(),
@@ -52,9 +59,12 @@ pub(super) fn read(xml: &str) -> Result<Page, DataError> {
     }
     let mut next = Vec::new();
     if text(&document, top, "IsTruncated").is_some_and(|of| of == "true") {
-        for (name, parameter) in
-            [("NextKeyMarker", "key-marker"), ("NextVersionIdMarker", "version-id-marker"), ("NextContinuationToken", "continuation-token")]
-        {
+        for (name, parameter) in [
+            ("NextKeyMarker", "key-marker"),
+            ("NextVersionIdMarker", "version-id-marker"),
+            ("NextUploadIdMarker", "upload-id-marker"),
+            ("NextContinuationToken", "continuation-token"),
+        ] {
             let found = text(&document, top, name).filter(|value| !value.is_empty());
             let value = if name == "NextKeyMarker" { found.and_then(plain) } else { found };
             next.extend(value.map(|value| (parameter, value)));
@@ -63,7 +73,7 @@ pub(super) fn read(xml: &str) -> Result<Page, DataError> {
             return Err(wrong("it is cut off and does not say where it goes on".into()));
         }
     }
-    Ok(Page { versions, next: Some(next).filter(|next| !next.is_empty()) })
+    Ok(Page { versions, uploads, next: Some(next).filter(|next| !next.is_empty()) })
 }
 
 /// The text of a direct child.

@@ -92,9 +92,23 @@ impl S3 {
 
     /// Every version below a key, or of exactly this one.
     async fn versions(&self, key: &str) -> Result<Vec<Version>, DataError> {
-        let mut found = Vec::new();
-        let mut kind = ("versions", String::new());
-        let mut next = Some(Vec::new());
+        let found = match self.list(key, ("versions", String::new())).await? {
+            Some(found) => Some(found),
+            // Some servers keep no versions and do not know the question.
+            None => self.list(key, ("list-type", "2".to_owned())).await?,
+        };
+        Ok(found.ok_or_else(|| DataError::Refused("it does not list objects".into()))?.0)
+    }
+
+    /// Every upload in parts below a key, or of exactly this one, that nobody has ended.
+    async fn uploads(&self, key: &str) -> Result<Vec<(String, String)>, DataError> {
+        Ok(self.list(key, ("uploads", String::new())).await?.unwrap_or_default().1)
+    }
+
+    /// What it lists of a kind, over all pages; nothing where it does not know the question.
+    async fn list(&self, key: &str, kind: (&str, String)) -> Result<Option<(Vec<Version>, Vec<(String, String)>)>, DataError> {
+        let is_meant = |of: &str| key.ends_with('/') || of == key;
+        let (mut versions, mut uploads, mut next) = (Vec::new(), Vec::new(), Some(Vec::new()));
         while let Some(more) = next.take() {
             let mut query = vec![("encoding-type", "url".to_owned()), ("prefix", key.to_owned()), kind.clone()];
             query.extend(more);
@@ -102,24 +116,20 @@ impl S3 {
                 self.send("GET", "", &query, LONGEST_LIST).await?.ok_or_else(|| DataError::Refused("a page of its list is longer than 8 MiB".into()))?;
             match status {
                 200 => {}
-                // Some servers keep no versions and do not know the question.
-                501 if kind.0 == "versions" => {
-                    kind = ("list-type", "2".to_owned());
-                    next = Some(Vec::new());
-                    continue;
-                }
+                501 => return Ok(None),
                 _ => return Err(refused(status, &body)),
             }
             let page = listing::read(&String::from_utf8_lossy(&body))?;
             // Names are in order: what only begins like a key comes after it.
-            let past = !key.ends_with('/') && page.versions.iter().any(|version| version.key != key);
-            found.extend(page.versions.into_iter().filter(|version| key.ends_with('/') || version.key == key));
-            if found.len() > MOST_VERSIONS {
+            let past = page.versions.iter().map(|of| &of.key).chain(page.uploads.iter().map(|of| &of.0)).any(|of| !is_meant(of));
+            versions.extend(page.versions.into_iter().filter(|of| is_meant(&of.key)));
+            uploads.extend(page.uploads.into_iter().filter(|of| is_meant(&of.0)));
+            if versions.len() + uploads.len() > MOST_VERSIONS {
                 return Err(DataError::Refused(format!("more than {MOST_VERSIONS} versions of objects below one key")));
             }
             next = page.next.filter(|_| !past);
         }
-        Ok(found)
+        Ok(Some((versions, uploads)))
     }
 
     /// The oldest version first and marks last: what is refused on the way uncovers nothing that a mark hides.
@@ -127,15 +137,19 @@ impl S3 {
         object.reverse();
         object.sort_by_key(|version| version.mark);
         for version in object {
-            let query = [("versionId", version.id)];
-            let (status, body) = self.send("DELETE", &version.key, &query, LONGEST_LIST).await?.unwrap_or_default();
-            match status {
-                200..300 | 404 => {}
-                403 => return Err(DataError::Refused(format!("{}; it may be under a lock or a legal hold", reason(status, &body)))),
-                _ => return Err(refused(status, &body)),
-            }
+            self.delete(&version.key, ("versionId", version.id)).await?;
         }
         Ok(())
+    }
+
+    /// Deletes a version or an upload; what is not there is deleted.
+    async fn delete(&self, key: &str, which: (&str, String)) -> Result<(), DataError> {
+        let (status, body) = self.send("DELETE", key, &[which], LONGEST_LIST).await?.unwrap_or_default();
+        match status {
+            200..300 | 404 => Ok(()),
+            403 => Err(DataError::Refused(format!("{}; it may be under a lock or a legal hold", reason(status, &body)))),
+            _ => Err(refused(status, &body)),
+        }
     }
 }
 
@@ -169,6 +183,9 @@ impl DataStore for S3 {
                         ("versions".to_owned(), json!(same.iter().filter(|of| !of.mark).count())),
                     ]));
                 }
+                for (key, _) in self.uploads(key).await? {
+                    rows.push(Map::from_iter([("key".to_owned(), json!(key)), ("versions".to_owned(), json!(0)), ("unfinished".to_owned(), json!(true))]));
+                }
             }
             Ok(rows)
         })
@@ -182,6 +199,9 @@ impl DataStore for S3 {
                 // Many objects at once, and of each one version after the other: some servers trip over two.
                 let objects: Vec<Vec<Version>> = versions.chunk_by(|a, b| a.key == b.key).map(<[_]>::to_vec).collect();
                 stream::iter(objects).map(|object| self.erase(object)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+                for (key, id) in self.uploads(key).await? {
+                    self.delete(&key, ("uploadId", id)).await?;
+                }
             }
             Ok(())
         })
