@@ -41,6 +41,8 @@ pub struct FrameworkStatus {
     pub without_data: u64,
     /// Controls that somebody has to attest to.
     pub manual: u64,
+    /// Controls that do not concern this installation, by decision.
+    pub not_applicable: u64,
     /// Each of them.
     pub controls: Vec<ControlStatus>,
 }
@@ -68,6 +70,93 @@ pub struct ControlStatus {
     pub attests: Option<String>,
     /// What was found.
     pub findings: Vec<ControlFinding>,
+    /// What people state of it that is not over, and what waits to be approved.
+    pub statements: Vec<ControlStatement>,
+    /// Since when assessments found it so (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// What somebody states of a control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewControlStatement {
+    /// `gdpr`, `hipaa`, `pci-dss`, `ccpa`, or a framework of the operator's.
+    pub framework: String,
+    /// The control's id in it.
+    pub control: String,
+    /// `attestation` (what no check sees is so), `exception` (it does not hold and is accepted for a time), `not_applicable` (it does not concern this installation). The last two count once somebody else has approved them.
+    pub kind: String,
+    /// Who answers for it, 1 to 200 characters.
+    pub owner: String,
+    /// Where it is written: a name or an address, at most 500 characters; an attestation needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Why, 1 to 500 characters; an exception and what is not applicable need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last day on which it counts (`yyyy-mm-dd`), at most two years from now.
+    pub until: String,
+}
+
+/// What somebody has stated of a control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ControlStatement {
+    /// Its id.
+    pub id: String,
+    /// The framework.
+    pub framework: String,
+    /// The control's id.
+    pub control: String,
+    /// `attestation`, `exception` or `not_applicable`.
+    pub kind: String,
+    /// `counts`, `waits` (for somebody else to approve it), `over` (its time has passed) or `withdrawn`.
+    pub state: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Where it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who made it.
+    pub made_by: String,
+    /// When (RFC 3339).
+    pub made_at: String,
+    /// The last day on which it counts.
+    pub until: String,
+    /// Somebody else who approved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+}
+
+/// An assessment of a framework.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Assessment {
+    /// The event with everything that was found.
+    pub event: String,
+    /// The framework.
+    pub framework: String,
+    /// When (RFC 3339).
+    pub made_at: String,
+    /// What gave rise to it: `schedule`, `configuration` or `asked`.
+    pub why: String,
+    /// SHA-256 of the settings that it judged.
+    pub settings_sha256: String,
+    /// Controls that held.
+    pub passed: u64,
+    /// Controls that did not.
+    pub failed: u64,
+    /// Controls with nothing to judge by.
+    pub without_data: u64,
+    /// Controls that somebody attests to.
+    pub manual: u64,
+    /// Controls that do not concern this installation.
+    pub not_applicable: u64,
 }
 
 /// What a check found.

@@ -11,7 +11,7 @@ use tutela_store::{Changeset, Housekeeping};
 use crate::{
     App, Ctx, Error,
     usecase::{
-        account_check, backup, epoch, key, key_backup,
+        account_check, backup, compliance, epoch, key, key_backup,
         privacy::expiry,
         provider, retention, rewrap, signing_key, subject, unindex,
         watch::{self, Clock},
@@ -24,6 +24,7 @@ const LEASE: Duration = Duration::from_secs(120);
 /// Each job's name and how often it runs.
 const JOBS: &[(&str, Duration)] = &[
     ("accounts", Duration::from_secs(3_600)),
+    ("assessment", Duration::from_secs(300)),
     ("backup", Duration::from_secs(300)),
     ("expiry", Duration::from_secs(3_600)),
     ("keys", Duration::from_secs(60)),
@@ -42,6 +43,10 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
         if let Err(e) = app.store.job_ensure(JobId::new(now, &mut { app.env() }), QUEUE, name, now).await {
             tracing::warn!(error = %e, job = name, "a job could not be scheduled");
         }
+    }
+    // The configuration may be another one.
+    if let Err(e) = app.store.job_hurry("assessment", app.env.now()).await {
+        tracing::warn!(error = %e, "an assessment could not be scheduled");
     }
     // At every start, and once a day after that.
     if let Err(e) = provider::warnings(&app, &Ctx::new(app.env(), Principal::System("keys"))).await {
@@ -91,12 +96,17 @@ async fn turn(app: &App) -> Result<bool, Error> {
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(false) };
     match job.key.as_str() {
         "accounts" => compare_accounts(app),
+        "assessment" => compliance::due(app).await?,
         "backup" => back_up(app),
         "expiry" => expiry::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?,
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
         "retention" => drop(retention::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?),
-        "silence" => watch::silence(app, &Ctx::new(app.env(), Principal::System("watch"))).await?,
+        "silence" => {
+            let ctx = Ctx::new(app.env(), Principal::System("watch"));
+            watch::silence(app, &ctx).await?;
+            compliance::overdue(app, &ctx).await?;
+        }
         "sweep" => sweep(app).await?,
         _ => {}
     }

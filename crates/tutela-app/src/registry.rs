@@ -21,6 +21,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission { name: "clients:read", sentence: "List clients." },
     Permission { name: "clients:write", sentence: "Issue and revoke API keys." },
     Permission { name: "compliance:read", sentence: "See how the controls of laws and standards stand." },
+    Permission { name: "compliance:write", sentence: "Assess controls, attest to them, accept and approve exceptions, keep the register of breaches." },
     Permission { name: "consents:check", sentence: "Ask whether something may be done with somebody's data." },
     Permission { name: "consents:read", sentence: "Look at what people have said to purposes." },
     Permission { name: "consents:write", sentence: "Record what people say to purposes." },
@@ -70,7 +71,12 @@ pub const PERMISSIONS: &[Permission] = &[
 
 /// Every declared event type of this build.
 pub fn event_types() -> impl Iterator<Item = &'static EventType> {
-    tutela_identity::event::types().chain(tutela_kms::event::TYPES).chain(crate::occurrence::TYPES).chain(crate::usecase::privacy::happened::TYPES).chain(TYPES)
+    tutela_identity::event::types()
+        .chain(tutela_kms::event::TYPES)
+        .chain(crate::occurrence::TYPES)
+        .chain(crate::usecase::compliance::happened::TYPES)
+        .chain(crate::usecase::privacy::happened::TYPES)
+        .chain(TYPES)
 }
 
 /// Names that applications use from the start, without a dot.

@@ -1,9 +1,9 @@
 //! Whether what laws and standards ask for holds.
 
 use reqwest::Method;
-use tutela_api::{Compliance, ComplianceSettings, NewDataUse, Recorded};
+use tutela_api::{Assessment, Compliance, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Recorded};
 
-use crate::{Client, Error};
+use crate::{Client, Error, with_query};
 
 impl Client {
     /// How every control stands, by facts that are collected now.
@@ -19,5 +19,35 @@ impl Client {
     /// Records a use of somebody's data.
     pub async fn data_use(&self, new: &NewDataUse) -> Result<Recorded, Error> {
         self.send(self.request(Method::POST, "/v1/compliance/events").json(new)).await
+    }
+
+    /// Assesses every framework now.
+    pub async fn assess(&self) -> Result<Vec<Assessment>, Error> {
+        self.send(self.request(Method::POST, "/v1/compliance/assessments")).await
+    }
+
+    /// Assessments of a framework, the newest first.
+    pub async fn assessments(&self, framework: &str) -> Result<Vec<Assessment>, Error> {
+        self.send(self.request(Method::GET, &with_query("/v1/compliance/assessments", &[("framework", framework.to_owned())]))).await
+    }
+
+    /// What people state of controls, the newest first.
+    pub async fn control_statements(&self) -> Result<Vec<ControlStatement>, Error> {
+        self.send(self.request(Method::GET, "/v1/compliance/statements")).await
+    }
+
+    /// States something of a control.
+    pub async fn control_statement(&self, new: &NewControlStatement) -> Result<ControlStatement, Error> {
+        self.send(self.request(Method::POST, "/v1/compliance/statements").json(new)).await
+    }
+
+    /// Approves what somebody else has stated.
+    pub async fn control_statement_approve(&self, id: &str) -> Result<ControlStatement, Error> {
+        self.send(self.request(Method::POST, &format!("/v1/compliance/statements/{id}/approve"))).await
+    }
+
+    /// Takes a statement back.
+    pub async fn control_statement_withdraw(&self, id: &str, reason: &str) -> Result<(), Error> {
+        self.done(self.request(Method::DELETE, &with_query(&format!("/v1/compliance/statements/{id}"), &[("reason", reason.to_owned())]))).await
     }
 }

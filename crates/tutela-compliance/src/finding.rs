@@ -85,19 +85,34 @@ pub struct Verdict {
     pub why: String,
 }
 
-/// What findings and an attestation make of a control. `attested` is whether somebody's word holds, `None` where nobody gave it.
-pub fn judge(control: &Control, findings: &[Finding], attested: Option<bool>) -> Verdict {
+/// What people state of a control: in words, as far as it counts now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// Somebody attests to it; `Err` where that is over.
+    pub attested: Option<Result<String, String>>,
+    /// It is accepted for a time though it does not hold.
+    pub excepted: Option<String>,
+    /// It does not concern this installation.
+    pub outside: Option<String>,
+}
+
+/// What findings and statements make of a control. Nobody's word outweighs what is seen.
+pub fn judge(control: &Control, findings: &[Finding], stated: &Stated) -> Verdict {
+    let word = |outcome, why: &str| Verdict { outcome, why: why.to_owned() };
+    if let Some(why) = &stated.outside {
+        return word(Outcome::NotApplicable, why);
+    }
     let worst = findings.iter().max_by_key(|finding| finding.outcome);
     let failed = worst.filter(|finding| finding.outcome != Outcome::Pass);
-    let word = |outcome, why: &str| Verdict { outcome, why: why.to_owned() };
     if let Some(finding) = failed.filter(|finding| finding.outcome == Outcome::Fail) {
-        return word(Outcome::Fail, &finding.why);
+        let accepted = stated.excepted.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        return word(Outcome::Fail, &format!("{}{accepted}", finding.why));
     }
     let needs_word = control.kind != Kind::Automatic || findings.is_empty();
-    match (needs_word, attested, failed) {
-        (true, Some(false), _) => word(Outcome::Fail, "what was attested is over: attest again, or say what has changed"),
+    match (needs_word, &stated.attested, failed) {
+        (true, Some(Err(over)), _) => word(Outcome::Fail, over),
         (_, _, Some(finding)) => word(finding.outcome, &finding.why),
-        (true, Some(true), None) => word(Outcome::Manual, "attested"),
+        (true, Some(Ok(attested)), None) => word(Outcome::Manual, attested),
         (true, None, None) if control.kind == Kind::Automatic => word(Outcome::Manual, "no check judges this yet: attest to it until one does"),
         (true, None, None) => word(Outcome::Manual, "nobody has attested to it yet"),
         (false, _, None) => word(Outcome::Pass, worst.map_or("", |finding| &finding.why)),
@@ -119,7 +134,11 @@ mod tests {
 
     #[test]
     fn one_failure_fails_and_no_data_never_passes() {
-        let of = |kind, outcomes: &[Outcome], attested| judge(&control(kind), &outcomes.iter().map(|of| found(*of)).collect::<Vec<_>>(), attested).outcome;
+        let of = |kind, outcomes: &[Outcome], attested: Option<bool>| {
+            let attested = attested.map(|holds| if holds { Ok("attested".to_owned()) } else { Err("over".to_owned()) });
+            let findings: Vec<_> = outcomes.iter().map(|of| found(*of)).collect();
+            judge(&control(kind), &findings, &Stated { attested, ..Stated::default() }).outcome
+        };
         use Outcome::{Fail, Manual, NoData, Pass};
         assert_eq!(of(Kind::Automatic, &[Pass, Pass], None), Pass);
         assert_eq!(of(Kind::Automatic, &[Pass, Fail, NoData], None), Fail);
@@ -132,5 +151,13 @@ mod tests {
         assert_eq!(of(Kind::Half, &[Pass], Some(false)), Fail, "a word that is over");
         assert_eq!(of(Kind::Manual, &[], Some(false)), Fail);
         assert_eq!(of(Kind::Automatic, &[Pass], Some(false)), Pass, "an automatic control needs nobody's word");
+    }
+    #[test]
+    fn what_is_accepted_still_fails_and_says_so_and_what_is_outside_is_not_judged() {
+        let excepted = Stated { excepted: Some("accepted until 2027".into()), ..Stated::default() };
+        let verdict = judge(&control(Kind::Automatic), &[found(Outcome::Fail)], &excepted);
+        assert_eq!((verdict.outcome, verdict.why.as_str()), (Outcome::Fail, "fail (accepted until 2027)"));
+        let outside = Stated { outside: Some("no cards are taken".into()), ..Stated::default() };
+        assert_eq!(judge(&control(Kind::Automatic), &[found(Outcome::Fail)], &outside).outcome, Outcome::NotApplicable);
     }
 }

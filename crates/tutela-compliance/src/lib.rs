@@ -18,5 +18,5 @@ mod framework;
 pub use check::{Check, checks, find};
 pub use conflict::{Conflict, conflicts};
 pub use facts::{AN_HOUR, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings};
-pub use finding::{Finding, Outcome, Verdict, judge};
+pub use finding::{Finding, Outcome, Stated, Verdict, judge};
 pub use framework::{Control, Framework, Kind, own};

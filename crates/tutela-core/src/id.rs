@@ -73,6 +73,8 @@ ids! {
     SessionId,
     /// A sign-in under way.
     SignInId,
+    /// What somebody states of a control of a law or standard.
+    StatementId,
     /// Something that a person has asked for about their data.
     SubjectRequestId,
 }

@@ -24,7 +24,7 @@ pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, 
 pub use event_type::{Class, EventType, Field};
 pub use id::{
     AccountId, AlertId, AuthenticatorId, BlockId, ClientId, DeviceId, EventId, ExclusionId, GrantId, HoldId, IncidentId, JobId, KeyId, LinkId, MessageId,
-    OutsideId, RequestId, SessionId, SignInId, SubjectRequestId,
+    OutsideId, RequestId, SessionId, SignInId, StatementId, SubjectRequestId,
 };
 pub use mapping::Mapping;
 pub use principal::{AuthStrength, Grants, Principal, permission_covers};

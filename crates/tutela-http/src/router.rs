@@ -116,6 +116,12 @@ pub fn route_table() -> Vec<Route> {
         // Applications, about people
         route(Method::GET, "/v1/identity/settings", may("permissions:check"), app_facing, get(sign_in::settings)),
         route(Method::GET, "/v1/compliance", may("compliance:read"), admin, get(compliance::status)),
+        route(Method::GET, "/v1/compliance/assessments", may("compliance:read"), admin, get(compliance::assessments)),
+        route(Method::POST, "/v1/compliance/assessments", may("compliance:write"), admin, post(compliance::assess)),
+        route(Method::GET, "/v1/compliance/statements", may("compliance:read"), admin, get(compliance::statements)),
+        route(Method::POST, "/v1/compliance/statements", may("compliance:write"), admin, post(compliance::state)),
+        route(Method::POST, "/v1/compliance/statements/{id}/approve", may("compliance:write"), admin, post(compliance::approve)),
+        route(Method::DELETE, "/v1/compliance/statements/{id}", may("compliance:write"), admin, delete(compliance::withdraw)),
         route(Method::POST, "/v1/compliance/events", may("events:write"), app_facing, post(compliance::log)),
         route(Method::GET, "/v1/compliance/settings", may("consents:check"), app_facing, get(compliance::settings)),
         route(Method::POST, "/v1/consents", may("consents:write"), app_facing, post(privacy::say)),

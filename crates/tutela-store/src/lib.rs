@@ -38,6 +38,7 @@ pub use table::{
     block::{BLOCKED, BlockRow},
     change::Change,
     client::ClientRow,
+    control::{AssessmentRow, ControlStateRow, StatementRow},
     data_use::DataUseRow,
     detection::DetectionState,
     detection_rule::DetectionRuleRow,

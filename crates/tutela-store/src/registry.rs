@@ -11,6 +11,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::authenticator::STATEMENTS,
         table::change::STATEMENTS,
         table::client::STATEMENTS,
+        table::control::STATEMENTS,
         table::counter::STATEMENTS,
         table::data_use::STATEMENTS,
         table::device::STATEMENTS,

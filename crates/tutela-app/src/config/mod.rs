@@ -5,10 +5,14 @@ mod identity;
 mod limits;
 mod privacy;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::parse_period;
+
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 pub use detection::{AlertsConfig, DetectionConfig, RuleSource};
 pub use identity::{IdentityConfig, MfaConfig, MfaProvider, PasswordConfig, Protocol, SignUp, TokensConfig};
@@ -16,13 +20,21 @@ pub use limits::LimitsConfig;
 pub use privacy::{PrivacyConfig, StoreConfig, StoreType};
 
 /// `[compliance]`: what laws and standards ask for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComplianceConfig {
     /// What is assessed: `gdpr`, `hipaa`, `pci-dss`, `ccpa`. What contradicts one of them in this file is named at the start.
     pub frameworks: Vec<String>,
     /// Days by kind of data: `logs` is about every event of the ledger; other names are classes of event types, for example `user_data` and `payment_data`.
     pub data_retention: BTreeMap<String, u32>,
+    /// How often the frameworks are assessed, from `1h` to `30d`; each change of this file is followed by an assessment too.
+    pub every: String,
+}
+
+impl Default for ComplianceConfig {
+    fn default() -> Self {
+        Self { frameworks: Vec::new(), data_retention: BTreeMap::new(), every: "1d".into() }
+    }
 }
 
 impl ComplianceConfig {
@@ -31,8 +43,17 @@ impl ComplianceConfig {
         self.frameworks.iter().any(|of| of == framework)
     }
 
+    /// How often is assessed.
+    pub fn period(&self) -> Duration {
+        parse_period(&self.every).unwrap_or(A_DAY)
+    }
+
     /// Refuses values out of range.
     pub fn check(&self) -> Result<(), String> {
+        let every = parse_period(&self.every).map_err(|e| format!("compliance.every: {e}"))?;
+        if !(Duration::from_secs(3_600)..=30 * A_DAY).contains(&every) {
+            return Err(format!("compliance.every: `{}` is not between an hour and thirty days", self.every));
+        }
         let known = || tutela_compliance::own().iter().map(|framework| framework.key.as_str());
         for (at, name) in self.frameworks.iter().enumerate() {
             if !known().any(|key| key == name) {

@@ -1,10 +1,14 @@
 //! Whether what laws and standards ask for holds.
 
-use axum::{Json, extract::State, http::StatusCode};
-use tutela_api::{Compliance, ComplianceSettings, NewDataUse, Problem, Recorded};
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use tutela_api::{Assessment, Compliance, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded};
 use tutela_app::compliance;
 
-use super::Body;
+use super::{Body, grant::Why};
 use crate::{caller::Caller, problem::Answer, web::Web};
 
 #[utoipa::path(get, path = "/v1/compliance", responses((status = 200, body = Compliance), (status = "default", body = Problem)))]
@@ -20,4 +24,43 @@ pub(crate) async fn settings(State(web): State<Web>, caller: Caller) -> Answer<J
 #[utoipa::path(post, path = "/v1/compliance/events", request_body = NewDataUse, responses((status = 201, body = Recorded), (status = "default", body = Problem)))]
 pub(crate) async fn log(State(web): State<Web>, caller: Caller, Body(new): Body<NewDataUse>) -> Answer<(StatusCode, Json<Recorded>)> {
     Ok((StatusCode::CREATED, Json(compliance::log(&web.app, &caller.ctx, new).await?)))
+}
+
+#[utoipa::path(post, path = "/v1/compliance/assessments", responses((status = 201, body = Vec<Assessment>), (status = "default", body = Problem)))]
+pub(crate) async fn assess(State(web): State<Web>, caller: Caller) -> Answer<(StatusCode, Json<Vec<Assessment>>)> {
+    Ok((StatusCode::CREATED, Json(compliance::assess(&web.app, &caller.ctx).await?)))
+}
+
+#[utoipa::path(get, path = "/v1/compliance/assessments", params(OfFramework), responses((status = 200, body = Vec<Assessment>), (status = "default", body = Problem)))]
+pub(crate) async fn assessments(State(web): State<Web>, caller: Caller, Query(of): Query<OfFramework>) -> Answer<Json<Vec<Assessment>>> {
+    Ok(Json(compliance::assessments(&web.app, &caller.ctx, &of.framework).await?))
+}
+
+/// Which framework.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfFramework {
+    /// Its key: `gdpr`.
+    framework: String,
+}
+
+#[utoipa::path(get, path = "/v1/compliance/statements", responses((status = 200, body = Vec<ControlStatement>), (status = "default", body = Problem)))]
+pub(crate) async fn statements(State(web): State<Web>, caller: Caller) -> Answer<Json<Vec<ControlStatement>>> {
+    Ok(Json(compliance::statements(&web.app, &caller.ctx).await?))
+}
+
+#[utoipa::path(post, path = "/v1/compliance/statements", request_body = NewControlStatement, responses((status = 201, body = ControlStatement), (status = "default", body = Problem)))]
+pub(crate) async fn state(State(web): State<Web>, caller: Caller, Body(new): Body<NewControlStatement>) -> Answer<(StatusCode, Json<ControlStatement>)> {
+    Ok((StatusCode::CREATED, Json(compliance::state(&web.app, &caller.ctx, new).await?)))
+}
+
+#[utoipa::path(post, path = "/v1/compliance/statements/{id}/approve", params(("id" = String, Path)), responses((status = 200, body = ControlStatement), (status = "default", body = Problem)))]
+pub(crate) async fn approve(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Answer<Json<ControlStatement>> {
+    Ok(Json(compliance::approve(&web.app, &caller.ctx, &id).await?))
+}
+
+#[utoipa::path(delete, path = "/v1/compliance/statements/{id}", params(("id" = String, Path), Why), responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn withdraw(State(web): State<Web>, caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Answer<StatusCode> {
+    compliance::withdraw(&web.app, &caller.ctx, &id, &why.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -324,7 +324,9 @@ fn detection() -> Router<Web> {
     let to = |path: &'static str| get(move || async move { Redirect::to(path) });
     Router::new()
         .route("/compliance", get(console_compliance::list))
-        .route("/compliance/{framework}/{control}", get(console_compliance::show))
+        .route("/compliance/assess", to("/compliance").post(console_compliance::assess))
+        .route("/compliance/{framework}/{control}", get(console_compliance::show).post(console_compliance::state))
+        .route("/compliance/{framework}/{control}/approve", to("/compliance").post(console_compliance::approve))
         .route("/privacy", get(console_privacy::list))
         .route("/privacy/holds", get(console_privacy::holds))
         .route("/privacy/holds/{id}/release", to("/privacy/holds").post(console_privacy::release))

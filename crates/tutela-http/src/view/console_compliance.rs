@@ -23,6 +23,10 @@ pub struct CompliancePage {
     pub conflicts: Vec<(String, String, String, String)>,
     /// What the configuration allows that the standards would not.
     pub weakened: Vec<String>,
+    /// Whether the reader may assess.
+    pub may_assess: bool,
+    /// What came of the last one.
+    pub notice: Option<String>,
 }
 
 /// A framework.
@@ -38,6 +42,8 @@ pub struct FrameworkView {
     pub counts: String,
     /// Its controls, what fails first.
     pub controls: Vec<ControlView>,
+    /// Its last assessments, the newest first: when, why, counts, event.
+    pub history: Vec<(When, String, String, String)>,
 }
 
 /// A control in a list.
@@ -73,8 +79,41 @@ pub struct ControlPage {
     pub attests: Option<String>,
     /// When it was collected.
     pub collected: When,
+    /// Since when assessments found it so.
+    pub since: Option<When>,
     /// What was found: check, state, why, counts, samples, source.
     pub findings: Vec<FindingView>,
+    /// What people state of it.
+    pub statements: Vec<StatementView>,
+    /// Whether the reader may state something.
+    pub may_state: bool,
+    /// Where a statement is sent to.
+    pub address: String,
+    /// What came of the last one.
+    pub notice: Option<String>,
+    /// What was wrong with it.
+    pub error: Option<String>,
+}
+
+/// What somebody states of a control.
+#[derive(Clone, Debug)]
+pub struct StatementView {
+    /// Its id.
+    pub id: String,
+    /// What kind, in words.
+    pub kind: String,
+    /// Whether it counts.
+    pub state: Status,
+    /// Whether it waits to be approved.
+    pub waits: bool,
+    /// Who answers for it.
+    pub owner: String,
+    /// Where it is written, and why.
+    pub says: String,
+    /// Who made and approved it.
+    pub by: String,
+    /// The last day on which it counts.
+    pub until: String,
 }
 
 /// What a check found.

@@ -8,6 +8,7 @@ statements! {
     JOB_DONE (Id, Time, Time) = "UPDATE job SET run_at = $3, lease_until = NULL, attempts = 0 WHERE id = $1 AND lease_until = $2";
     JOB_DUE (Text, Time) = "SELECT id, unique_key, attempts FROM job WHERE queue = $1 AND run_at <= $2 AND (lease_until IS NULL OR lease_until <= $2) ORDER BY run_at, id LIMIT 1";
     JOB_ENSURE (Id, Text, Text, Time) = "INSERT INTO job (id, queue, unique_key, run_at, attempts) VALUES ($1, $2, $3, $4, 0) ON CONFLICT (unique_key) DO NOTHING";
+    JOB_HURRY (Text, Time) = "UPDATE job SET run_at = $2 WHERE unique_key = $1 AND run_at > $2";
     JOB_LEASE (Id, Time, Time) = "UPDATE job SET lease_until = $3, attempts = attempts + 1 WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $2)";
     LEASE_GIVE_UP on Postgres (Text, Id, Int, Time) = "UPDATE lease SET until = $4 WHERE name = $1 AND holder = $2 AND term = $3";
     LEASE_TAKE on Postgres (Text, Id, Time, Time) = "INSERT INTO lease (name, holder, until, term) VALUES ($1, $2, $3, 1)
@@ -32,6 +33,11 @@ impl Store {
     /// Schedules a recurring job, once.
     pub async fn job_ensure(&self, id: JobId, queue: &str, key: &str, run_at: Timestamp) -> Result<(), Error> {
         self.commit(Changeset::housekeeping(Housekeeping::Job).run(&JOB_ENSURE, params![id.0, queue, key, run_at], Expect::Any)).await
+    }
+
+    /// Has a recurring job run now, where it would run later.
+    pub async fn job_hurry(&self, key: &str, now: Timestamp) -> Result<(), Error> {
+        self.commit(Changeset::housekeeping(Housekeeping::Job).run(&JOB_HURRY, params![key, now], Expect::Any)).await
     }
 
     /// Takes the next job that is due; `None` where there is none or another process was faster.

@@ -7,6 +7,7 @@ pub(crate) mod authenticator;
 pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod client;
+pub(crate) mod control;
 pub(crate) mod counter;
 pub(crate) mod data_use;
 pub(crate) mod detection;

@@ -1,7 +1,7 @@
 //! `compliance`: whether what laws and standards ask for holds.
 
-use clap::Subcommand;
-use tutela_api::ControlStatus;
+use clap::{Args, Subcommand};
+use tutela_api::{Assessment, Compliance, ControlStatement, ControlStatus, NewControlStatement};
 use tutela_client::Client;
 
 use super::Output;
@@ -25,40 +25,124 @@ pub enum ComplianceCommand {
         /// Its id, as `status` lists it
         control: String,
     },
+    /// Assess every framework now; what is found goes to the ledger
+    Assess,
+    /// Show the assessments of a framework, the newest first
+    History {
+        /// The framework
+        framework: String,
+    },
+    /// Show what people state of controls
+    Statements,
+    /// Attest to what no check sees
+    Attest(Word),
+    /// Accept for a time that a control does not hold; somebody else approves
+    Except(Word),
+    /// Say that a control does not concern this installation; somebody else approves
+    ScopeOut(Word),
+    /// Approve an exception or a scope that somebody else has stated
+    Approve {
+        /// Its id, as `statements` lists it
+        id: String,
+    },
+    /// Take a statement back
+    Withdraw {
+        /// Its id, as `statements` lists it
+        id: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Word {
+    /// The framework
+    framework: String,
+    /// The control's id, as `status` lists it
+    control: String,
+    /// Who answers for it
+    #[arg(long)]
+    owner: String,
+    /// The last day on which it counts: 2027-11-22
+    #[arg(long)]
+    until: String,
+    /// Where it is written; an attestation needs it
+    #[arg(long)]
+    document: Option<String>,
+    /// Why; an exception or a scope needs it
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
-    let found = Client::socket(&load()?.socket()).map_err(Error::from)?.compliance().await?;
+    let client = Client::socket(&load()?.socket()).map_err(Error::from)?;
     match command {
-        ComplianceCommand::Status { framework, failed } => {
-            let of = |key: &str| framework.as_deref().is_none_or(|wanted| wanted == key);
-            let rows: Vec<(String, ControlStatus)> = found
-                .frameworks
-                .iter()
-                .filter(|framework| of(&framework.key))
-                .flat_map(|framework| framework.controls.iter().map(|control| (framework.key.clone(), control.clone())))
-                .filter(|(_, control)| !failed || control.outcome == "fail")
-                .collect();
-            if let (true, Some(name)) = (rows.is_empty() && !failed, framework.as_deref()) {
-                return Err(Error::Usage(format!("`{name}` is not switched on: add it to `compliance.frameworks`")));
-            }
-            output.list(&rows, &["framework", "id", "number", "outcome", "control", "why"], |(framework, control)| {
-                let text = |text: &String| text.clone();
-                vec![text(framework), text(&control.id), text(&control.number), text(&control.outcome), text(&control.title), text(&control.why)]
-            });
-            if output == Output::Table {
-                for of in found.conflicts.iter().filter(|conflict| of(&conflict.framework)) {
-                    println!("conflict: {} {}: {}: {}; {}", of.framework, of.number, of.setting, of.why, of.change);
-                }
-            }
-            Ok(())
-        }
+        ComplianceCommand::Status { framework, failed } => status(&client.compliance().await?, framework.as_deref(), failed, output)?,
         ComplianceCommand::Show { framework, control } => {
+            let found = client.compliance().await?;
             let of = found.frameworks.iter().find(|of| of.key == framework);
             let of = of.and_then(|of| of.controls.iter().find(|of| of.id == control));
             let of = of.ok_or_else(|| Error::Usage(format!("`{framework}` has no control `{control}`, or is not switched on")))?;
             println!("{}", serde_json::to_string_pretty(of).unwrap_or_default());
-            Ok(())
+        }
+        ComplianceCommand::Assess => assessments(&client.assess().await?, output),
+        ComplianceCommand::History { framework } => assessments(&client.assessments(&framework).await?, output),
+        ComplianceCommand::Statements => {
+            let columns = ["id", "framework", "control", "kind", "state", "owner", "until", "document", "reason", "approved by"];
+            output.list(&client.control_statements().await?, &columns, |of: &ControlStatement| {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let plain = [&of.id, &of.framework, &of.control, &of.kind, &of.state, &of.owner, &of.until].map(Clone::clone);
+                plain.into_iter().chain([text(&of.document), text(&of.reason), text(&of.approved_by)]).collect()
+            });
+        }
+        ComplianceCommand::Attest(word) => state(&client, "attestation", word, output).await?,
+        ComplianceCommand::Except(word) => state(&client, "exception", word, output).await?,
+        ComplianceCommand::ScopeOut(word) => state(&client, "not_applicable", word, output).await?,
+        ComplianceCommand::Approve { id } => {
+            let of = client.control_statement_approve(&id).await?;
+            output.one(&of, &format!("{} {}: {} counts until {}", of.framework, of.control, of.kind, of.until));
+        }
+        ComplianceCommand::Withdraw { id, reason } => client.control_statement_withdraw(&id, &reason).await?,
+    }
+    Ok(())
+}
+
+fn status(found: &Compliance, framework: Option<&str>, failed: bool, output: Output) -> Result<(), Error> {
+    let of = |key: &str| framework.is_none_or(|wanted| wanted == key);
+    let rows: Vec<(String, ControlStatus)> = found
+        .frameworks
+        .iter()
+        .filter(|framework| of(&framework.key))
+        .flat_map(|framework| framework.controls.iter().map(|control| (framework.key.clone(), control.clone())))
+        .filter(|(_, control)| !failed || control.outcome == "fail")
+        .collect();
+    if let (true, Some(name)) = (rows.is_empty() && !failed, framework) {
+        return Err(Error::Usage(format!("`{name}` is not switched on: add it to `compliance.frameworks`")));
+    }
+    output.list(&rows, &["framework", "id", "number", "outcome", "control", "why"], |(framework, control)| {
+        let text = |text: &String| text.clone();
+        vec![text(framework), text(&control.id), text(&control.number), text(&control.outcome), text(&control.title), text(&control.why)]
+    });
+    if output == Output::Table {
+        for of in found.conflicts.iter().filter(|conflict| of(&conflict.framework)) {
+            println!("conflict: {} {}: {}: {}; {}", of.framework, of.number, of.setting, of.why, of.change);
         }
     }
+    Ok(())
+}
+
+fn assessments(rows: &[Assessment], output: Output) {
+    output.list(rows, &["made at", "framework", "because of", "pass", "fail", "no data", "manual", "not applicable", "event"], |of: &Assessment| {
+        let counts = [of.passed, of.failed, of.without_data, of.manual, of.not_applicable].map(|count| count.to_string());
+        [of.made_at.clone(), of.framework.clone(), of.why.clone()].into_iter().chain(counts).chain([of.event.clone()]).collect()
+    });
+}
+
+async fn state(client: &Client, kind: &str, word: Word, output: Output) -> Result<(), Error> {
+    let Word { framework, control, owner, until, document, reason } = word;
+    let of = client.control_statement(&NewControlStatement { framework, control, kind: kind.into(), owner, document, reason, until }).await?;
+    let next = if of.state == "waits" { "; it counts once somebody else approves it" } else { "" };
+    output.one(&of, &format!("{} {}: {} until {}, id {}{next}", of.framework, of.control, of.kind, of.until, of.id));
+    Ok(())
 }

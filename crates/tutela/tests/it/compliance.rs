@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     privacy::{purpose, set},
-    server::{Instance, escape, storages},
+    server::{Instance, escape, storages, until},
     subject_request::ask,
 };
 
@@ -301,4 +301,141 @@ async fn accounts_and_keys_turn_controls_red_and_green() {
     is(&instance, "program-keys-rotate", "fail").await;
     run("DELETE FROM client_key");
     is(&instance, "program-keys-rotate", "no_data").await;
+}
+
+/// Changes the database behind the server's back; `DAYS(n)` is so much time.
+async fn execute(instance: &Instance, storage: &str, sql: &str) {
+    let (before, rest) = sql.split_once("DAYS(").unwrap_or((sql, ""));
+    let (days, after) = rest.split_once(')').unwrap_or(("0", ""));
+    let with = |time: String| if rest.is_empty() { sql.to_owned() } else { format!("{before}{time}{after}") };
+    if storage == "sqlite" {
+        let db = rusqlite::Connection::open(instance.data().join("tutela.db")).unwrap();
+        db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        db.execute_batch(&with(format!("{days} * 86400000000"))).unwrap();
+    } else {
+        let (client, connection) = testkit::tokio_postgres::connect(storage, testkit::tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(&with(format!("interval '{days} days'"))).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    }
+}
+
+/// How a control stands.
+async fn control(instance: &Instance, framework: &str, id: &str) -> Value {
+    let found = send(instance, Method::GET, "/v1/compliance", Value::Null).await;
+    let of = |list: &Value, key: &str, wanted: &str| list.as_array().unwrap().iter().find(|of| of[key] == wanted).unwrap().clone();
+    of(&of(&found["frameworks"], "key", framework)["controls"], "id", id)
+}
+
+#[tokio::test]
+async fn what_people_state_counts_while_it_lasts_and_takes_two_where_it_excuses() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ALL).await;
+        let said = |kind: &str, id: &str| json!({"framework": "pci-dss", "control": id, "kind": kind, "owner": "security", "document": "custodians.pdf", "reason": "no cards are taken", "until": "2027-06-30"});
+        let state = async |body: Value| instance.operator(Method::POST, "/v1/compliance/statements", body).await;
+        assert_eq!(control(&instance, "pci-dss", "3.7.6").await["why"], "nobody has attested to it yet");
+        for (field, value, named) in [
+            ("framework", "sox", "is not switched on"),
+            ("control", "99.9", "has no control"),
+            ("kind", "hope", "attestation, exception, not_applicable"),
+            ("owner", " ", "`owner` has 1 to 200"),
+            ("document", "", "`document` has 1 to 500"),
+            ("until", "2020-01-01", "the last day"),
+            ("until", "2099-01-01", "two years"),
+            ("until", "soon", "2027-11-22"),
+        ] {
+            let mut bad = said("attestation", "3.7.6");
+            bad[field] = json!(value);
+            let (status, problem) = state(bad).await;
+            assert!(status == 422 && problem.to_string().contains(named), "{field}: {status} {problem}");
+        }
+        assert_eq!(state(said("attestation", "3.7.6")).await.0, 201);
+        let of = control(&instance, "pci-dss", "3.7.6").await;
+        assert_eq!((&of["outcome"], &of["why"]), (&json!("manual"), &json!("attested by security until 2027-06-30: custodians.pdf")));
+        // Its time passes: what was attested holds no more.
+        execute(&instance, &storage, "UPDATE control_statement SET until = made_at - DAYS(1)").await;
+        assert_eq!(control(&instance, "pci-dss", "3.7.6").await["outcome"], "fail");
+        assert_eq!(state(said("attestation", "3.7.6")).await.0, 201);
+        assert_eq!(control(&instance, "pci-dss", "3.7.6").await["outcome"], "manual");
+
+        // What excuses waits for somebody else.
+        let (_, made) = state(said("not_applicable", "8.4.1")).await;
+        assert_eq!(made["state"], "waits");
+        assert_eq!(control(&instance, "pci-dss", "8.4.1").await["outcome"], "fail");
+        let path = format!("/v1/compliance/statements/{}/approve", made["id"].as_str().unwrap());
+        let (status, problem) = instance.operator(Method::POST, &path, json!({})).await;
+        assert!(status == 409 && problem.to_string().contains("ask somebody else"), "{problem}");
+        let key = instance.key(&["compliance:write"]).await;
+        let other = async |method: Method, path: &str| {
+            let request = instance.browser().request(method, &format!("{}{path}", instance.console())).bearer_auth(&key);
+            request.json(&json!({})).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(other(Method::POST, &path).await, 200);
+        assert_eq!(other(Method::POST, &path).await, 409, "once");
+        let of = control(&instance, "pci-dss", "8.4.1").await;
+        assert_eq!(of["outcome"], "not_applicable");
+        assert!(of["why"].as_str().unwrap().starts_with("no cards are taken (approved by client"), "{of}");
+        // An exception is told and fails all the same.
+        let (_, made) = state(said("exception", "3.7.1")).await;
+        let path = format!("/v1/compliance/statements/{}", made["id"].as_str().unwrap());
+        assert_eq!(other(Method::POST, &format!("{path}/approve")).await, 200);
+        send(&instance, Method::POST, "/v1/crypto/keys", json!({"name": "cards", "purposes": ["encrypt"], "rotation_schedule": "30 days"})).await;
+        execute(&instance, &storage, "UPDATE named_key SET rotated_at = rotated_at - DAYS(100)").await;
+        let of = control(&instance, "pci-dss", "3.7.1").await;
+        assert!(of["outcome"] == "fail" && of["why"].as_str().unwrap().contains("(accepted by client"), "{of}");
+        send(&instance, Method::DELETE, &format!("{path}?reason=rotated"), Value::Null).await;
+        assert!(!control(&instance, "pci-dss", "3.7.1").await["why"].as_str().unwrap().contains("accepted"));
+        assert_eq!(instance.operator(Method::DELETE, &format!("{path}?reason=again"), Value::Null).await.0, 409);
+        let out = instance.cli(&["compliance", "statements"]).await;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(text.contains("withdrawn") && text.contains("counts") && text.contains("over"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn assessments_go_to_the_ledger_a_control_that_turns_red_is_told_and_tampering_is_seen() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ALL).await;
+        // The first comes by itself: there was none.
+        let events =
+            async |q: &str| send(&instance, Method::GET, &format!("/v1/events?q={}", escape(q)), Value::Null).await["items"].as_array().unwrap().clone();
+        until("the first assessment", async || events("type:compliance.assessed").await.len() == 4).await;
+        let ada = instance.account("ada@example.com", &["admin"]).await;
+        let made = send(&instance, Method::POST, "/v1/compliance/assessments", json!({})).await;
+        assert_eq!(made.as_array().unwrap().len(), 4);
+        let pci = made.as_array().unwrap().iter().find(|of| of["framework"] == "pci-dss").unwrap();
+        let event = send(&instance, Method::GET, &format!("/v1/events/{}", pci["event"].as_str().unwrap()), Value::Null).await;
+        let data = &event["event"]["data"];
+        assert_eq!((&data["why"], &data["failed"], data["controls"].as_array().unwrap().len()), (&json!("asked"), &pci["failed"], 32));
+        // Red, with why; green again when it is mended.
+        let changed = async |control: &str, new: &str| {
+            let all = events(&format!("type:compliance.control_changed resource:control/pci-dss/{control}")).await;
+            all.into_iter().filter(|of| of["event"]["data"]["new"] == new).collect::<Vec<_>>()
+        };
+        assert_eq!(changed("8.4.1", "fail").await.len(), 1);
+        send(&instance, Method::PUT, &format!("/v1/accounts/{ada}/roles"), json!({"roles": []})).await;
+        send(&instance, Method::POST, "/v1/crypto/keys", json!({"name": "cards", "purposes": ["encrypt"], "rotation_schedule": "30 days"})).await;
+        send(&instance, Method::POST, "/v1/compliance/assessments", json!({})).await;
+        assert_eq!(changed("3.7.1", "pass").await.len(), 1);
+        execute(&instance, &storage, "UPDATE named_key SET rotated_at = rotated_at - DAYS(100)").await;
+        send(&instance, Method::POST, "/v1/compliance/assessments", json!({})).await;
+        let found = changed("3.7.1", "fail").await;
+        assert!(found.len() == 1 && found[0]["event"]["reason"].as_str().unwrap().contains("should have been rotated"), "{found:?}");
+        until("the alert", async || events("type:alert.raised").await.iter().any(|of| of["event"]["data"]["rule"] == "control_went_red")).await;
+        assert_eq!(control(&instance, "pci-dss", "3.7.1").await["since"], found[0]["event"]["time"]);
+        // Somebody makes it green in the database.
+        execute(&instance, &storage, "UPDATE control_state SET outcome = 'pass' WHERE control = '3.7.1'").await;
+        send(&instance, Method::POST, "/v1/compliance/assessments", json!({})).await;
+        let found = events("type:compliance.control_differs").await;
+        assert_eq!((&found[0]["event"]["data"]["stored"], &found[0]["event"]["data"]["recorded"]), (&json!("pass"), &json!("fail")));
+        // The configuration changes: assessed anew by itself.
+        instance.stop("-INT").await;
+        instance.rewrite(|text| format!("{text}\n[identity.session]\ntimeout = 900\n"));
+        instance.run().await;
+        let because = async || events("type:compliance.assessed").await.iter().filter(|of| of["event"]["data"]["why"] == "configuration").count();
+        until("the assessment of the new configuration", async || because().await == 4).await;
+        let out = instance.cli(&["compliance", "history", "pci-dss"]).await;
+        assert!(String::from_utf8_lossy(&out.stdout).contains("configuration"), "{out:?}");
+    }
 }

@@ -47,6 +47,7 @@ fn every_occurrence_is_registered() {
     assert_eq!(grep("impl Occurrence for"), ["crates/tutela-identity/src/event/mod.rs"]);
     let tables = [
         "crates/tutela-app/src/occurrence.rs",
+        "crates/tutela-app/src/usecase/compliance/happened.rs",
         "crates/tutela-app/src/usecase/privacy/happened.rs",
         "crates/tutela-identity/src/event/account.rs",
         "crates/tutela-identity/src/event/credential.rs",
