@@ -5,6 +5,7 @@
 //! With the feature `openapi` each type also describes itself for OpenAPI 3.1.
 
 mod account;
+mod breach;
 mod client;
 mod compliance;
 mod crypto;
@@ -26,6 +27,7 @@ mod sign_in;
 mod subject_request;
 
 pub use account::*;
+pub use breach::*;
 pub use client::*;
 pub use compliance::*;
 pub use crypto::*;

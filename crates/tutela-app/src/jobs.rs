@@ -25,6 +25,7 @@ const LEASE: Duration = Duration::from_secs(120);
 const JOBS: &[(&str, Duration)] = &[
     ("accounts", Duration::from_secs(3_600)),
     ("assessment", Duration::from_secs(300)),
+    ("breaches", Duration::from_secs(300)),
     ("backup", Duration::from_secs(300)),
     ("expiry", Duration::from_secs(3_600)),
     ("keys", Duration::from_secs(60)),
@@ -97,6 +98,7 @@ async fn turn(app: &App) -> Result<bool, Error> {
     match job.key.as_str() {
         "accounts" => compare_accounts(app),
         "assessment" => compliance::due(app).await?,
+        "breaches" => compliance::breach::remind(app).await?,
         "backup" => back_up(app),
         "expiry" => expiry::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?,
         "keys" => keys(app).await?,

@@ -1,7 +1,9 @@
 //! Whether what laws and standards ask for holds.
 
 use reqwest::Method;
-use tutela_api::{Assessment, Compliance, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Recorded};
+use tutela_api::{
+    Assessment, Breach, BreachFacts, BreachTold, Compliance, ComplianceSettings, ControlStatement, NewBreach, NewControlStatement, NewDataUse, Recorded,
+};
 
 use crate::{Client, Error, with_query};
 
@@ -49,5 +51,40 @@ impl Client {
     /// Takes a statement back.
     pub async fn control_statement_withdraw(&self, id: &str, reason: &str) -> Result<(), Error> {
         self.done(self.request(Method::DELETE, &with_query(&format!("/v1/compliance/statements/{id}"), &[("reason", reason.to_owned())]))).await
+    }
+
+    /// The register of breaches, the newest first.
+    pub async fn breaches(&self) -> Result<Vec<Breach>, Error> {
+        self.send(self.request(Method::GET, "/v1/breaches")).await
+    }
+
+    /// Enters a breach.
+    pub async fn breach_open(&self, new: &NewBreach) -> Result<Breach, Error> {
+        self.send(self.request(Method::POST, "/v1/breaches").json(new)).await
+    }
+
+    /// One breach.
+    pub async fn breach(&self, id: &str) -> Result<Breach, Error> {
+        self.send(self.request(Method::GET, &format!("/v1/breaches/{id}"))).await
+    }
+
+    /// Says what is known of it now.
+    pub async fn breach_facts(&self, id: &str, facts: &BreachFacts) -> Result<Breach, Error> {
+        self.send(self.request(Method::PUT, &format!("/v1/breaches/{id}/facts")).json(facts)).await
+    }
+
+    /// Signs what is known of it now.
+    pub async fn breach_sign(&self, id: &str) -> Result<Breach, Error> {
+        self.send(self.request(Method::POST, &format!("/v1/breaches/{id}/sign"))).await
+    }
+
+    /// Records that somebody was told.
+    pub async fn breach_told(&self, id: &str, told: &BreachTold) -> Result<Breach, Error> {
+        self.send(self.request(Method::POST, &format!("/v1/breaches/{id}/told")).json(told)).await
+    }
+
+    /// Closes it.
+    pub async fn breach_close(&self, id: &str, reason: &str) -> Result<Breach, Error> {
+        self.send(self.request(Method::POST, &format!("/v1/breaches/{id}/close")).json(&serde_json::json!({"reason": reason}))).await
     }
 }

@@ -36,12 +36,14 @@ pub struct Facts {
     pub operation: Option<Operation>,
     /// The gateway's routes.
     pub routes: Option<Routes>,
+    /// The register of breaches.
+    pub breaches: Option<Breaches>,
 }
 
 impl Facts {
     /// What the configuration says, and nothing else yet.
     pub fn of(settings: Settings, now: Timestamp) -> Self {
-        Self { now, settings, people: None, requests: None, mapped: None, keys: None, ledger: None, operation: None, routes: None }
+        Self { now, settings, people: None, requests: None, mapped: None, keys: None, ledger: None, operation: None, routes: None, breaches: None }
     }
 }
 
@@ -180,6 +182,15 @@ pub struct Requests {
     pub record_gaps: Vec<String>,
     /// Purposes that consent is the ground of and that are required all the same.
     pub forced: Vec<String>,
+}
+
+/// Duties that follow from breaches.
+#[derive(Debug, Clone, Default)]
+pub struct Breaches {
+    /// How many there are, by framework.
+    pub of: BTreeMap<String, u64>,
+    /// Ids of breaches with one that is late, or was without a reason, by framework.
+    pub late: BTreeMap<String, Vec<String>>,
 }
 
 /// The operator's stores and their maps.

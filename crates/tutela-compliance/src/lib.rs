@@ -9,14 +9,16 @@
 //! Nothing here asks anybody: who collects the facts is the application. A check whose population is empty, or whose
 //! collector was silent, has no data; it never passes.
 
+mod breach;
 mod check;
 mod conflict;
 mod facts;
 mod finding;
 mod framework;
 
+pub use breach::{Breach, Duty};
 pub use check::{Check, checks, find};
 pub use conflict::{Conflict, conflicts};
-pub use facts::{AN_HOUR, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings};
+pub use facts::{AN_HOUR, Breaches, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings};
 pub use finding::{Finding, Outcome, Stated, Verdict, judge};
 pub use framework::{Control, Framework, Kind, own};

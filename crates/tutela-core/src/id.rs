@@ -51,6 +51,8 @@ ids! {
     AlertId,
     /// An address or network that is refused.
     BlockId,
+    /// A breach of personal data.
+    BreachId,
     /// A permission given to somebody beside their roles.
     GrantId,
     /// A rule of the firewall that is excepted on a route.

@@ -23,8 +23,8 @@ pub use error::ErrorKind;
 pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};
 pub use event_type::{Class, EventType, Field};
 pub use id::{
-    AccountId, AlertId, AuthenticatorId, BlockId, ClientId, DeviceId, EventId, ExclusionId, GrantId, HoldId, IncidentId, JobId, KeyId, LinkId, MessageId,
-    OutsideId, RequestId, SessionId, SignInId, StatementId, SubjectRequestId,
+    AccountId, AlertId, AuthenticatorId, BlockId, BreachId, ClientId, DeviceId, EventId, ExclusionId, GrantId, HoldId, IncidentId, JobId, KeyId, LinkId,
+    MessageId, OutsideId, RequestId, SessionId, SignInId, StatementId, SubjectRequestId,
 };
 pub use mapping::Mapping;
 pub use principal::{AuthStrength, Grants, Principal, permission_covers};

@@ -54,3 +54,13 @@ CREATE TABLE assessment (
   not_applicable {int} NOT NULL
 ) {strict};
 CREATE INDEX assessment_by_time ON assessment (framework, made_at);
+
+-- Breaches of personal data: the register. What happened is sealed; the times are what duties run by.
+CREATE TABLE breach (
+  id {id} PRIMARY KEY,
+  sealed {text} NOT NULL,
+  version {int} NOT NULL,
+  aware_at {time} NOT NULL,
+  opened_at {time} NOT NULL,
+  closed_at {time}
+) {strict};

@@ -36,6 +36,7 @@ pub use table::{
     attempt::AttemptRow,
     authenticator::AuthenticatorRow,
     block::{BLOCKED, BlockRow},
+    breach::BreachRow,
     change::Change,
     client::ClientRow,
     control::{AssessmentRow, ControlStateRow, StatementRow},

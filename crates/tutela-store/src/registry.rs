@@ -9,6 +9,7 @@ pub fn registered() -> impl Iterator<Item = &'static Sql> {
         table::attempt::STATEMENTS,
         table::assessment::STATEMENTS,
         table::authenticator::STATEMENTS,
+        table::breach::STATEMENTS,
         table::change::STATEMENTS,
         table::client::STATEMENTS,
         table::control::STATEMENTS,

@@ -14,8 +14,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "ccpa-refusals-reasoned", looks_at: "refusals say why", judge: |facts| reasoned(facts, "ccpa") },
     Check { name: "ccpa-requests-in-time", looks_at: "requests are answered in time", judge: |facts| in_time(facts, "ccpa") },
     Check { name: "erasures-complete", looks_at: "erasures end, with nothing found any more", judge: erasures },
+    Check { name: "gdpr-breaches-in-time", looks_at: "whoever has to be told of a breach is told in time", judge: |facts| breaches(facts, "gdpr") },
     Check { name: "gdpr-refusals-reasoned", looks_at: "refusals say why", judge: |facts| reasoned(facts, "gdpr") },
     Check { name: "gdpr-requests-in-time", looks_at: "requests are answered in time", judge: |facts| in_time(facts, "gdpr") },
+    Check { name: "hipaa-breaches-in-time", looks_at: "whoever has to be told of a breach is told in time", judge: |facts| breaches(facts, "hipaa") },
     Check {
         name: "holds-complete",
         looks_at: "what is kept has a law, an owner and an end",
@@ -74,6 +76,13 @@ fn reasoned(facts: &Facts, law: &str) -> Finding {
         let bare = of.unreasoned.get(law).map_or(&[][..], Vec::as_slice);
         none_of(bare, (of.refused.get(law).copied().unwrap_or(0), "refusals"), "give no reason", REQUESTS)
     })
+}
+
+fn breaches(facts: &Facts, law: &str) -> Finding {
+    const SOURCE: &str = "GET /v1/breaches";
+    let Some(of) = &facts.breaches else { return Finding::silent(SOURCE) };
+    let late = of.late.get(law).map_or(&[][..], Vec::as_slice);
+    none_of(late, (of.of.get(law).copied().unwrap_or(0), "duties to tell of breaches"), "are late, or were without a reason", SOURCE)
 }
 
 fn record(facts: &Facts) -> Finding {

@@ -31,7 +31,6 @@ pub(crate) const AWAITED: &[&str] = &[
     "actors-known",
     "access-reviewed",
     "activity-reviewed",
-    "breaches-in-time",
     "clock-agrees",
     "consents-proven",
     "events-complete",

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod breach;
 pub(crate) mod client;
 pub(crate) mod compliance;
 pub(crate) mod crypto;

@@ -6,6 +6,7 @@ pub(crate) mod assets;
 mod change;
 mod console;
 mod console_access;
+mod console_breach;
 mod console_clients;
 mod console_compliance;
 mod console_frame;
@@ -324,6 +325,11 @@ fn detection() -> Router<Web> {
     let to = |path: &'static str| get(move || async move { Redirect::to(path) });
     Router::new()
         .route("/compliance", get(console_compliance::list))
+        .route("/compliance/breaches", get(console_breach::list).post(console_breach::open))
+        .route("/compliance/breaches/{id}", get(console_breach::show))
+        .route("/compliance/breaches/{id}/sign", to("/compliance/breaches").post(console_breach::sign))
+        .route("/compliance/breaches/{id}/told", to("/compliance/breaches").post(console_breach::told))
+        .route("/compliance/breaches/{id}/close", to("/compliance/breaches").post(console_breach::close))
         .route("/compliance/assess", to("/compliance").post(console_compliance::assess))
         .route("/compliance/{framework}/{control}", get(console_compliance::show).post(console_compliance::state))
         .route("/compliance/{framework}/{control}/approve", to("/compliance").post(console_compliance::approve))

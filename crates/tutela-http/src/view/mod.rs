@@ -10,6 +10,7 @@ pub mod apps;
 pub mod chart;
 pub mod clients;
 pub mod console;
+pub mod console_breach;
 pub mod console_compliance;
 pub mod console_privacy;
 pub mod detection;

@@ -5,6 +5,7 @@ pub(crate) mod assessment;
 pub(crate) mod attempt;
 pub(crate) mod authenticator;
 pub(crate) mod block;
+pub(crate) mod breach;
 pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod control;

@@ -7,6 +7,7 @@ mod audit_import;
 mod audit_verify;
 mod audit_verify_export;
 mod backup;
+mod breach;
 mod breach_list;
 mod client;
 mod compliance;
@@ -79,6 +80,9 @@ enum Command {
     /// Addresses and networks that the gateway refuses
     #[command(subcommand)]
     Block(detection::BlockCommand),
+    /// The register of breaches of personal data
+    #[command(subcommand)]
+    Breach(breach::BreachCommand),
     /// The filter of breached passwords, asked offline
     #[command(subcommand)]
     BreachList(breach_list::BreachListCommand),
@@ -196,6 +200,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Alert(command) => detection::alert(command, load, output).await,
         Command::Incident(command) => incident::incident(command, load, output).await,
         Command::Block(command) => detection::block(command, load, output).await,
+        Command::Breach(command) => breach::breach(command, load, output).await,
         Command::Compliance(command) => compliance::compliance(command, load, output).await,
         Command::Privacy(command) => privacy::privacy(command, load, output).await,
         Command::Rule(command) => detection::rule(command, load, output).await,

@@ -15,7 +15,7 @@ use crate::{
 const ALL: &str = "[compliance]\nframeworks = [\"gdpr\", \"hipaa\", \"pci-dss\", \"ccpa\"]\n";
 
 /// How every check stands, by its name.
-async fn checks(instance: &Instance) -> BTreeMap<String, String> {
+pub async fn checks(instance: &Instance) -> BTreeMap<String, String> {
     let (status, found) = instance.operator(Method::GET, "/v1/compliance", Value::Null).await;
     assert_eq!(status, 200, "{found}");
     let controls = found["frameworks"].as_array().unwrap().iter().flat_map(|framework| framework["controls"].as_array().unwrap());
@@ -304,7 +304,7 @@ async fn accounts_and_keys_turn_controls_red_and_green() {
 }
 
 /// Changes the database behind the server's back; `DAYS(n)` is so much time.
-async fn execute(instance: &Instance, storage: &str, sql: &str) {
+pub async fn execute(instance: &Instance, storage: &str, sql: &str) {
     let (before, rest) = sql.split_once("DAYS(").unwrap_or((sql, ""));
     let (days, after) = rest.split_once(')').unwrap_or(("0", ""));
     let with = |time: String| if rest.is_empty() { sql.to_owned() } else { format!("{before}{time}{after}") };

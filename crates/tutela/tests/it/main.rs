@@ -9,9 +9,10 @@ mod attacks;
 mod authorization;
 /// Backup of the whole instance, restore, drill.
 mod backup;
+/// Controls of laws and standards, by facts.
+mod breach;
 /// PostgreSQL and sequencers that stop, pause and come back.
 mod chaos;
-/// Controls of laws and standards, by facts.
 mod compliance;
 /// Kills, full disks, tampering.
 mod crash;

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tutela_compliance::{Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes};
+use tutela_compliance::{Breaches, Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes};
 use tutela_core::Timestamp;
 use tutela_privacy::{Basis, check, plan::StoreKind};
 use tutela_store::HourTotal;
 
 use super::{
+    breach,
     data_use::{NONE, UNREGISTERED},
     setting::{Said, settings},
 };
@@ -40,6 +41,7 @@ pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
         ledger,
         operation,
         routes: routes(app),
+        breaches: had("breaches", breaches(app, ctx).await),
     }
 }
 
@@ -183,6 +185,17 @@ fn is_card_code(name: &str) -> bool {
     let whole = words.concat();
     words.iter().any(|word| ["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"].contains(word))
         || ["cardcode", "securitycode", "trackdata", "pinblock"].iter().any(|known| whole.contains(known))
+}
+
+async fn breaches(app: &App, ctx: &Ctx) -> Result<Breaches, Error> {
+    let mut facts = Breaches::default();
+    for (id, duty, has_reason) in breach::owed(app).await? {
+        *facts.of.entry(duty.law.into()).or_default() += 1;
+        if duty.is_late(ctx.now) && !has_reason {
+            facts.late.entry(duty.law.into()).or_default().push(id.to_string());
+        }
+    }
+    Ok(facts)
 }
 
 async fn keys(app: &App, ctx: &Ctx) -> Result<Keys, Error> {

@@ -1,7 +1,7 @@
 //! What can happen to controls of laws and standards.
 
 use serde_json::Value;
-use tutela_core::{Outcome, Resource, StatementId, occurrences};
+use tutela_core::{BreachId, Outcome, Resource, StatementId, occurrences};
 
 occurrences! {
     /// Event types of compliance.
@@ -70,4 +70,44 @@ occurrences! {
         event.resource = Some(Resource::of("control_statement", this.id)); event.set("framework", this.framework); event.set("control", this.control); event.set("kind", this.kind);
         event.reason = Some(this.why.to_owned());
     }
+    /// A breach was entered.
+    BreachOpened { id: BreachId, aware_at: String, incident: &'a str }
+    "breach.opened" "A breach of personal data was entered in the register; the clocks of the laws run from when it was known." High COMPLIANCE ENTITY_CREATE "open"
+    ["aware_at" = r#""2026-11-20T10:00:00Z""#, "incident" = r#""019ab3a4-7c00-7000-8000-000000000009""#]
+    |this, event| {
+        event.resource = Some(Resource::of("breach", this.id)); event.set("aware_at", this.aware_at);
+        if !this.incident.is_empty() { event.set("incident", this.incident); }
+    }
+
+    /// More is known.
+    BreachChanged { id: BreachId, risk: &'a str }
+    "breach.changed" "What is known of a breach was written down anew; whoever had signed signs again." Medium COMPLIANCE ENTITY_UPDATE "change" ["risk" = r#""high""#]
+    |this, event| { event.resource = Some(Resource::of("breach", this.id)); event.set("risk", this.risk); }
+
+    /// Somebody signed.
+    BreachSigned { id: BreachId, signatures: u64 }
+    "breach.signed" "Somebody signed what is known of a breach; two have to before anybody is told." Medium COMPLIANCE ENTITY_UPDATE "sign" ["signatures" = "2"]
+    |this, event| { event.resource = Some(Resource::of("breach", this.id)); event.set("signatures", this.signatures); }
+
+    /// Somebody was told.
+    BreachTold { id: BreachId, to: &'a str, at: String, late: bool, why: Option<&'a str> }
+    "breach.told" "Of a breach somebody was told who has to be." Medium COMPLIANCE ENTITY_UPDATE "tell" ["to" = r#""authority""#, "at" = r#""2026-11-22T10:00:00Z""#, "late" = "false"]
+    |this, event| {
+        event.resource = Some(Resource::of("breach", this.id)); event.set("to", this.to); event.set("at", this.at); event.set("late", this.late);
+        event.reason = this.why.map(str::to_owned);
+    }
+
+    /// Somebody has to be told soon.
+    BreachReminder { id: BreachId, framework: &'a str, to: &'a str, due: String, late: bool }
+    "breach.reminder" "Of a breach somebody is still to be told: a third, two thirds, five sixths and nearly all of the time are over, or all of it." High COMPLIANCE ENTITY_READ "remind"
+    ["framework" = r#""gdpr""#, "to" = r#""authority""#, "due" = r#""2026-11-23T10:00:00Z""#, "late" = "false"]
+    |this, event| {
+        event.resource = Some(Resource::of("breach", this.id)); event.set("framework", this.framework); event.set("to", this.to); event.set("due", this.due);
+        event.set("late", this.late);
+    }
+
+    /// It is over.
+    BreachClosed { id: BreachId, why: &'a str }
+    "breach.closed" "A breach was closed: everybody was told who had to be." Medium COMPLIANCE ENTITY_UPDATE "close" []
+    |this, event| { event.resource = Some(Resource::of("breach", this.id)); event.reason = Some(this.why.to_owned()); }
 }

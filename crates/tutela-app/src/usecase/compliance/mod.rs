@@ -1,6 +1,7 @@
 //! Whether what laws and standards ask for holds, by facts that are collected here.
 
 mod assess; // on a schedule and when asked: what was found goes to the ledger
+pub mod breach; // the register of breaches
 mod collect; // what is so
 mod data_use; // uses of personal data, as applications report them
 pub(crate) mod happened; // events

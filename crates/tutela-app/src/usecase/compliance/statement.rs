@@ -8,7 +8,10 @@ use tutela_compliance::{Stated, own};
 use tutela_core::{StatementId, Timestamp};
 use tutela_store::StatementRow;
 
-use super::happened::{ControlStated, StatementApproved, StatementWithdrawn};
+use super::{
+    breach::line,
+    happened::{ControlStated, StatementApproved, StatementWithdrawn},
+};
 use crate::{
     App, Ctx, Error,
     usecase::{account::reason, grant::approver, sign_in},
@@ -29,8 +32,8 @@ pub async fn make(app: &App, ctx: &Ctx, new: api::NewControlStatement) -> Result
     if !KINDS.contains(&new.kind.as_str()) {
         return Err(Error::invalid("kind", format!("`{}` is none of {}", new.kind, KINDS.join(", "))));
     }
-    let owner = text("owner", &new.owner, 200)?;
-    let document = text("document", new.document.as_deref().unwrap_or_default(), 500);
+    let owner = line("owner", &new.owner, 200)?;
+    let document = line("document", new.document.as_deref().unwrap_or_default(), 500);
     let (document, why) = match new.kind.as_str() {
         "attestation" => (document?, new.reason.as_deref().map(reason).transpose()?.unwrap_or_default()),
         _ => (new.document.map(|_| document).transpose()?.unwrap_or_default(), reason(new.reason.as_deref().unwrap_or_default())?),
@@ -147,12 +150,4 @@ pub(super) fn shown(row: &StatementRow, now: Timestamp) -> api::ControlStatement
 async fn found(app: &App, id: &str) -> Result<StatementRow, Error> {
     let id: StatementId = id.parse().map_err(|_| Error::NotFound("statement"))?;
     app.store.control_statement_get(id).await?.ok_or(Error::NotFound("statement"))
-}
-
-fn text(field: &'static str, text: &str, longest: usize) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > longest || text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, format!("`{field}` has 1 to {longest} characters")));
-    }
-    Ok(text.to_owned())
 }
