@@ -133,6 +133,25 @@ pub struct ControlStatement {
     pub approved_by: Option<String>,
 }
 
+/// What came of looking at everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ComplianceScan {
+    /// When (RFC 3339).
+    pub at: String,
+    /// Entries of the ledger that were hashed again.
+    pub entries: u64,
+    /// The first thing that does not fit; nothing where everything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
+    /// Stores that were looked through for card numbers, the ledger among them.
+    pub looked: u64,
+    /// Stores that could not be, and why.
+    pub unlooked: Vec<String>,
+    /// Places with card numbers in the clear, and in how many rows; the numbers themselves stand nowhere.
+    pub card_numbers: BTreeMap<String, u64>,
+}
+
 /// An assessment of a framework.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -387,6 +387,11 @@ pub trait DataStore: Send + Sync {
     /// Where one of some texts stands, in any column of any table, those that nobody mapped too.
     fn scan<'a>(&'a self, needles: &'a [String]) -> BoxFuture<'a, Result<Vec<Hit>, DataError>>;
 
+    /// Where texts and numbers stand that a test says yes to, in any column of any table; in files by their folder.
+    fn scan_for(&self, _is_it: fn(&str) -> bool) -> BoxFuture<'_, Result<Vec<Hit>, DataError>> {
+        Box::pin(async { Err(DataError::Refused("what is in this kind of store cannot be looked through".into())) })
+    }
+
     /// An object, up to `most` bytes; nothing where it is larger, or is none.
     fn read<'a>(&'a self, _key: &'a str, _most: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, DataError>> {
         Box::pin(async { Ok(None) })

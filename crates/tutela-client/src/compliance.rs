@@ -2,7 +2,8 @@
 
 use reqwest::Method;
 use tutela_api::{
-    Assessment, Breach, BreachFacts, BreachTold, Compliance, ComplianceSettings, ControlStatement, NewBreach, NewControlStatement, NewDataUse, Recorded,
+    Assessment, Breach, BreachFacts, BreachTold, Compliance, ComplianceScan, ComplianceSettings, ControlStatement, NewBreach, NewControlStatement, NewDataUse,
+    Recorded,
 };
 
 use crate::{Client, Error, with_query};
@@ -26,6 +27,11 @@ impl Client {
     /// Assesses every framework now.
     pub async fn assess(&self) -> Result<Vec<Assessment>, Error> {
         self.send(self.request(Method::POST, "/v1/compliance/assessments")).await
+    }
+
+    /// Verifies the whole ledger, and looks everything through for card numbers.
+    pub async fn compliance_scan(&self) -> Result<ComplianceScan, Error> {
+        self.send(self.request(Method::POST, "/v1/compliance/scans")).await
     }
 
     /// Assessments of a framework, the newest first.

@@ -38,12 +38,29 @@ pub struct Facts {
     pub routes: Option<Routes>,
     /// The register of breaches.
     pub breaches: Option<Breaches>,
+    /// What came of verifying the ledger last.
+    pub verified: Option<Verified>,
+    /// What came of looking for card numbers last.
+    pub cards: Option<Cards>,
 }
 
 impl Facts {
     /// What the configuration says, and nothing else yet.
     pub fn of(settings: Settings, now: Timestamp) -> Self {
-        Self { now, settings, people: None, requests: None, mapped: None, keys: None, ledger: None, operation: None, routes: None, breaches: None }
+        Self {
+            now,
+            settings,
+            people: None,
+            requests: None,
+            mapped: None,
+            keys: None,
+            ledger: None,
+            operation: None,
+            routes: None,
+            breaches: None,
+            verified: None,
+            cards: None,
+        }
     }
 }
 
@@ -70,6 +87,8 @@ pub struct Settings {
     pub weak_hashes: bool,
     /// Factors that everybody proves.
     pub required_factors: u32,
+    /// Whether a device that is known passes by the second one.
+    pub remembers_devices: bool,
     /// Whether addresses of people's pages begin with `https`, or only this machine is asked.
     pub encrypted: bool,
     /// Whether consent is waited for.
@@ -180,8 +199,46 @@ pub struct Requests {
     pub without_retention: Vec<String>,
     /// What the record of processing cannot say, each by its place.
     pub record_gaps: Vec<String>,
+    /// Consents that were looked at, the newest ones.
+    pub consents: u64,
+    /// Those whose receipt is not there, or says something else.
+    pub consents_unproven: Vec<String>,
+    /// Requests not to sell or share.
+    pub opt_outs: u64,
+    /// Purposes that sell or share, by what they say or by their name.
+    pub sharing: u64,
+    /// Those of them that a browser's signal does not stop.
+    pub unsignalled: Vec<String>,
     /// Purposes that consent is the ground of and that are required all the same.
     pub forced: Vec<String>,
+}
+
+/// What came of verifying the whole ledger.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// When.
+    pub at: Timestamp,
+    /// Entries that were hashed again.
+    pub entries: u64,
+    /// What does not fit.
+    pub flaw: Option<String>,
+}
+
+/// What came of looking for card numbers in the clear.
+#[derive(Debug, Clone)]
+pub struct Cards {
+    /// When.
+    pub at: Timestamp,
+    /// Stores that were looked through, and the ledger.
+    pub looked: u64,
+    /// Stores that could not be, and why.
+    pub unlooked: Vec<String>,
+    /// Places with card numbers, and in how many rows.
+    pub found: BTreeMap<String, u64>,
+    /// Whether the rule watches that makes an incident of a find.
+    pub watched: bool,
+    /// Incidents that it opened.
+    pub incidents: u64,
 }
 
 /// Duties that follow from breaches.
@@ -210,6 +267,10 @@ pub struct Mapped {
     pub overdue: BTreeMap<String, u64>,
     /// Fields that hold card codes, tracks or PINs, by their category or name.
     pub card_codes: Vec<String>,
+    /// Fields that would hurt if they were sent, by their category or name.
+    pub secrets: u64,
+    /// Those of them that packages hold.
+    pub secrets_sent: Vec<String>,
 }
 
 /// Keys.
@@ -266,4 +327,6 @@ pub struct Routes {
     pub all: u64,
     /// Names of routes before which no firewall blocks.
     pub unguarded: Vec<String>,
+    /// Servers on other machines that requests travel to in the clear.
+    pub clear: Vec<String>,
 }

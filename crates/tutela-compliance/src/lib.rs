@@ -10,6 +10,7 @@
 //! collector was silent, has no data; it never passes.
 
 mod breach;
+mod card;
 mod check;
 mod conflict;
 mod facts;
@@ -17,8 +18,9 @@ mod finding;
 mod framework;
 
 pub use breach::{Breach, Duty};
+pub use card::has_card_number;
 pub use check::{Check, checks, find};
 pub use conflict::{Conflict, conflicts};
-pub use facts::{AN_HOUR, Breaches, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings};
+pub use facts::{AN_HOUR, Breaches, Cards, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings, Verified};
 pub use finding::{Finding, Outcome, Stated, Verdict, judge};
 pub use framework::{Control, Framework, Kind, own};

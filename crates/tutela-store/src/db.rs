@@ -97,6 +97,14 @@ impl Store {
         }
     }
 
+    /// A snapshot to verify the log by, beside everything else.
+    pub async fn verification(&self) -> Result<crate::Verification, Error> {
+        match &self.engine {
+            Engine::Postgres(pg) => crate::Verification::beside_postgres(pg.client().await?).await,
+            Engine::Sqlite(lite) => crate::Verification::beside_sqlite(lite.folder()),
+        }
+    }
+
     /// Who the instance is, for the head of a backup.
     pub async fn instance_row(&self) -> Result<InstanceRow, Error> {
         let row = self.opt(&instance::INSTANCE_GET, Vec::new()).await?.ok_or(Error::Decode("the database holds no instance".into()))?;

@@ -55,14 +55,26 @@ enum Source {
 impl Verification {
     /// Opens the storage for reading, in one snapshot.
     pub async fn open(config: &Config, data: &Path) -> Result<Self, Error> {
-        if config.url == "sqlite" {
-            let conn = sqlite::open_reader(data)?;
-            conn.execute_batch("BEGIN")?;
-            return Ok(Self { source: Source::Sqlite(Box::new(conn)) });
-        }
-        let client = postgres::pool(config)?.get().await?;
+        if config.url == "sqlite" { Self::beside_sqlite(data) } else { Self::beside_postgres(postgres::pool(config)?.get().await?).await }
+    }
+
+    pub(crate) async fn beside_postgres(client: deadpool_postgres::Object) -> Result<Self, Error> {
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(Self { source: Source::Postgres(Box::new(client)) })
+    }
+
+    pub(crate) fn beside_sqlite(data: &Path) -> Result<Self, Error> {
+        let conn = sqlite::open_reader(data)?;
+        conn.execute_batch("BEGIN")?;
+        Ok(Self { source: Source::Sqlite(Box::new(conn)) })
+    }
+
+    /// Ends the snapshot; a connection of a pool can be used again.
+    pub async fn close(self) -> Result<(), Error> {
+        match self.source {
+            Source::Sqlite(_) => Ok(()),
+            Source::Postgres(client) => Ok(client.batch_execute("ROLLBACK").await?),
+        }
     }
 
     /// Name of the ledger.

@@ -206,6 +206,7 @@ const OWN: &[Row] = &[
     row("client.token_issued", "issue", Client, "client", "success"),
     row("compliance.assessed", "assess", System("compliance"), "framework", "success"),
     row("compliance.assessment_overdue", "assess", System("watch"), "framework", "failure"),
+    row("compliance.card_numbers_found", "scan", System("compliance"), "place", "success"),
     row("compliance.control_changed", "assess", System("compliance"), "control", "success"),
     row("compliance.control_differs", "compare", System("compliance"), "control", "failure"),
     row("compliance.stated", "state", Account, "control_statement", "success"),

@@ -11,6 +11,13 @@ const PURPOSES: &str = "GET /v1/purposes";
 const STORES: &str = "GET /v1/datasets";
 
 pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "consents-proven",
+        looks_at: "each consent has a receipt in the ledger that says the same",
+        judge: |facts| {
+            of(facts, |of| none_of(&of.consents_unproven, (of.consents, "words of consent"), "have no receipt that says the same", "GET /v1/consents"))
+        },
+    },
     Check { name: "ccpa-refusals-reasoned", looks_at: "refusals say why", judge: |facts| reasoned(facts, "ccpa") },
     Check { name: "ccpa-requests-in-time", looks_at: "requests are answered in time", judge: |facts| in_time(facts, "ccpa") },
     Check { name: "erasures-complete", looks_at: "erasures end, with nothing found any more", judge: erasures },
@@ -41,6 +48,12 @@ pub(super) const CHECKS: &[Check] = &[
         name: "retention-stated",
         looks_at: "each purpose says for how long",
         judge: |facts| of(facts, |of| none_of(&of.without_retention, (of.purposes, "purposes"), "do not say for how long data is kept", PURPOSES)),
+    },
+    Check { name: "secrets-withheld", looks_at: "what would hurt is withheld from packages", judge: secrets },
+    Check {
+        name: "signal-counts",
+        looks_at: "a browser's signal stops every purpose that sells or shares",
+        judge: |facts| of(facts, |of| none_of(&of.unsignalled, (of.sharing, "purposes that sell or share"), "do not heed the signal: `sells: true`", PURPOSES)),
     },
     Check {
         name: "special-categories-grounded",
@@ -118,6 +131,12 @@ fn card_codes(facts: &Facts) -> Finding {
         } else {
             fail("fields that hold card codes, tracks or PINs: they are never stored after authorisation", STORES).sampled(&of.card_codes)
         }
+    })
+}
+
+fn secrets(facts: &Facts) -> Finding {
+    mapped(facts, |of| {
+        none_of(&of.secrets_sent, (of.secrets, "fields that would hurt"), "are sent in packages: map their category, or `tutela_meta.withhold: true`", STORES)
     })
 }
 

@@ -32,6 +32,10 @@ const SEVEN: [(&str, &[&str]); 7] = [
 ];
 
 pub(super) const CHECKS: &[Check] = &[
+    Check { name: "finds-open-incidents", looks_at: "a card number that is found opens an incident", judge: finds },
+    Check { name: "ledger-verifies", looks_at: "the whole ledger was hashed again and fits", judge: verifies },
+    Check { name: "no-clear-card-numbers", looks_at: "no card number lies in a store or in the ledger", judge: card_numbers },
+    Check { name: "opt-outs-count", looks_at: "nothing is sold or shared after an opt-out", judge: opt_outs },
     Check { name: "failed-sign-ins-watched", looks_at: "failed sign-ins are recorded, and rules watch", judge: failed_sign_ins },
     Check {
         name: "incidents-worked",
@@ -47,6 +51,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "uses-name-purposes", looks_at: "each use of personal data names a purpose", judge: uses },
     Check { name: "withdrawals-count", looks_at: "nothing is done after consent was taken back", judge: withdrawals },
 ];
+
+/// How old a look at everything may be, in days.
+const LOOKED_WITHIN: u32 = 8;
+const SCAN: &str = "tutela compliance scan";
 
 const SEARCH: &str = "GET /v1/events";
 
@@ -89,6 +97,59 @@ fn withdrawals(facts: &Facts) -> Finding {
 
 fn objections(facts: &Facts) -> Finding {
     after_no(facts, &["objected", "restricted"], |of| of.refused, "type:consent.refused, type:data_processing")
+}
+
+fn opt_outs(facts: &Facts) -> Finding {
+    const SOURCE: &str = "type:data_processing, GET /v1/subject-requests";
+    let Some(requests) = &facts.requests else { return Finding::silent(SOURCE) };
+    ledger(facts, |of| {
+        let wrong = of.uses_without_ground.get("opted_out").map_or(&[][..], Vec::as_slice);
+        let finding = match (wrong.len(), requests.opt_outs, of.uses) {
+            (1.., ..) => fail("data was sold or shared though the person had opted out", SOURCE),
+            (0, 0, _) => no_data("nobody has opted out", SOURCE),
+            (0, _, 0) => no_data("no application reports what it uses data for", SOURCE),
+            (0, ..) => pass(format!("of {} uses none was of somebody who had opted out of it", of.uses), SOURCE),
+        };
+        finding.counted("opt_outs", requests.opt_outs).counted("uses", of.uses).sampled(wrong)
+    })
+}
+
+fn verifies(facts: &Facts) -> Finding {
+    match &facts.verified {
+        None => no_data("the ledger was not verified yet", SCAN),
+        Some(of) => match &of.flaw {
+            Some(flaw) => fail(format!("{flaw}: see `tutela audit verify`"), SCAN),
+            None if !within(facts, of.at, LOOKED_WITHIN) => no_data("the ledger was not verified for more than a week", SCAN),
+            None => pass(format!("verified at {}", of.at), SCAN),
+        }
+        .counted("entries", of.entries),
+    }
+}
+
+fn card_numbers(facts: &Facts) -> Finding {
+    match &facts.cards {
+        None => no_data("nobody has looked for card numbers yet", SCAN),
+        Some(of) => {
+            let rows = of.found.values().sum();
+            let finding = match rows {
+                0 if !within(facts, of.at, LOOKED_WITHIN) => no_data("nobody has looked for card numbers for more than a week", SCAN),
+                0 if !of.unlooked.is_empty() => no_data("a store could not be looked through", SCAN).sampled(&of.unlooked),
+                0 => pass(format!("none was found at {}", of.at), SCAN),
+                _ => fail(format!("card numbers lie in the clear in {rows} rows"), SCAN).sampled(of.found.keys()),
+            };
+            finding.counted("rows", rows).counted("stores", of.looked)
+        }
+    }
+}
+
+fn finds(facts: &Facts) -> Finding {
+    const SOURCE: &str = "GET /v1/rules, GET /v1/incidents";
+    match &facts.cards {
+        None => no_data("nobody has looked for card numbers yet", SOURCE),
+        Some(of) if !of.watched => fail("no rule makes an incident of a card number that is found: `detection.own_rules = true`", SOURCE),
+        Some(of) if !of.found.is_empty() && of.incidents == 0 => fail("card numbers were found, and no incident was opened", SOURCE),
+        Some(of) => pass("the rule `card_number_found` watches", SOURCE).counted("finds", of.found.len() as u64).counted("incidents", of.incidents),
+    }
 }
 
 fn copied(facts: &Facts) -> Finding {

@@ -10,6 +10,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "access-on", looks_at: "people can ask what is held", judge: |facts| right(facts, "access") },
     Check { name: "backups-scheduled", looks_at: "backups are made by themselves", judge: backups },
     Check { name: "erasure-on", looks_at: "people can ask for erasure", judge: |facts| right(facts, "erasure") },
+    Check { name: "factors-not-replayed", looks_at: "no known device passes by the second factor", judge: replayed },
     Check { name: "firewall-blocks", looks_at: "before every route a firewall blocks", judge: firewall },
     Check { name: "idle-15-minutes", looks_at: "sessions end after 15 minutes without use", judge: idle_quarter },
     Check { name: "idle-logoff", looks_at: "sessions end when nobody uses them", judge: idle },
@@ -157,9 +158,24 @@ fn silence(facts: &Facts) -> Finding {
     if facts.settings.alerts_told { pass("alerts are sent", source) } else { fail("alerts stand in the console alone: set `[alerts]`", source) }
 }
 
+fn replayed(facts: &Facts) -> Finding {
+    let source = "identity.mfa.remember_device";
+    if facts.settings.remembers_devices {
+        fail("a device that is known passes by the second factor: set `identity.mfa.remember_device = false`", source)
+    } else {
+        pass("codes count once, and no device passes by", source)
+    }
+}
+
 fn transport(facts: &Facts) -> Finding {
-    let source = "server.public_url";
-    if facts.settings.encrypted { pass("over TLS, or on this machine alone", source) } else { fail("people's pages are reached without TLS", source) }
+    let source = "server.public_url, GET /v1/gateway";
+    if !facts.settings.encrypted {
+        return fail("people's pages are reached without TLS", source);
+    }
+    match &facts.routes {
+        Some(routes) if !routes.clear.is_empty() => fail("requests travel to another machine in the clear", source).sampled(&routes.clear),
+        _ => pass("over TLS, or on this machine alone", source),
+    }
 }
 
 fn factors(facts: &Facts) -> Finding {

@@ -1,6 +1,7 @@
 //! A folder of files. A key is a path below it; nothing outside is ever read or deleted.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Component, Path, PathBuf},
     time::UNIX_EPOCH,
@@ -16,6 +17,8 @@ use tutela_privacy::{
 
 /// Most files below one key.
 const MOST_FILES: usize = 100_000;
+/// Largest file that is looked into for texts.
+const LONGEST_TEXT: u64 = 8 << 20;
 
 pub(super) struct Files {
     root: PathBuf,
@@ -74,6 +77,26 @@ impl DataStore for Files {
                 }
             }
             Ok(())
+        }))
+    }
+
+    fn scan_for(&self, is_it: fn(&str) -> bool) -> BoxFuture<'_, Result<Vec<Hit>, DataError>> {
+        Box::pin(self.run(move |root| {
+            let (mut files, mut by_folder) = (Vec::new(), BTreeMap::<String, u64>::new());
+            below(root, &mut files)?;
+            for path in files {
+                // Pictures and archives are no text; what is larger is not looked into.
+                let size = fs::symlink_metadata(&path).map_err(|e| failed(&path, &e))?;
+                if !size.is_file() || size.len() > LONGEST_TEXT {
+                    continue;
+                }
+                let bytes = fs::read(&path).map_err(|e| failed(&path, &e))?;
+                if std::str::from_utf8(&bytes).is_ok_and(is_it) {
+                    let folder = path.parent().and_then(|folder| folder.strip_prefix(root).ok()).map(|of| of.to_string_lossy().into_owned());
+                    *by_folder.entry(folder.unwrap_or_default()).or_default() += 1;
+                }
+            }
+            Ok(by_folder.into_iter().map(|(folder, rows)| Hit { table: "files".into(), column: folder, rows }).collect())
         }))
     }
 

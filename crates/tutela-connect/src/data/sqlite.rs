@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rusqlite::{Connection, OpenFlags, Params, Statement, params, params_from_iter, types};
+use rusqlite::{Connection, OpenFlags, Params, Statement, params, params_from_iter, types, types::ValueRef};
 use serde_json::{Map, Value};
 use tutela_app::port::{DataError, DataStore, Hit};
 use tutela_core::seam::BoxFuture;
@@ -113,6 +113,31 @@ impl DataStore for Sqlite {
             // What was erased leaves the write-ahead log as well, as soon as no reader needs it.
             let _ = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             Ok(())
+        }))
+    }
+
+    fn scan_for(&self, is_it: fn(&str) -> bool) -> BoxFuture<'_, Result<Vec<Hit>, DataError>> {
+        Box::pin(self.run(false, move |db| {
+            let mut hits = Vec::new();
+            for (name, table) in schema(db)?.tables {
+                let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+                let mut counts = vec![0_u64; columns.len()];
+                let mut statement = db.prepare(&format!("SELECT {} FROM {}", columns.join(", "), quoted(&name)))?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    for (at, count) in counts.iter_mut().enumerate() {
+                        let holds = match row.get_ref(at)? {
+                            ValueRef::Text(text) => std::str::from_utf8(text).is_ok_and(is_it),
+                            ValueRef::Integer(number) => is_it(&number.to_string()),
+                            _ => false,
+                        };
+                        *count += u64::from(holds);
+                    }
+                }
+                let found = table.columns.iter().zip(counts).filter(|(_, rows)| *rows > 0);
+                hits.extend(found.map(|(column, rows)| Hit { table: name.clone(), column: column.name.clone(), rows }));
+            }
+            Ok(hits)
         }))
     }
 

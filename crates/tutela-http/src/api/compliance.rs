@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use tutela_api::{Assessment, Compliance, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded};
+use tutela_api::{Assessment, Compliance, ComplianceScan, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded};
 use tutela_app::compliance;
 
 use super::{Body, grant::Why};
@@ -63,4 +63,9 @@ pub(crate) async fn approve(State(web): State<Web>, caller: Caller, Path(id): Pa
 pub(crate) async fn withdraw(State(web): State<Web>, caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Answer<StatusCode> {
     compliance::withdraw(&web.app, &caller.ctx, &id, &why.reason).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(post, path = "/v1/compliance/scans", responses((status = 201, body = ComplianceScan), (status = "default", body = Problem)))]
+pub(crate) async fn scan(State(web): State<Web>, caller: Caller) -> Answer<(StatusCode, Json<ComplianceScan>)> {
+    Ok((StatusCode::CREATED, Json(compliance::scan(&web.app, &caller.ctx).await?)))
 }

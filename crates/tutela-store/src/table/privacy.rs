@@ -15,6 +15,7 @@ statements! {
     CONSENT_SET (Bytes, Text, Text, Text, Time, Id) = "INSERT INTO consent (tag, purpose, said, notice_version, said_at, event) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (tag, purpose) DO UPDATE SET said = excluded.said, notice_version = excluded.notice_version, said_at = excluded.said_at, event = excluded.event
         WHERE consent.said_at <= excluded.said_at";
+    CONSENT_LATEST (Int) = "SELECT purpose, said, notice_version, said_at, event FROM consent ORDER BY said_at DESC LIMIT $1";
     PRIVACY_WISH_DELETE (Bytes) = "DELETE FROM privacy_wish WHERE tag = $1";
     PRIVACY_WISH_END (Bytes, Text) = "DELETE FROM privacy_wish WHERE tag = $1 AND wish = $2";
     PRIVACY_WISH_LIST (Bytes) = "SELECT wish, since FROM privacy_wish WHERE tag = $1 ORDER BY wish";
@@ -64,6 +65,11 @@ impl Store {
     /// What somebody has said to each purpose.
     pub async fn consent_list(&self, tag: [u8; 32]) -> Result<Vec<ConsentRow>, Error> {
         self.all(&CONSENT_LIST, params![tag]).await?.iter().map(consent).collect()
+    }
+
+    /// What was said last to whatever purpose, by whomever.
+    pub async fn consent_latest(&self, limit: u32) -> Result<Vec<ConsentRow>, Error> {
+        self.all(&CONSENT_LATEST, params![i64::from(limit)]).await?.iter().map(consent).collect()
     }
 
     /// What somebody has asked of all purposes, and since when.

@@ -27,6 +27,8 @@ pub enum ComplianceCommand {
     },
     /// Assess every framework now; what is found goes to the ledger
     Assess,
+    /// Verify the whole ledger, and look stores and ledger through for card numbers, now
+    Scan,
     /// Show the assessments of a framework, the newest first
     History {
         /// The framework
@@ -87,6 +89,14 @@ pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Co
             println!("{}", serde_json::to_string_pretty(of).unwrap_or_default());
         }
         ComplianceCommand::Assess => assessments(&client.assess().await?, output),
+        ComplianceCommand::Scan => {
+            let found = client.compliance_scan().await?;
+            let flaw = found.flaw.as_ref().map_or_else(|| "everything fits".to_owned(), |flaw| format!("DOES NOT FIT: {flaw}"));
+            let places = found.card_numbers.iter().map(|(place, rows)| format!("\ncard numbers in {place}: {rows} rows"));
+            let unlooked = found.unlooked.iter().map(|of| format!("\nnot looked through: {of}"));
+            let more: String = places.chain(unlooked).collect();
+            output.one(&found, &format!("{} entries verified: {flaw}; {} stores looked through{more}", found.entries, found.looked));
+        }
         ComplianceCommand::History { framework } => assessments(&client.assessments(&framework).await?, output),
         ComplianceCommand::Statements => {
             let columns = ["id", "framework", "control", "kind", "state", "owner", "until", "document", "reason", "approved by"];

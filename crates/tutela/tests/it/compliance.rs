@@ -66,8 +66,9 @@ async fn all_96_controls_are_shown_and_settings_that_contradict_them_are_named_a
 async fn what_the_configuration_says_turns_controls_red_and_green() {
     let bad = "[privacy]\nconsent_required = false\n[privacy.data_subject_rights]\naccess = false\nrectification = false\nerasure = false\nportability = false\n\
         [identity.session]\ntimeout = 7200\nadmin_timeout = 1200\n[limits.login]\nattempts = 11\nwindow = \"1h\"\nlockout = \"20m\"\n\
-        [audit.retention]\npresets = [\"gdpr-min\"]\n[detection]\nown_rules = false\n";
-    let good = "[privacy]\ngpc_since = \"2026-11-23\"\n[identity]\nprofile = \"pci\"\n[identity.session]\ntimeout = 900\nadmin_timeout = 900\n\
+        [audit.retention]\npresets = [\"gdpr-min\"]\n[detection]\nown_rules = false\n\
+        [[gateway.routes]]\nname = \"away\"\nhost = \"away.localhost\"\nupstream = \"http://192.0.2.1:8080\"\nwaf = \"detect\"\nrequire = \"public\"\n";
+    let good = "[[gateway.routes]]\nname = \"here\"\nhost = \"here.localhost\"\nupstream = \"http://127.0.0.1:9\"\nrequire = \"public\"\n[privacy]\ngpc_since = \"2026-11-23\"\n[identity]\nprofile = \"pci\"\n[identity.session]\ntimeout = 900\nadmin_timeout = 900\n\
         [identity.mfa]\nrequired_factors = 2\nremember_device = false\nproviders = [\"totp\"]\n[audit.retention]\npresets = [\"hipaa\"]\n[backup]\nschedule = \"1d\"\n\
         [alerts]\nwebhook = [\"siem\"]\n[channels.webhook.siem]\nurl = \"http://127.0.0.1:9/x\"\nsecret_file = \"webhook-secret\"\n";
     let names = [
@@ -88,6 +89,9 @@ async fn what_the_configuration_says_turns_controls_red_and_green() {
         "backups-scheduled",
         "rules-watch",
         "silence-alarms",
+        "factors-not-replayed",
+        "transport-encrypted",
+        "firewall-blocks",
     ];
     let instance = Instance::start("sqlite", &format!("{ALL}{bad}")).await;
     set(&instance, purpose("personalize", "consent", json!({}))).await;
@@ -438,4 +442,125 @@ async fn assessments_go_to_the_ledger_a_control_that_turns_red_is_told_and_tampe
         let out = instance.cli(&["compliance", "history", "pci-dss"]).await;
         assert!(String::from_utf8_lossy(&out.stdout).contains("configuration"), "{out:?}");
     }
+}
+
+#[tokio::test]
+async fn looking_at_everything_turns_controls_red_and_green() {
+    for storage in storages().await {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, map) = (folder.path().join("shop.db"), folder.path().join("map.yml"));
+        std::fs::write(&map, MAP).unwrap();
+        let run = |sql: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+        // Numbers of Fides' sample are no card numbers, and neither is what only looks like one.
+        run(
+            "CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT, made TEXT NOT NULL, ccn TEXT); INSERT INTO person VALUES (1, 'p1@example.com', datetime('now'), '373719391'), (2, 'order 4111111111111112', datetime('now'), '4111')",
+        );
+        let stores = format!(
+            "[privacy.stores.shop]\nkind = \"sqlite\"\npath = \"{}\"\nmap = \"{}\"\n[compliance.data_retention]\nuser_data = 365\n",
+            file.display(),
+            map.display()
+        );
+        let instance = Instance::start(&storage, &format!("{ALL}{stores}")).await;
+        let scan = async || send(&instance, Method::POST, "/v1/compliance/scans", Value::Null).await;
+        let found = scan().await;
+        assert_eq!((&found["looked"], &found["card_numbers"]), (&json!(2), &json!({})), "{found}");
+        for name in ["ledger-verifies", "no-clear-card-numbers", "finds-open-incidents"] {
+            is(&instance, name, "pass").await;
+        }
+        // In a column that nobody mapped.
+        run("UPDATE person SET ccn = '4111 1111 1111 1111' WHERE id = 2");
+        assert_eq!(scan().await["card_numbers"], json!({"shop.person.ccn": 1}));
+        is(&instance, "no-clear-card-numbers", "fail").await;
+        until("the incident", async || {
+            let live = send(&instance, Method::GET, "/v1/incidents?state=live", Value::Null).await;
+            live.to_string().contains("Card numbers lie in the clear")
+        })
+        .await;
+        is(&instance, "finds-open-incidents", "pass").await;
+        let events = send(&instance, Method::GET, "/v1/events?q=type:compliance.card_numbers_found", Value::Null).await;
+        assert!(events["items"].as_array().unwrap().len() == 1 && !events.to_string().contains("4111"), "{events}");
+        run("UPDATE person SET ccn = NULL");
+        assert_eq!(scan().await["card_numbers"], json!({}));
+        is(&instance, "no-clear-card-numbers", "pass").await;
+        // A store that does not answer passes nothing.
+        std::fs::rename(&file, folder.path().join("away.db")).unwrap();
+        assert_eq!(scan().await["unlooked"].as_array().unwrap().len(), 1);
+        is(&instance, "no-clear-card-numbers", "no_data").await;
+        std::fs::rename(folder.path().join("away.db"), &file).unwrap();
+        // What would hurt if it were sent.
+        is(&instance, "secrets-withheld", "no_data").await;
+        // In the ledger: an application wrote it where no rule withholds it.
+        let declared = json!({"sentence": "Somebody paid.", "severity": 1, "fields": [{"name": "with", "example": "cash"}]});
+        send(&instance, Method::PUT, "/v1/event-types/shop.paid", declared).await;
+        send(&instance, Method::POST, "/v1/events", json!({"type": "shop.paid", "metadata": {"with": "4012888888881881"}})).await;
+        let found = scan().await;
+        assert_eq!(found["card_numbers"], json!({"ledger": 1}), "{found}");
+        // A byte of the ledger changes: what is judged by it has no data.
+        send(&instance, Method::POST, "/v1/events", json!({"type": "data_access", "subject": {"namespace": "shop", "value": "1"}})).await;
+        is(&instance, "seven-kinds-recorded", "no_data").await;
+        let change = if storage == "sqlite" { "CAST(CAST(body AS TEXT) || ' ' AS BLOB)" } else { "body || '\\x20'::bytea" };
+        execute(&instance, &storage, &format!("UPDATE log SET body = {change} WHERE seq = 3")).await;
+        assert!(!scan().await["flaw"].is_null());
+        let found = checks(&instance).await;
+        assert_eq!((found["ledger-verifies"].as_str(), found["rules-watch"].as_str(), found["restore-rehearsed"].as_str()), ("fail", "no_data", "no_data"));
+    }
+}
+
+#[tokio::test]
+async fn what_would_hurt_is_withheld_or_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, map) = (folder.path().join("shop.db"), folder.path().join("map.yml"));
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch("CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT, made TEXT NOT NULL, ssn TEXT)").unwrap();
+    let mapped = |field: &str| std::fs::write(&map, format!("{MAP}          - {{name: ssn, {field}}}\n")).unwrap();
+    mapped("data_categories: [user.contact]");
+    let stores = format!("[privacy.stores.shop]\nkind = \"sqlite\"\npath = \"{}\"\nmap = \"{}\"\n", file.display(), map.display());
+    let instance = Instance::start("sqlite", &format!("{ALL}data_retention = {{user_data = 365}}\n{stores}")).await;
+    is(&instance, "secrets-withheld", "fail").await;
+    for field in ["data_categories: [user.government_id]", "data_categories: [user.contact], tutela_meta: {withhold: true}"] {
+        instance.stop("-INT").await;
+        mapped(field);
+        instance.run().await;
+        is(&instance, "secrets-withheld", "pass").await;
+    }
+}
+
+#[tokio::test]
+async fn words_of_people_turn_controls_red_and_green() {
+    for storage in storages().await {
+        let instance = Instance::start(&storage, ALL).await;
+        let ada = instance.account("ada@example.com", &[]).await;
+        for name in ["consents-proven", "opt-outs-count", "signal-counts"] {
+            is(&instance, name, "no_data").await;
+        }
+        // A purpose that shares and does not say so is not stopped by a signal.
+        let share = |more: Value| purpose("third_party_sharing", "consent", more);
+        set(&instance, share(json!({}))).await;
+        is(&instance, "signal-counts", "fail").await;
+        set(&instance, share(json!({"sells": true}))).await;
+        is(&instance, "signal-counts", "pass").await;
+        // A yes whose receipt is another one.
+        send(&instance, Method::POST, "/v1/consents", json!({"subject": ada, "purposes": ["third_party_sharing"], "said": "given"})).await;
+        is(&instance, "consents-proven", "pass").await;
+        execute(&instance, &storage, "UPDATE consent SET notice_version = '9'").await;
+        is(&instance, "consents-proven", "fail").await;
+        execute(&instance, &storage, "UPDATE consent SET notice_version = '1'").await;
+        is(&instance, "consents-proven", "pass").await;
+        // An opt-out counts.
+        assert_eq!(ask_ccpa(&instance, "do_not_sell", json!(ada)).await["status"], "completed");
+        is(&instance, "opt-outs-count", "no_data").await;
+        set(&instance, purpose("essential.service", "contract", json!({}))).await;
+        let used = async |purpose: &str| {
+            let body = json!({"event_type": "data_processing", "subject": ada, "data_type": "personal", "purpose": purpose});
+            send(&instance, Method::POST, "/v1/compliance/events", body).await
+        };
+        used("service_delivery").await;
+        is(&instance, "opt-outs-count", "pass").await;
+        used("third_party_sharing").await;
+        is(&instance, "opt-outs-count", "fail").await;
+    }
+}
+
+async fn ask_ccpa(instance: &Instance, kind: &str, subject: Value) -> Value {
+    send(instance, Method::POST, "/v1/subject-requests?wait=10", json!({"law": "ccpa", "type": kind, "subject": subject})).await
 }

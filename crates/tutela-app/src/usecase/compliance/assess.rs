@@ -12,7 +12,7 @@ use tutela_store::{AssessmentRow, Changeset, ControlStateRow};
 use super::{
     collect,
     happened::{AssessmentOverdue, ControlChanged, ControlDiffers, FrameworkAssessed},
-    setting,
+    scan, setting,
     status::taken,
 };
 use crate::{
@@ -46,6 +46,9 @@ pub(crate) async fn due(app: &App) -> Result<(), Error> {
             Some(last) if ctx.now < last.made_at + every => continue,
             _ => "schedule",
         };
+        if scan::last(app).await?.at.is_none_or(|at| at + every <= ctx.now) {
+            scan::run(app, &ctx).await?;
+        }
         return run(app, &ctx, why).await.map(drop);
     }
     Ok(())

@@ -2,19 +2,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tutela_compliance::{Breaches, Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes};
+use serde_json::Value;
+use tutela_compliance::{Breaches, Cards, Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes, Verified};
 use tutela_core::Timestamp;
-use tutela_privacy::{Basis, check, plan::StoreKind};
+use tutela_privacy::{Basis, check, plan::StoreKind, taxonomy::is_within};
 use tutela_store::HourTotal;
 
 use super::{
     breach,
     data_use::{NONE, UNREGISTERED},
-    setting::{Said, settings},
+    scan,
+    setting::{Said, is_here, settings},
 };
 use crate::{
     App, Ctx, Error,
-    usecase::privacy::{expiry, record},
+    usecase::{
+        privacy::{expiry, package::is_withheld, record},
+        search::sequenced,
+    },
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -31,6 +36,10 @@ pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
         Some(totals) => (had("the ledger", ledger(app, ctx, totals).await), had("operation", operation(app, ctx, totals).await)),
         None => (None, None),
     };
+    let looked = had("the last look at everything", scan::last(app).await);
+    // A ledger that does not fit says nothing.
+    let fits = looked.as_ref().is_none_or(|of| of.flaw.is_none());
+    let (ledger, operation) = (ledger.filter(|_| fits), operation.filter(|_| fits));
     Facts {
         now: ctx.now,
         settings: settings(&said(app)),
@@ -42,6 +51,11 @@ pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
         operation,
         routes: routes(app),
         breaches: had("breaches", breaches(app, ctx).await),
+        verified: looked.as_ref().and_then(|of| Some(Verified { at: of.at?, entries: of.entries, flaw: of.flaw.clone() })),
+        cards: match looked {
+            Some(looked) => had("card numbers", cards(app, looked).await).flatten(),
+            None => None,
+        },
     }
 }
 
@@ -91,6 +105,7 @@ async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
         for row in &rows {
             let id = || row.id.to_string();
             *facts.of.entry(row.law.clone()).or_default() += 1;
+            facts.opt_outs += u64::from(row.kind == "do_not_sell");
             let ended = row.closed_at.map_or_else(|| today.clone(), |at| at.date().to_string());
             if ended > row.due_on {
                 facts.late.entry(row.law.clone()).or_default().push(id());
@@ -133,10 +148,14 @@ async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
             facts.special += 1;
             facts.special_ungrounded.extend(purpose.special_basis.is_none().then(|| purpose.name.clone()));
         }
+        let shares = ["third_party_sharing", "sales", "marketing.advertising.third_party"].iter().any(|name| is_within(&purpose.name, name));
+        facts.sharing += u64::from(shares || purpose.sells);
+        facts.unsignalled.extend((shares && !purpose.sells).then(|| purpose.name.clone()));
         facts.recipients += purpose.recipients.len() as u64;
         let unplaced = purpose.recipients.iter().filter(|of| of.country.is_none()).map(|of| format!("{}: {}", purpose.name, of.name));
         facts.recipients_unplaced.extend(unplaced);
     }
+    (facts.consents, facts.consents_unproven) = unproven(app).await?;
     facts.record_gaps = record::made(app, ctx).await?.gaps.into_iter().map(|gap| gap.place).collect();
     Ok(facts)
 }
@@ -159,6 +178,10 @@ async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
         for collection in &dataset.collections {
             facts.timed += u64::from(collection.own.retention.is_some());
             let codes = collection.flat().into_iter().filter(|(path, _)| is_card_code(path));
+            for (path, field) in collection.flat().into_iter().filter(|(path, field)| is_withheld(field) || is_secret(path)) {
+                facts.secrets += 1;
+                facts.secrets_sent.extend((!is_withheld(field)).then(|| format!("{name}.{}.{path}", collection.name)));
+            }
             facts.card_codes.extend(codes.map(|(path, _)| format!("{name}.{}.{path}", collection.name)));
         }
     }
@@ -172,6 +195,17 @@ async fn mapped(app: &App, ctx: &Ctx) -> Result<Mapped, Error> {
 
 /// Whether a field holds what PCI DSS forbids to keep, by its name.
 fn is_card_code(name: &str) -> bool {
+    named(name, &["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"], &["cardcode", "securitycode", "trackdata", "pinblock"])
+}
+
+/// Whether a field holds what 11 CCR 7024(d) forbids to send, by its name.
+fn is_secret(name: &str) -> bool {
+    let parts = ["socialsecurity", "driverlicense", "driverslicense", "driverlicence", "securityanswer", "accountnumber"];
+    named(name, &["ssn", "password", "passwd", "passport", "iban", "fingerprint", "biometric"], &parts)
+}
+
+/// Whether a name has one of some words, or one of some parts when its words are put together.
+fn named(name: &str, known: &[&str], parts: &[&str]) -> bool {
     let mut spaced = String::new();
     let mut last = ' ';
     for letter in name.chars() {
@@ -183,8 +217,41 @@ fn is_card_code(name: &str) -> bool {
     }
     let words: Vec<&str> = spaced.split(['_', '-', '.']).filter(|word| !word.is_empty()).collect();
     let whole = words.concat();
-    words.iter().any(|word| ["cvv", "cvv2", "cvc", "cvc2", "pin", "track1", "track2"].contains(word))
-        || ["cardcode", "securitycode", "trackdata", "pinblock"].iter().any(|known| whole.contains(known))
+    words.iter().any(|word| known.contains(word)) || parts.iter().any(|part| whole.contains(part))
+}
+
+async fn cards(app: &App, looked: scan::Last) -> Result<Option<Cards>, Error> {
+    const RULE: &str = "card_number_found";
+    let Some(at) = looked.at else { return Ok(None) };
+    let incidents = app.store.incident_list("all", None, 1_000).await?;
+    Ok(Some(Cards {
+        at,
+        looked: looked.looked,
+        unlooked: looked.unlooked,
+        found: looked.found,
+        watched: app.detection.running().rules.iter().any(|rule| rule.name == RULE),
+        incidents: incidents.iter().filter(|row| row.rules.iter().any(|rule| rule == RULE)).count() as u64,
+    }))
+}
+
+/// Newest words of consent whose receipt is not in the ledger, or says something else; and how many were looked at.
+async fn unproven(app: &App) -> Result<(u64, Vec<String>), Error> {
+    const NEWEST: u32 = 200;
+    let rows = app.store.consent_latest(NEWEST).await?;
+    let mut unproven = Vec::new();
+    for row in &rows {
+        let event = match sequenced(app, row.event).await {
+            Ok(stored) => app.open_event(&stored).await?,
+            Err(_) => Value::Null,
+        };
+        let agrees = event["type"] == format!("consent.{}", row.said)
+            && event["data"]["version"] == row.notice_version
+            && (event["personal"]["receipt"].is_object() || event["personal"].is_null());
+        if !agrees {
+            unproven.push(row.event.to_string());
+        }
+    }
+    Ok((rows.len() as u64, unproven))
 }
 
 async fn breaches(app: &App, ctx: &Ctx) -> Result<Breaches, Error> {
@@ -266,7 +333,9 @@ fn hour(at: Timestamp) -> i64 {
 
 fn routes(app: &App) -> Option<Routes> {
     let status = app.gateway.get()?.status();
+    let urls = status.upstreams.iter().flat_map(|upstream| &upstream.servers).map(|server| server.url.clone());
     Some(Routes {
+        clear: urls.filter(|url| url.starts_with("http://") && !is_here(url)).collect(),
         all: status.routes.len() as u64,
         unguarded: status.routes.iter().filter(|route| route.waf_mode != "block").map(|route| route.name.clone()).collect(),
     })
@@ -274,15 +343,21 @@ fn routes(app: &App) -> Option<Routes> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_card_code;
+    use super::{is_card_code, is_secret};
 
     #[test]
-    fn card_codes_are_known_by_their_names_and_other_words_are_not() {
+    fn fields_are_known_by_their_names_and_other_words_are_not() {
         for name in ["cvv", "CVV", "card_cvc2", "cardCvv", "CardCode", "SECURITY_CODE", "track1", "card.pinBlock", "pin"] {
             assert!(is_card_code(name), "{name}");
         }
         for name in ["pinned", "shipping", "opinion", "code", "postcode", "tracking"] {
             assert!(!is_card_code(name), "{name}");
+        }
+        for name in ["ssn", "Password", "driver_license_no", "bankAccountNumber", "passport"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["passage", "account", "number", "answer"] {
+            assert!(!is_secret(name), "{name}");
         }
     }
 }

@@ -70,6 +70,11 @@ occurrences! {
         event.resource = Some(Resource::of("control_statement", this.id)); event.set("framework", this.framework); event.set("control", this.control); event.set("kind", this.kind);
         event.reason = Some(this.why.to_owned());
     }
+    /// Card numbers lie in the clear.
+    CardNumbersFound { place: &'a str, rows: u64 }
+    "compliance.card_numbers_found" "Card numbers lie in the clear where none belong; in how many rows is said, and not which numbers." High COMPLIANCE FINDING "scan" ["rows" = "3"]
+    |this, event| { event.resource = Some(Resource::of("place", this.place)); event.set("rows", this.rows); }
+
     /// A breach was entered.
     BreachOpened { id: BreachId, aware_at: String, incident: &'a str }
     "breach.opened" "A breach of personal data was entered in the register; the clocks of the laws run from when it was known." High COMPLIANCE ENTITY_CREATE "open"

@@ -50,6 +50,8 @@ pub(super) fn settings(said: &Said<'_>) -> Settings {
         letters_and_digits: policy.letters_and_digits,
         weak_hashes: identity.password.allow_weak_for_tests,
         required_factors: u32::from(identity.mfa.required_factors),
+        remembers_devices: identity.mfa.remember_device,
+        // Addresses that only this machine reaches may do without; the configuration is checked for others.
         encrypted: said.public_url.starts_with("https://") || is_here(said.public_url),
         consent_required: said.privacy.consent_required,
         rights_off: off.into_iter().filter(|(_, on)| !on).map(|(right, _)| right.to_owned()).collect(),
@@ -62,7 +64,7 @@ pub(super) fn settings(said: &Said<'_>) -> Settings {
 }
 
 /// Whether only this machine reaches an address.
-fn is_here(url: &str) -> bool {
+pub(super) fn is_here(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split([':', '/']).next().unwrap_or_default();
     host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1"
 }

@@ -160,7 +160,7 @@ impl Package {
 }
 
 /// Whether a value never leaves.
-fn is_withheld(field: &Field) -> bool {
+pub(crate) fn is_withheld(field: &Field) -> bool {
     field.own.withhold || field.categories.iter().any(|category| NEVER_SENT.iter().any(|never| is_within(category, never)))
 }
 
