@@ -130,5 +130,32 @@ export const privacyCases = [
     await page.getByRole("link", { name: "A firewall stands before every public route, blocks, and is recorded" }).click();
     await page.getByText("GET /v1/gateway").waitFor();
     await inspect(page, desk.config, "console compliance control");
+    await page.getByText("State something of this control").click();
+    await page.getByLabel("It does not concern this installation").check();
+    await page.getByLabel("Who answers for it").fill("security");
+    await page.getByLabel("Why; an exception").fill("the route is a demo");
+    await page.getByLabel("The last day on which it counts").fill("2027-06-30");
+    await page.getByRole("button", { name: "State it" }).click();
+    await page.getByText("to approve").waitFor();
+    await page.getByRole("button", { name: "Approve" }).click();
+    await page.getByText("ask somebody else").waitFor();
+    await inspect(page, desk.config, "console compliance statement");
+  }],
+  ["the register of breaches says who has to be told, by when, and what", async (desk) => {
+    const page = await desk.inConsole(desk.config.admin, "/compliance/breaches");
+    await page.getByText("Enter a breach").click();
+    await page.getByLabel("In a few words").fill("A laptop was lost");
+    await page.getByLabel("What happened").fill("It was left in a train");
+    await page.getByRole("button", { name: "Enter it" }).click();
+    await page.getByText("the clocks run").waitFor();
+    await page.getByRole("cell", { name: "gdpr Art. 33(1)" }).waitFor();
+    await page.getByRole("button", { name: "Sign what is known" }).click();
+    await page.getByText("Signed.").waitFor();
+    await page.getByText("Was told").click();
+    await page.getByRole("button", { name: "Told now" }).click();
+    await page.getByText("1 of two people have signed").waitFor();
+    await inspect(page, desk.config, "console breach");
+    await page.getByRole("link", { name: "Breaches" }).click();
+    await inspect(page, desk.config, "console breaches");
   }],
 ];

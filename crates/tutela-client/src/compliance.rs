@@ -29,6 +29,13 @@ impl Client {
         self.send(self.request(Method::POST, "/v1/compliance/assessments")).await
     }
 
+    /// How controls stand, as `csv`, `html`, `measures` or `oscal`.
+    pub async fn compliance_report(&self, format: &str, framework: Option<&str>) -> Result<String, Error> {
+        let mut query = vec![("format", format.to_owned())];
+        query.extend(framework.map(|framework| ("framework", framework.to_owned())));
+        self.text(&with_query("/v1/compliance/report", &query)).await
+    }
+
     /// Verifies the whole ledger, and looks everything through for card numbers.
     pub async fn compliance_scan(&self) -> Result<ComplianceScan, Error> {
         self.send(self.request(Method::POST, "/v1/compliance/scans")).await

@@ -76,7 +76,7 @@ fn text(value: &Value) -> String {
 
 /// One cell. Much of an event is chosen by whoever caused it, and spreadsheets run what looks like a
 /// formula; an apostrophe in front makes it text.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let armed = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let harmless = if armed { format!("'{text}") } else { text.to_owned() };
     if harmless.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }

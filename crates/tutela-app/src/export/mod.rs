@@ -6,7 +6,7 @@ mod ecs;
 mod example;
 mod ocsf;
 
-pub(crate) use csv::{HEADER, line};
+pub(crate) use csv::{HEADER, cell as csv_cell, line};
 pub(crate) use ecs::{ecs, properties};
 pub(crate) use example::example;
 pub(crate) use ocsf::{Integrity, ocsf};

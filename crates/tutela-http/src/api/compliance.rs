@@ -3,7 +3,8 @@
 use axum::{
     Json,
     extract::{Path, Query, State},
-    http::StatusCode,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use tutela_api::{Assessment, Compliance, ComplianceScan, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded};
 use tutela_app::compliance;
@@ -68,4 +69,21 @@ pub(crate) async fn withdraw(State(web): State<Web>, caller: Caller, Path(id): P
 #[utoipa::path(post, path = "/v1/compliance/scans", responses((status = 201, body = ComplianceScan), (status = "default", body = Problem)))]
 pub(crate) async fn scan(State(web): State<Web>, caller: Caller) -> Answer<(StatusCode, Json<ComplianceScan>)> {
     Ok((StatusCode::CREATED, Json(compliance::scan(&web.app, &caller.ctx).await?)))
+}
+
+/// What is written.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reported {
+    /// `csv`, `html`, `measures` (Markdown) or `oscal` (assessment results of OSCAL 1.2, JSON).
+    format: String,
+    /// Of this framework alone.
+    framework: Option<String>,
+}
+
+#[utoipa::path(get, path = "/v1/compliance/report", params(Reported), responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem)))]
+pub(crate) async fn report(State(web): State<Web>, caller: Caller, Query(asked): Query<Reported>) -> Answer<Response> {
+    let format = compliance::Format::parse(&asked.format)?;
+    let text = compliance::report(&web.app, &caller.ctx, format, asked.framework.as_deref()).await?;
+    Ok(([(header::CONTENT_TYPE, format.content_type()), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response())
 }

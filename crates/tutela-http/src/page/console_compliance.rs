@@ -185,7 +185,7 @@ fn statement(of: &api::ControlStatement) -> StatementView {
             "exception" => "accepted as it is".into(),
             _ => "not applicable".into(),
         },
-        state: if waits { Status::new(Tone::Attention, "waits for approval") } else { Status::new(Tone::Good, "counts") },
+        state: if waits { Status::new(Tone::Attention, "to approve") } else { Status::new(Tone::Good, "counts") },
         waits,
         owner: of.owner.clone(),
         says: [&of.document, &of.reason].into_iter().flatten().cloned().collect::<Vec<_>>().join(": "),

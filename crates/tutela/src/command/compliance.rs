@@ -29,6 +29,21 @@ pub enum ComplianceCommand {
     Assess,
     /// Verify the whole ledger, and look stores and ledger through for card numbers, now
     Scan,
+    /// Write how controls stand for somebody else: a table, a page to print, OSCAL, or the measures that are in place
+    Report {
+        /// Of this framework alone
+        #[arg(long)]
+        framework: Option<String>,
+        /// csv, html or oscal
+        #[arg(long, default_value = "html")]
+        format: String,
+        /// The technical and organisational measures in place, in sentences
+        #[arg(long, conflicts_with = "format")]
+        measures: bool,
+        /// The file to write; standard output where absent
+        #[arg(long)]
+        to: Option<std::path::PathBuf>,
+    },
     /// Show the assessments of a framework, the newest first
     History {
         /// The framework
@@ -96,6 +111,13 @@ pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Co
             let unlooked = found.unlooked.iter().map(|of| format!("\nnot looked through: {of}"));
             let more: String = places.chain(unlooked).collect();
             output.one(&found, &format!("{} entries verified: {flaw}; {} stores looked through{more}", found.entries, found.looked));
+        }
+        ComplianceCommand::Report { framework, format, measures, to } => {
+            let text = client.compliance_report(if measures { "measures" } else { &format }, framework.as_deref()).await?;
+            match to {
+                Some(file) => std::fs::write(&file, text).map_err(|e| Error::Failed(format!("{}: {e}", file.display())))?,
+                None => print!("{text}"),
+            }
         }
         ComplianceCommand::History { framework } => assessments(&client.assessments(&framework).await?, output),
         ComplianceCommand::Statements => {

@@ -564,3 +564,54 @@ async fn words_of_people_turn_controls_red_and_green() {
 async fn ask_ccpa(instance: &Instance, kind: &str, subject: Value) -> Value {
     send(instance, Method::POST, "/v1/subject-requests?wait=10", json!({"law": "ccpa", "type": kind, "subject": subject})).await
 }
+
+#[tokio::test]
+async fn reports_say_the_same_in_every_form_and_others_can_read_them() {
+    let instance = Instance::start("sqlite", ALL).await;
+    let get = async |path: &str| instance.operator(Method::GET, path, Value::Null).await;
+    let (status, problem) = get("/v1/compliance/report?format=pdf").await;
+    assert!(status == 422 && problem.to_string().contains("csv, html, measures, oscal"), "{problem}");
+    assert_eq!(get("/v1/compliance/report?format=csv&framework=sox").await.0, 422);
+    let report = async |args: &[&str]| {
+        let out = instance.cli(&[&["compliance", "report"], args].concat()).await;
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(report(&["--format", "csv"]).await.lines().count(), 97);
+    let html = report(&["--framework", "gdpr"]).await;
+    assert!(html.contains("<h2>General Data Protection Regulation</h2>") && !html.contains("<script") && !html.contains("http://"), "{html}");
+    let measures = report(&["--measures"]).await;
+    assert!(measures.contains("- NOT in place: no backup is scheduled.") && measures.contains("- Sessions end after"), "{measures}");
+    let oscal: Value = serde_json::from_str(&report(&["--format", "oscal"]).await).unwrap();
+    let results = oscal["assessment-results"]["results"].as_array().unwrap();
+    let findings: Vec<&Value> = results.iter().flat_map(|result| result["findings"].as_array().unwrap()).collect();
+    assert_eq!((results.len(), findings.len()), (4, 96));
+    // Only what holds is satisfied.
+    for finding in findings {
+        let outcome = finding["props"].as_array().unwrap().iter().find(|of| of["name"] == "outcome").unwrap()["value"].as_str().unwrap();
+        assert_eq!(finding["target"]["status"]["state"] == "satisfied", outcome == "pass", "{finding}");
+    }
+    // Trestle, of whoever keeps the format's tools, reads it; and refuses it where something is missing.
+    let Some(python) = std::env::var_os("TUTELA_TEST_PYTHON") else {
+        return testkit::skip("TUTELA_TEST_PYTHON does not name a Python with compliance-trestle");
+    };
+    let file = instance.dir.path().join("results.json");
+    let reads = |document: &Value| {
+        std::fs::write(&file, document.to_string()).unwrap();
+        let code = "import sys; from trestle.oscal.assessment_results import AssessmentResults as A; from pathlib import Path; A.oscal_read(Path(sys.argv[1])) or sys.exit(3)";
+        std::process::Command::new(&python).args(["-c", code]).arg(&file).output().unwrap()
+    };
+    let out = reads(&oscal);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    for path in [
+        "/assessment-results/metadata/oscal-version",
+        "/assessment-results/results/0/findings/0/target",
+        "/assessment-results/results/0/observations/0/methods",
+        "/assessment-results/results/0/reviewed-controls",
+    ] {
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        let mut broken = oscal.clone();
+        broken.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+        assert!(!reads(&broken).status.success(), "without {path}");
+    }
+}

@@ -96,7 +96,7 @@ pub async fn told(app: &App, ctx: &Ctx, id: &str, new: api::BreachTold) -> Resul
     sign_in::permit_fresh(app, ctx, "compliance:write").await?;
     let (row, mut entry) = live(app, id).await?;
     if entry.signed_by.len() < SIGNERS {
-        return Err(Error::Conflict(format!("{} of two people have signed what is known now: `tutela breach sign`", entry.signed_by.len())));
+        return Err(Error::Conflict(format!("{} of two people have signed what is known now", entry.signed_by.len())));
     }
     let duties = duties(app, &row, &entry);
     let Some(duty) = duties.iter().find(|duty| duty.to == new.to) else {

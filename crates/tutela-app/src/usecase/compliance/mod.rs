@@ -5,6 +5,7 @@ pub mod breach; // the register of breaches
 mod collect; // what is so
 mod data_use; // uses of personal data, as applications report them
 pub(crate) mod happened; // events
+mod report; // for those who read it elsewhere
 mod scan; // the whole ledger verified, and everything looked through for card numbers
 mod setting; // what the configuration says
 mod statement; // what people state of controls
@@ -14,6 +15,7 @@ pub use assess::{assess, assessments};
 pub(crate) use assess::{due, overdue};
 pub(crate) use data_use::NONE;
 pub use data_use::log;
+pub use report::{Format, report};
 pub use scan::scan;
 pub use setting::{Said, conflicts_of};
 pub use statement::{approve, list as statements, make as state, withdraw};
