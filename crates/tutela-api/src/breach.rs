@@ -139,9 +139,8 @@ pub struct BreachDuty {
     pub framework: String,
     /// Where it says so.
     pub section: String,
-    /// By when (RFC 3339); without undue delay where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due: Option<String>,
+    /// By when (RFC 3339).
+    pub due: String,
     /// When it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told_at: Option<String>,

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tutela_compliance::Framework;
 use tutela_core::{Actor, Env, Event, EventId, Occurrence, Principal, Request, Secret, Timestamp, seam::RuleExclusion};
 use tutela_identity::{
     Algorithm, AuthenticatorKind, Denied, Permit, TokenKeys, authenticator::Passkeys, authorize, cookie::Cookies, federation::saml::SamlKey,
@@ -80,6 +81,7 @@ pub struct Inner {
     /// What is excepted from rules of the firewall.
     pub(crate) excluded: ArcSwap<Vec<RuleExclusion>>,
     pub(crate) compliance: ComplianceConfig,
+    pub(crate) frameworks: Vec<Framework>,
     pub(crate) privacy: PrivacyConfig,
     /// What personal data is used for.
     pub(crate) purposes: ArcSwap<Purposes>,
@@ -112,6 +114,8 @@ pub struct Inner {
     pub(crate) keys_due: Notify,
     /// Held while a backup is made by schedule.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// Held by whoever assesses, or looks at everything.
+    pub(crate) assessing: tokio::sync::Mutex<()>,
     /// Held while accounts are compared with the ledger.
     pub(crate) comparing: tokio::sync::Mutex<()>,
     /// Held while keys are read for a backup, and while one is destroyed: no backup begins with a key
@@ -289,6 +293,7 @@ impl App {
             saml_key: OnceLock::new(),
             gateway: OnceLock::new(),
             excluded: ArcSwap::default(),
+            frameworks: parts.compliance.assessed().map_err(|e| Error::invalid("compliance.files", e))?,
             compliance: parts.compliance,
             privacy: parts.privacy,
             purposes: ArcSwap::default(),
@@ -306,6 +311,7 @@ impl App {
             note_signer,
             keys_due: Notify::new(),
             backing_up: tokio::sync::Mutex::default(),
+            assessing: tokio::sync::Mutex::default(),
             comparing: tokio::sync::Mutex::default(),
             key_material: tokio::sync::Mutex::default(),
             store: parts.store,

@@ -97,7 +97,7 @@ async fn turn(app: &App) -> Result<bool, Error> {
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(false) };
     match job.key.as_str() {
         "accounts" => compare_accounts(app),
-        "assessment" => compliance::due(app).await?,
+        "assessment" => assess(app),
         "breaches" => compliance::breach::remind(app).await?,
         "backup" => back_up(app),
         "expiry" => expiry::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?,
@@ -172,6 +172,16 @@ fn back_up(app: &App) {
         let Ok(_only) = app.backing_up.try_lock() else { return };
         if let Err(e) = backup::upkeep(&app, &Ctx::new(app.env(), Principal::System("backup"))).await {
             tracing::error!(error = %e, "the backup that is due could not be made and will be tried again");
+        }
+    });
+}
+
+/// It may look at everything, which takes its time.
+fn assess(app: &App) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        if let Err(e) = compliance::due(&app).await {
+            tracing::error!(error = %e, "the controls could not be assessed, and will be tried again");
         }
     });
 }

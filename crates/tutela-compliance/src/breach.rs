@@ -6,6 +6,8 @@ use tutela_core::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Days that are no `undue delay` of Art. 34(1) by our own bound: the law names none.
+const UNDUE: u32 = 14;
 /// Where reminders are due on the way from knowing to the end: at 24, 48, 60 and 70 of 72 hours.
 const REMINDERS: [u32; 4] = [24, 48, 60, 70];
 
@@ -37,8 +39,8 @@ pub struct Duty {
     pub law: &'static str,
     /// Where it says so.
     pub section: &'static str,
-    /// By when; nothing where the law says no more than `without undue delay`.
-    pub due: Option<Timestamp>,
+    /// By when.
+    pub due: Timestamp,
     /// When it was done.
     pub met: Option<Timestamp>,
 }
@@ -47,24 +49,24 @@ impl Breach<'_> {
     /// Who has to be told under the frameworks that are switched on.
     pub fn duties(&self, is_on: impl Fn(&str) -> bool) -> Vec<Duty> {
         let mut duties = Vec::new();
-        let mut say = |to: &'static str, law: &'static str, section: &'static str, due: Option<Timestamp>| {
+        let mut say = |to: &'static str, law: &'static str, section: &'static str, due: Timestamp| {
             duties.push(Duty { to, law, section, due, met: self.told.get(to).copied() });
         };
         if is_on("gdpr") && self.risk != "none" {
-            say("authority", "gdpr", "Art. 33(1)", Some(self.aware_at + HOUR * 72));
+            say("authority", "gdpr", "Art. 33(1)", self.aware_at + HOUR * 72);
             if self.risk == "high" && !self.sealed {
-                say("people", "gdpr", "Art. 34(1)", None);
+                say("people", "gdpr", "Art. 34(1)", self.aware_at + DAY * UNDUE);
             }
         }
         if is_on("hipaa") && self.health && !self.sealed {
             let sixty = self.aware_at + DAY * 60;
-            say("people", "hipaa", "164.404(b)", Some(sixty));
-            if self.residents.is_some_and(|count| count > 500) {
-                say("media", "hipaa", "164.406(b)", Some(sixty));
+            say("people", "hipaa", "164.404(b)", sixty);
+            if self.residents.or(self.people).is_none_or(|count| count > 500) {
+                say("media", "hipaa", "164.406(b)", sixty);
             }
             let many = self.people.is_none_or(|count| count >= 500);
             let section = if many { "164.408(b)" } else { "164.408(c)" };
-            say("secretary", "hipaa", section, Some(if many { sixty } else { self.year_end() + DAY * 60 }));
+            say("secretary", "hipaa", section, if many { sixty } else { self.year_end() + DAY * 60 });
         }
         duties
     }
@@ -77,15 +79,17 @@ impl Breach<'_> {
 impl Duty {
     /// How many reminders are due by now; one more than there are when its time is over.
     pub fn reminders(&self, aware_at: Timestamp, now: Timestamp) -> usize {
-        let (Some(due), None) = (self.due, self.met) else { return 0 };
-        let whole = due.since(aware_at);
+        if self.met.is_some() {
+            return 0;
+        }
+        let whole = self.due.since(aware_at);
         let passed = REMINDERS.iter().filter(|hours| aware_at + whole * **hours / 72 <= now).count();
-        passed + usize::from(due <= now)
+        passed + usize::from(self.due <= now)
     }
 
     /// Whether it was or is late.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        self.due.is_some_and(|due| self.met.unwrap_or(now) > due)
+        self.met.unwrap_or(now) > self.due
     }
 }
 
@@ -106,17 +110,17 @@ mod tests {
         let told = BTreeMap::new();
         let said = |breach: &Breach<'_>, laws: &[&str]| {
             let duties = breach.duties(|law| laws.contains(&law));
-            duties.iter().map(|of| format!("{} {} {}", of.law, of.to, of.due.map_or("-".into(), |due| due.to_string()))).collect::<Vec<_>>()
+            duties.iter().map(|of| format!("{} {} {}", of.law, of.to, of.due)).collect::<Vec<_>>()
         };
-        assert_eq!(said(&of("unknown", &told), &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00Z"]);
-        assert_eq!(said(&of("high", &told), &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00Z", "gdpr people -"]);
-        assert_eq!(said(&Breach { sealed: true, ..of("high", &told) }, &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00Z"], "Art. 34(3)(a)");
+        assert_eq!(said(&of("unknown", &told), &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00.000000Z"]);
+        assert_eq!(said(&of("high", &told), &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00.000000Z", "gdpr people 2026-12-04T10:00:00.000000Z"]);
+        assert_eq!(said(&Breach { sealed: true, ..of("high", &told) }, &["gdpr"]), ["gdpr authority 2026-11-23T10:00:00.000000Z"], "Art. 34(3)(a)");
         assert_eq!(said(&of("none", &told), &["gdpr", "hipaa"]), Vec::<String>::new());
         let health = |people, residents| Breach { health: true, people: Some(people), residents: Some(residents), ..of("risk", &told) };
-        assert_eq!(said(&health(499, 499), &["hipaa"]), ["hipaa people 2027-01-19T10:00:00Z", "hipaa secretary 2027-03-01T23:59:59Z"]);
+        assert_eq!(said(&health(499, 499), &["hipaa"]), ["hipaa people 2027-01-19T10:00:00.000000Z", "hipaa secretary 2027-03-01T23:59:59.000000Z"]);
         assert_eq!(
             said(&health(501, 501), &["hipaa"]),
-            ["hipaa people 2027-01-19T10:00:00Z", "hipaa media 2027-01-19T10:00:00Z", "hipaa secretary 2027-01-19T10:00:00Z"]
+            ["hipaa people 2027-01-19T10:00:00.000000Z", "hipaa media 2027-01-19T10:00:00.000000Z", "hipaa secretary 2027-01-19T10:00:00.000000Z"]
         );
         assert_eq!(said(&Breach { sealed: true, ..health(501, 501) }, &["hipaa"]), Vec::<String>::new(), "it was no unsecured data");
     }

@@ -33,8 +33,7 @@ pub fn has_card_number(text: &str) -> bool {
             continue;
         }
         let end = run(bytes, at);
-        let alone = (at == 0 || !joins(bytes, at - 1, false)) && !bytes.get(end).is_some_and(|_| joins(bytes, end, true));
-        if alone && is_card(&bytes[at..end]) {
+        if any_card(bytes, at, end) {
             return true;
         }
         at = end;
@@ -55,6 +54,21 @@ fn run(bytes: &[u8], from: usize) -> usize {
     end
 }
 
+/// Whether some groups of a run of digits, one after the other, are a card number: others may stand beside it.
+fn any_card(bytes: &[u8], from: usize, end: usize) -> bool {
+    let open = from == 0 || !joins(bytes, from - 1, false);
+    let closed = end == bytes.len() || !joins(bytes, end, true);
+    let separators = (from..end).filter(|at| !bytes[*at].is_ascii_digit());
+    let starts: Vec<usize> = std::iter::once(from).chain(separators.clone().map(|at| at + 1)).collect();
+    let ends: Vec<usize> = separators.chain([end]).collect();
+    let is_one = |first: usize, last: usize| {
+        let fits = (first > 0 || open) && (last + 1 < ends.len() || closed);
+        fits && is_card(&bytes[starts[first]..ends[last]])
+    };
+    // A number has five groups at most.
+    (0..starts.len()).any(|first| (first..ends.len().min(first + 5)).any(|last| is_one(first, last)))
+}
+
 /// Whether what stands beside a number makes it part of something else: a word, an id, a fraction.
 fn joins(bytes: &[u8], at: usize, after: bool) -> bool {
     match bytes[at] {
@@ -62,6 +76,9 @@ fn joins(bytes: &[u8], at: usize, after: bool) -> bool {
         b'.' | b',' if after => bytes.get(at + 1).is_some_and(u8::is_ascii_digit),
         b'.' => true,
         b'-' | b' ' => false,
+        // A line break as JSON writes it, and what track 1 begins with.
+        b'n' | b'r' | b't' if !after && at > 0 && bytes[at - 1] == b'\\' => false,
+        b'B' if !after && at > 0 && bytes[at - 1] == b'%' => false,
         byte => byte.is_ascii_alphanumeric() || !byte.is_ascii(),
     }
 }
@@ -123,6 +140,11 @@ mod tests {
             "30569309025904",
             "4222222222222",
             "(6200000000000005)",
+            "4111 1111 1111 1111 12/27",
+            "4111111111111111 123",
+            "2 4111111111111111",
+            "%B4111111111111111^DOE/JANE^2712",
+            "\"a\\n4111111111111111\"",
         ] {
             assert!(has_card_number(text), "{text}");
         }

@@ -75,7 +75,14 @@ impl Framework {
     /// Reads a file.
     pub fn read(yaml: &str) -> Result<Self, String> {
         let framework: Self = serde_yaml_ng::from_str(yaml).map_err(|e| e.to_string())?;
+        let is_name = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if !is_name(&framework.key) || !framework.key.starts_with(|first: char| first.is_ascii_lowercase()) {
+            return Err(format!("key: `{}` is no name; one has 1 to 64 of `a-z A-Z 0-9 - . _` and begins with a small letter", framework.key));
+        }
         for (at, control) in framework.controls.iter().enumerate() {
+            if !is_name(&control.id) {
+                return Err(format!("{}: the id `{}` has other than 1 to 64 of `a-z A-Z 0-9 - . _`", framework.key, control.id));
+            }
             if framework.controls[..at].iter().any(|other| other.id == control.id) {
                 return Err(format!("{}: `{}` stands there twice", framework.key, control.id));
             }

@@ -111,6 +111,9 @@ pub struct RouteConfig {
     /// Purposes that whoever passes must have agreed to, or that stand on another ground: `["personalize"]`. Whoever has not is answered with 403 and told where they can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purposes: Vec<String>,
+    /// What this route has to hold to: `pci-dss` (two factors, a firewall that blocks, sessions that end after 15 minutes without use), `hipaa` (somebody who is signed in, an hour).
+    #[serde(default)]
+    pub frameworks: Vec<String>,
     /// Limits of this route, by name: `["api"]`. Each request counts for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -171,6 +174,7 @@ impl RouteConfig {
             scopes: Vec::new(),
             issuers: Vec::new(),
             purposes: Vec::new(),
+            frameworks: Vec::new(),
             limits: Vec::new(),
             websocket_origins: Vec::new(),
             waf: None,
@@ -184,9 +188,19 @@ impl RouteConfig {
         Some(&self.upstream[..scheme.len() + 3 + rest.find('/').unwrap_or(rest.len())])
     }
 
+    /// Whether it has to hold to a framework.
+    pub(crate) fn is_under(&self, framework: &str) -> bool {
+        self.frameworks.iter().any(|of| of == framework)
+    }
+
+    /// How the firewall guards it, where it says so; a framework that asks for one that blocks has it.
+    pub(crate) fn waf(&self) -> Option<WafMode> {
+        if self.is_under("pci-dss") { Some(WafMode::Block) } else { self.waf }
+    }
+
     /// What the route asks of a sign-in.
     pub(crate) fn wanted(&self) -> Wanted {
-        let strength = if self.acr == Some(Acr::Aal2) { AuthStrength::Aal2 } else { AuthStrength::Aal1 };
+        let strength = if self.acr == Some(Acr::Aal2) || self.is_under("pci-dss") { AuthStrength::Aal2 } else { AuthStrength::Aal1 };
         Wanted { strength, max_age: self.max_age.map(Span::duration), ..Wanted::default() }
     }
 }

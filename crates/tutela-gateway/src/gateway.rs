@@ -135,7 +135,7 @@ impl Gateway {
     /// What it guards now, and how.
     pub fn status(&self) -> Status {
         let current = self.0.current.load_full();
-        let route = |config: &RouteConfig| RouteStatus { name: config.named(), mode: current.waf.mode(config.waf).as_str(), config: config.clone() };
+        let route = |config: &RouteConfig| RouteStatus { name: config.named(), mode: current.waf.mode(config.waf()).as_str(), config: config.clone() };
         let servers = |upstream: &Arc<Upstream>| UpstreamStatus { name: upstream.name.clone(), servers: upstream.status() };
         Status {
             routes: current.settings.gateway.routes.iter().map(route).collect(),

@@ -138,7 +138,7 @@ impl Gateway {
             return blocked(page, until.since(way.now));
         }
         let waf = &way.current.waf;
-        let mut inspection = waf.begin(waf.mode(place.route().and_then(|route| route.config.waf)), &name, way, &*inner.policy);
+        let mut inspection = waf.begin(waf.mode(place.route().and_then(|route| route.config.waf())), &name, way, &*inner.policy);
         let verdict = inspection.as_mut().map_or(Verdict::Pass, |inspection| inspection.head(&request));
         if let Some(refused) = waf::refusal(page, &verdict, way.id) {
             trail.record.inspection = inspection.map(Inspection::finish);

@@ -9,6 +9,7 @@ use crate::{
     config::{Require, RouteConfig},
     snapshot::Upstreams,
     upstream::Upstream,
+    waf::WafMode,
 };
 
 /// The routing table; a snapshot.
@@ -105,6 +106,12 @@ fn read(config: &RouteConfig, upstreams: &Upstreams) -> Result<(String, Route), 
         return Err(
             "`require = \"public\"` lets everybody pass, whatever `acr`, `max_age`, `groups`, `clients` or `scopes` ask for; take one of them away".into()
         );
+    }
+    if config.require == Require::Public && !config.frameworks.is_empty() {
+        return Err("`frameworks` asks for somebody who is signed in, and `require = \"public\"` lets everybody pass; take one of them away".into());
+    }
+    if config.is_under("pci-dss") && config.waf.is_some_and(|mode| mode != WafMode::Block) {
+        return Err("`frameworks = [\"pci-dss\"]` asks for a firewall that blocks (6.4.2): take `waf` away, or set `block`".into());
     }
     let route =
         Route { name: name.into(), prefix: prefix.to_owned(), upstream: Arc::clone(upstream), upstream_path, wanted: config.wanted(), config: config.clone() };

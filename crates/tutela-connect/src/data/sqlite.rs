@@ -128,8 +128,10 @@ impl DataStore for Sqlite {
                     for (at, count) in counts.iter_mut().enumerate() {
                         let holds = match row.get_ref(at)? {
                             ValueRef::Text(text) => std::str::from_utf8(text).is_ok_and(is_it),
+                            ValueRef::Blob(bytes) => std::str::from_utf8(bytes).is_ok_and(is_it),
                             ValueRef::Integer(number) => is_it(&number.to_string()),
-                            _ => false,
+                            ValueRef::Real(number) => is_it(&format!("{number:.0}")),
+                            ValueRef::Null => false,
                         };
                         *count += u64::from(holds);
                     }

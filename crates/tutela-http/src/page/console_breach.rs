@@ -144,7 +144,7 @@ async fn page(desk: &Desk, id: &str, notice: Option<String>, error: Option<Strin
 }
 
 fn due(of: &api::BreachDuty) -> String {
-    of.due.as_deref().map_or_else(|| "without undue delay".to_owned(), |due| when_text(due).full)
+    when_text(&of.due).full
 }
 
 fn state(of: &api::Breach) -> Status {

@@ -132,8 +132,7 @@ pub async fn breach(command: BreachCommand, load: impl Fn() -> Result<Config, Er
     let found = match command {
         BreachCommand::List => {
             output.list(&client.breaches().await?, &["id", "title", "state", "known since", "risk", "signed", "to tell"], |of: &Breach| {
-                let open =
-                    of.duties.iter().filter(|duty| duty.told_at.is_none()).map(|duty| format!("{} by {}", duty.to, duty.due.as_deref().unwrap_or("at once")));
+                let open = of.duties.iter().filter(|duty| duty.told_at.is_none()).map(|duty| format!("{} by {}", duty.to, duty.due));
                 let (signed, open) = (of.signed_by.len().to_string(), open.collect::<Vec<_>>().join(", "));
                 vec![of.id.clone(), of.title.clone(), of.state.clone(), of.aware_at.clone(), of.facts.risk.as_str().to_owned(), signed, open]
             });
@@ -158,7 +157,7 @@ pub async fn breach(command: BreachCommand, load: impl Fn() -> Result<Config, Er
 fn shown(of: &Breach) -> String {
     let duty = |duty: &tutela_api::BreachDuty| {
         let (state, late) = (duty.told_at.as_ref().map_or("still to be told".to_owned(), |at| format!("told at {at}")), if duty.late { ", LATE" } else { "" });
-        format!("  {} ({} {}): by {}, {state}{late}", duty.to, duty.framework, duty.section, duty.due.as_deref().unwrap_or("at once"))
+        format!("  {} ({} {}): by {}, {state}{late}", duty.to, duty.framework, duty.section, duty.due)
     };
     let duties = of.duties.iter().map(duty).collect::<Vec<_>>().join("\n");
     let missing = if of.missing.is_empty() { String::new() } else { format!("\nmissing: {}", of.missing.join(", ")) };

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use tutela_api::{Assessment, Compliance, ControlStatement, ControlStatus, NewControlStatement};
+use tutela_app::compliance::{Framework, checks};
 use tutela_client::Client;
 
 use super::Output;
@@ -24,6 +25,12 @@ pub enum ComplianceCommand {
         framework: String,
         /// Its id, as `status` lists it
         control: String,
+    },
+    /// Show every check and what it looks at; with --check, whether a file with a framework of your own is right
+    Controls {
+        /// A file to look at; no server is needed
+        #[arg(long)]
+        check: Option<std::path::PathBuf>,
     },
     /// Assess every framework now; what is found goes to the ledger
     Assess,
@@ -93,6 +100,9 @@ pub struct Word {
 }
 
 pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Config, Error>, output: Output) -> Result<(), Error> {
+    if let ComplianceCommand::Controls { check } = command {
+        return controls(check.as_deref(), output);
+    }
     let client = Client::socket(&load()?.socket()).map_err(Error::from)?;
     match command {
         ComplianceCommand::Status { framework, failed } => status(&client.compliance().await?, framework.as_deref(), failed, output)?,
@@ -103,6 +113,7 @@ pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Co
             let of = of.ok_or_else(|| Error::Usage(format!("`{framework}` has no control `{control}`, or is not switched on")))?;
             println!("{}", serde_json::to_string_pretty(of).unwrap_or_default());
         }
+        ComplianceCommand::Controls { .. } => {}
         ComplianceCommand::Assess => assessments(&client.assess().await?, output),
         ComplianceCommand::Scan => {
             let found = client.compliance_scan().await?;
@@ -137,6 +148,19 @@ pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Co
         }
         ComplianceCommand::Withdraw { id, reason } => client.control_statement_withdraw(&id, &reason).await?,
     }
+    Ok(())
+}
+
+fn controls(file: Option<&std::path::Path>, output: Output) -> Result<(), Error> {
+    let Some(file) = file else {
+        let all: Vec<(&str, &str)> = checks().map(|check| (check.name, check.looks_at)).collect();
+        output.list(&all, &["check", "looks at"], |(name, looks_at)| vec![(*name).to_owned(), (*looks_at).to_owned()]);
+        return Ok(());
+    };
+    let failed = |e: String| Error::Failed(format!("{}: {e}", file.display()));
+    let framework = Framework::read(&std::fs::read_to_string(file).map_err(|e| failed(e.to_string()))?).map_err(failed)?;
+    let checked = framework.controls.iter().filter(|control| !control.checks.is_empty()).count();
+    println!("{}: {} controls, {checked} of them with checks", framework.key, framework.controls.len());
     Ok(())
 }
 

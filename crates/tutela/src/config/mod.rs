@@ -203,6 +203,7 @@ impl Config {
             ("", self.backup.plan(&self.data).map(drop)),
             ("gateway", self.gateway.check()),
             ("", self.check_issuers()),
+            ("", self.check_frameworks()),
         ];
         let mut problems: Vec<String> = checks
             .into_iter()
@@ -234,6 +235,28 @@ impl Config {
         Ok(())
     }
 
+    /// What a framework asks of a route, this server has to be set to.
+    fn check_frameworks(&self) -> Result<(), String> {
+        for (number, route) in self.gateway.routes.iter().enumerate() {
+            for name in &route.frameworks {
+                let at = format!("gateway.routes[{number}].frameworks");
+                if !self.compliance.is_on(name) {
+                    return Err(format!("{at}: `{name}` is not switched on in `compliance.frameworks`"));
+                }
+                let longest = match name.as_str() {
+                    "pci-dss" => 900,
+                    "hipaa" => 3_600,
+                    _ => return Err(format!("{at}: `{name}` asks nothing of a route; there are hipaa, pci-dss")),
+                };
+                if self.identity.session.timeout > longest {
+                    let timeout = self.identity.session.timeout;
+                    return Err(format!("{at}: `{name}` lets sessions be idle for {longest} s at most; set `identity.session.timeout`, which is {timeout}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The file with the root key.
     pub fn key_file(&self) -> PathBuf {
         self.kms.key_file.clone().unwrap_or_else(|| self.data.join("instance.key"))
@@ -250,6 +273,7 @@ impl Config {
         let cluster = self.audit.cluster.iter_mut().flat_map(|c| [c.ca_file.as_mut(), c.password_file.as_mut(), c.api_key_file.as_mut()]).flatten();
         let served = self.server.certificates.iter_mut().flat_map(|c| [&mut c.cert_file, &mut c.key_file]).chain(self.gateway.paths());
         let people = self.identity.paths().chain(self.channels.paths()).chain(self.detection.paths()).chain(self.geo.paths()).chain(self.privacy.paths());
+        let people = people.chain(self.compliance.paths());
         for path in own.chain(self.kms.paths()).chain(cluster).chain(self.backup.folder.as_mut()).chain(people).chain(served) {
             if path.is_relative() {
                 *path = folder.join(&*path);

@@ -615,3 +615,58 @@ async fn reports_say_the_same_in_every_form_and_others_can_read_them() {
         assert!(!reads(&broken).status.success(), "without {path}");
     }
 }
+
+#[tokio::test]
+async fn frameworks_of_the_operator_are_assessed_over_the_same_checks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, bad) = (folder.path().join("house.yml"), folder.path().join("bad.yml"));
+    let text = "key: house\ntitle: Rules of the house\nsource: Board, 2026\ncontrols:\n  - {id: h-1, number: '1', title: Backups are made, kind: automatic, owner: operations, checks: [backups-scheduled]}\n  - {id: h-2, number: '2', title: Doors are locked, kind: manual, owner: office, attests: The doors}\n";
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(&bad, text.replace("backups-scheduled", "backups-made")).unwrap();
+    let instance = Instance::start("sqlite", &format!("[compliance]\nfiles = [\"{}\"]\n", file.display())).await;
+    assert_eq!(control(&instance, "house", "h-1").await["outcome"], "fail");
+    let word = json!({"framework": "house", "control": "h-2", "kind": "attestation", "owner": "office", "document": "round.txt", "until": "2027-06-30"});
+    send(&instance, Method::POST, "/v1/compliance/statements", word).await;
+    assert_eq!(control(&instance, "house", "h-2").await["outcome"], "manual");
+    assert_eq!(send(&instance, Method::POST, "/v1/compliance/assessments", json!({})).await[0]["framework"], "house");
+    let out = instance.cli(&["compliance", "controls", "--check", file.to_str().unwrap()]).await;
+    assert!(String::from_utf8_lossy(&out.stdout).contains("house: 2 controls, 1 of them with checks"), "{out:?}");
+    let out = instance.cli(&["compliance", "controls", "--check", bad.to_str().unwrap()]).await;
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("there is no check `backups-made`"), "{out:?}");
+    let out = instance.cli(&["compliance", "controls"]).await;
+    assert!(String::from_utf8_lossy(&out.stdout).contains("backups are made by themselves"), "{out:?}");
+    // A file that is wrong is said at the start.
+    instance.stop("-INT").await;
+    std::fs::write(&file, text.replace("key: house", "key: gdpr")).unwrap();
+    let out = instance.cli(&["config", "check"]).await;
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(!out.status.success() && said.contains("there is another framework `gdpr`"), "{said}");
+}
+
+#[tokio::test]
+async fn a_route_under_a_framework_asks_for_what_that_asks() {
+    let route = |more: &str| {
+        format!("[[gateway.routes]]\nname = \"pay\"\nhost = \"photos.localhost\"\nupstream = \"http://127.0.0.1:9\"\nframeworks = [\"pci-dss\"]\n{more}\n")
+    };
+    let settings = |compliance: &str, timeout: u32, more: &str| format!("{}[identity.session]\ntimeout = {timeout}\n{compliance}", route(more));
+    let instance = Instance::start("sqlite", &settings(ALL, 900, "")).await;
+    // Signed in with a password alone: a stronger sign-in is asked for.
+    instance.account("ada@example.com", &[]).await;
+    let browser = instance.browser();
+    let (at, page) = browser.sign_in_at(&format!("http://photos.localhost:{}/", instance.port), "ada@example.com").await;
+    assert!(at.starts_with(&instance.own()), "{at}: {}", page.status());
+    instance.stop("-INT").await;
+    for (wrong, named) in [
+        (settings(ALL, 1_800, ""), "lets sessions be idle for 900 s at most"),
+        (settings("", 900, ""), "`pci-dss` is not switched on"),
+        (settings(ALL, 900, "require = \"public\""), "asks for somebody who is signed in"),
+        (settings(ALL, 900, "waf = \"detect\""), "a firewall that blocks"),
+        (settings(ALL, 900, "").replace("frameworks = [\"pci-dss\"]", "frameworks = [\"gdpr\"]"), "asks nothing of a route"),
+    ] {
+        instance.rewrite(|text| text.replace(&settings(ALL, 900, ""), &wrong));
+        let out = instance.cli(&["config", "check"]).await;
+        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(!out.status.success() && said.contains(named), "{named}: {said}");
+        instance.rewrite(|text| text.replace(&wrong, &settings(ALL, 900, "")));
+    }
+}

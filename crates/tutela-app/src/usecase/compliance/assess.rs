@@ -1,12 +1,12 @@
 //! Assessments: on a schedule, after each change of the configuration, and when somebody asks. What was found of each
 //! control goes to the ledger, and a control that stands otherwise than before is an event of its own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tutela_api as api;
 use tutela_compliance::Settings;
-use tutela_core::{EventId, Principal};
+use tutela_core::{Class, EventId, Principal};
 use tutela_store::{AssessmentRow, Changeset, ControlStateRow};
 
 use super::{
@@ -26,6 +26,7 @@ const MOST: u32 = 1_000;
 /// Assesses now, and says what came of it.
 pub async fn assess(app: &App, ctx: &Ctx) -> Result<Vec<api::Assessment>, Error> {
     app.permit(ctx, "compliance:write").await?;
+    let _only = app.assessing.lock().await;
     run(app, ctx, "asked").await
 }
 
@@ -37,9 +38,10 @@ pub async fn assessments(app: &App, ctx: &Ctx, framework: &str) -> Result<Vec<ap
 
 /// Assesses where the time has come, or the configuration is not the one that was judged.
 pub(crate) async fn due(app: &App) -> Result<(), Error> {
+    let Ok(_only) = app.assessing.try_lock() else { return Ok(()) };
     let ctx = Ctx::new(app.env(), Principal::System("compliance"));
-    let (every, settings) = (app.compliance.period(), digest(&setting::settings(&collect::said(app))));
-    for framework in &app.compliance.frameworks {
+    let (every, settings) = (app.compliance.period(), digest(app, &setting::settings(&collect::said(app))));
+    for framework in app.frameworks.iter().map(|of| of.key.as_str()) {
         let last = app.store.assessment_list(framework, 1).await?.pop();
         let why = match last {
             Some(last) if last.settings != settings => "configuration",
@@ -56,7 +58,7 @@ pub(crate) async fn due(app: &App) -> Result<(), Error> {
 
 /// Records which frameworks were not assessed for twice as long as they should be.
 pub(crate) async fn overdue(app: &App, ctx: &Ctx) -> Result<(), Error> {
-    for framework in &app.compliance.frameworks {
+    for framework in app.frameworks.iter().map(|of| of.key.as_str()) {
         let last = app.store.assessment_list(framework, 1).await?.pop().map_or(app.started_at, |last| last.made_at);
         if last + app.compliance.period() * 2 < ctx.now {
             app.commit(ctx, AssessmentOverdue::new(framework, last.to_string()), |changeset| changeset).await?;
@@ -67,7 +69,7 @@ pub(crate) async fn overdue(app: &App, ctx: &Ctx) -> Result<(), Error> {
 
 async fn run(app: &App, ctx: &Ctx, why: &str) -> Result<Vec<api::Assessment>, Error> {
     let (found, facts) = taken(app, ctx).await?;
-    let settings = digest(&facts.settings);
+    let settings = digest(app, &facts.settings);
     let before = before(app, ctx).await?;
     let (mut records, mut states, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for framework in &found.frameworks {
@@ -116,7 +118,16 @@ async fn run(app: &App, ctx: &Ctx, why: &str) -> Result<Vec<api::Assessment>, Er
 async fn before(app: &App, ctx: &Ctx) -> Result<BTreeMap<(String, String), String>, Error> {
     let mut before = BTreeMap::new();
     for row in app.store.control_state_list().await? {
-        let event = app.open_event(&sequenced(app, row.event).await?).await?;
+        let event = match sequenced(app, row.event).await {
+            Ok(stored) => app.open_event(&stored).await?,
+            // What has expired cannot be asked any more; what never was there is no record.
+            Err(Error::NotFound(_)) if has_expired(app, ctx, row.event) => {
+                before.insert((row.framework, row.control), row.outcome);
+                continue;
+            }
+            Err(Error::NotFound(_)) => Value::Null,
+            Err(e) => return Err(e),
+        };
         let of = |field: &str| event["data"][field].as_str().unwrap_or_default().to_owned();
         let is_it = (of("framework"), of("control")) == (row.framework.clone(), row.control.clone());
         let recorded = if is_it { of("new") } else { String::new() };
@@ -128,9 +139,14 @@ async fn before(app: &App, ctx: &Ctx) -> Result<BTreeMap<(String, String), Strin
     Ok(before)
 }
 
-/// A hash of what the configuration says.
-fn digest(settings: &Settings) -> String {
-    hex(&tutela_ledger::sha256(format!("{settings:?}").as_bytes()))
+/// Whether an event of this class is so old that retention may have taken it out.
+pub(super) fn has_expired(app: &App, ctx: &Ctx, event: EventId) -> bool {
+    event.time() + Duration::from_secs(86_400) * app.rules.of(&Class::COMPLIANCE).days < ctx.now
+}
+
+/// A hash of what the configuration says, and of what is assessed.
+fn digest(app: &App, settings: &Settings) -> String {
+    hex(&tutela_ledger::sha256(format!("{settings:?}{:?}", app.frameworks).as_bytes()))
 }
 
 fn shown(row: AssessmentRow) -> api::Assessment {

@@ -99,15 +99,19 @@ pub async fn told(app: &App, ctx: &Ctx, id: &str, new: api::BreachTold) -> Resul
         return Err(Error::Conflict(format!("{} of two people have signed what is known now", entry.signed_by.len())));
     }
     let duties = duties(app, &row, &entry);
-    let Some(duty) = duties.iter().find(|duty| duty.to == new.to) else {
+    let meant: Vec<&Duty> = duties.iter().filter(|duty| duty.to == new.to).collect();
+    let Some(first) = meant.first() else {
         let known: Vec<&str> = duties.iter().map(|duty| duty.to).collect();
         return Err(Error::invalid("to", format!("nobody asks that `{}` is told; there are {}", new.to, known.join(", "))));
     };
+    if first.met.is_some() {
+        return Err(Error::Conflict(format!("that `{}` was told is recorded", new.to)));
+    }
     let at = new.at.as_deref().map(|text| moment("at", text)).transpose()?.unwrap_or(ctx.now);
     if at > ctx.now || at < row.aware_at {
         return Err(Error::invalid("at", "that is still to come, or before it was known"));
     }
-    let late = duty.due.is_some_and(|due| at > due);
+    let late = meant.iter().any(|duty| at > duty.due);
     let why = match new.reason.as_deref().map(reason).transpose()? {
         None if late => return Err(Error::invalid("reason", "it was late: say why (Art. 33(1))")),
         why => why,
@@ -162,8 +166,7 @@ pub(crate) async fn remind(app: &App) -> Result<(), Error> {
             }
             entry.reminded.insert(key, count);
             row.sealed = app.seal_as(PURPOSE, &entry)?;
-            let due = duty.due.map(|due| due.to_string()).unwrap_or_default();
-            let reminder = BreachReminder::new(row.id, duty.law, duty.to, due, duty.is_late(ctx.now));
+            let reminder = BreachReminder::new(row.id, duty.law, duty.to, duty.due.to_string(), duty.is_late(ctx.now));
             app.commit(&ctx, reminder, |changeset| changeset.breach_set(&row)).await?;
             row.version += 1;
         }
@@ -185,10 +188,13 @@ pub(super) async fn owed(app: &App) -> Result<Vec<(BreachId, Duty, bool)>, Error
 fn duties(app: &App, row: &BreachRow, entry: &Entry) -> Vec<Duty> {
     let told = entry.told.iter().map(|(to, told)| (to.clone(), told.at)).collect();
     let facts = &entry.facts;
+    // What spares somebody a notice counts when two have signed it.
+    let is_signed = entry.signed_by.len() >= SIGNERS;
+    let risk = if is_signed || facts.risk != api::BreachRisk::None { facts.risk } else { api::BreachRisk::Unknown };
     let breach = Breach {
         aware_at: row.aware_at,
-        risk: facts.risk.as_str(),
-        sealed: facts.sealed,
+        risk: risk.as_str(),
+        sealed: is_signed && facts.sealed,
         health: facts.health,
         people: facts.people,
         residents: facts.residents,
@@ -228,7 +234,7 @@ fn shown(app: &App, row: &BreachRow, now: Timestamp) -> Result<api::Breach, Erro
         to: duty.to.into(),
         framework: duty.law.into(),
         section: duty.section.into(),
-        due: duty.due.map(|due| due.to_string()),
+        due: duty.due.to_string(),
         told_at: duty.met.map(|at| at.to_string()),
         late: duty.is_late(now),
         reason: entry.told.get(duty.to).and_then(|told| told.reason.clone()),

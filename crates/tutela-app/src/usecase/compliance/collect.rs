@@ -9,6 +9,7 @@ use tutela_privacy::{Basis, check, plan::StoreKind, taxonomy::is_within};
 use tutela_store::HourTotal;
 
 use super::{
+    assess::has_expired,
     breach,
     data_use::{NONE, UNREGISTERED},
     scan,
@@ -155,7 +156,7 @@ async fn requests(app: &App, ctx: &Ctx) -> Result<Requests, Error> {
         let unplaced = purpose.recipients.iter().filter(|of| of.country.is_none()).map(|of| format!("{}: {}", purpose.name, of.name));
         facts.recipients_unplaced.extend(unplaced);
     }
-    (facts.consents, facts.consents_unproven) = unproven(app).await?;
+    (facts.consents, facts.consents_unproven) = unproven(app, ctx).await?;
     facts.record_gaps = record::made(app, ctx).await?.gaps.into_iter().map(|gap| gap.place).collect();
     Ok(facts)
 }
@@ -235,23 +236,27 @@ async fn cards(app: &App, looked: scan::Last) -> Result<Option<Cards>, Error> {
 }
 
 /// Newest words of consent whose receipt is not in the ledger, or says something else; and how many were looked at.
-async fn unproven(app: &App) -> Result<(u64, Vec<String>), Error> {
+async fn unproven(app: &App, ctx: &Ctx) -> Result<(u64, Vec<String>), Error> {
     const NEWEST: u32 = 200;
     let rows = app.store.consent_latest(NEWEST).await?;
-    let mut unproven = Vec::new();
+    let (mut looked, mut unproven) = (0, Vec::new());
     for row in &rows {
         let event = match sequenced(app, row.event).await {
             Ok(stored) => app.open_event(&stored).await?,
+            Err(_) if has_expired(app, ctx, row.event) => continue,
             Err(_) => Value::Null,
         };
+        looked += 1;
+        let receipt = &event["personal"]["receipt"];
         let agrees = event["type"] == format!("consent.{}", row.said)
             && event["data"]["version"] == row.notice_version
-            && (event["personal"]["receipt"].is_object() || event["personal"].is_null());
+            && event["resource"]["id"] == row.purpose
+            && (receipt.is_object() || event["personal"].is_null());
         if !agrees {
             unproven.push(row.event.to_string());
         }
     }
-    Ok((rows.len() as u64, unproven))
+    Ok((looked, unproven))
 }
 
 async fn breaches(app: &App, ctx: &Ctx) -> Result<Breaches, Error> {
@@ -316,7 +321,7 @@ async fn operation(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Operati
         rules: app.detection.running().rules.iter().count() as u64,
         ..Operation::default()
     };
-    for state in ["open", "contained"] {
+    for state in ["open", "acknowledged", "contained"] {
         for row in app.store.incident_list(state, None, 1_000).await? {
             facts.incidents_open += 1;
             if row.updated_at + DAY * 7 < ctx.now {

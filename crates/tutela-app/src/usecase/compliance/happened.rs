@@ -72,7 +72,7 @@ occurrences! {
     }
     /// Card numbers lie in the clear.
     CardNumbersFound { place: &'a str, rows: u64 }
-    "compliance.card_numbers_found" "Card numbers lie in the clear where none belong; in how many rows is said, and not which numbers." High COMPLIANCE FINDING "scan" ["rows" = "3"]
+    "compliance.card_numbers_found" "Card numbers lie in the clear where none belong; in how many rows is said, and not which numbers." High COMPLIANCE ENTITY_READ "scan" ["rows" = "3"]
     |this, event| { event.resource = Some(Resource::of("place", this.place)); event.set("rows", this.rows); }
 
     /// A breach was entered.

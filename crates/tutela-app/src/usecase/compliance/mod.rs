@@ -23,6 +23,7 @@ pub use status::status;
 
 use tutela_api as api;
 use tutela_compliance::{AN_HOUR, QUARTER_HOUR};
+pub use tutela_compliance::{Framework, checks};
 
 use crate::{App, Ctx, Error};
 

@@ -1,13 +1,13 @@
 //! Looking at everything: the whole ledger is hashed again, and stores and ledger are looked through for card numbers. Only
 //! what the ledger has got since the last time is read again; a find is an event, which opens an incident.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tutela_api as api;
 use tutela_compliance::has_card_number;
 use tutela_core::Timestamp;
-use tutela_store::{Changeset, Housekeeping};
+use tutela_store::{Changeset, Error as StoreError, Housekeeping};
 
 use super::happened::CardNumbersFound;
 use crate::{App, Ctx, Error, port::DataError};
@@ -33,6 +33,7 @@ pub(super) struct Last {
 /// Looks now.
 pub async fn scan(app: &App, ctx: &Ctx) -> Result<api::ComplianceScan, Error> {
     app.permit(ctx, "compliance:write").await?;
+    let _only = app.assessing.lock().await;
     let last = run(app, ctx).await?;
     Ok(api::ComplianceScan {
         at: ctx.now.to_string(),
@@ -64,7 +65,9 @@ pub(super) async fn run(app: &App, ctx: &Ctx) -> Result<Last, Error> {
                 now.looked += 1;
                 now.found.extend(hits.into_iter().map(|hit| (format!("{name}.{}.{}", hit.table, hit.column), hit.rows)));
             }
-            Err(DataError::Refused(why) | DataError::Unavailable(why)) => now.unlooked.push(format!("{name}: {why}")),
+            // The words of a store may name a file, and a file a person.
+            Err(DataError::Refused(_)) => now.unlooked.push(format!("{name}: what is in it cannot be looked through")),
+            Err(DataError::Unavailable(_)) => now.unlooked.push(format!("{name}: it does not answer")),
         }
     }
     for (place, rows) in &now.found {
@@ -83,13 +86,17 @@ async fn verified(app: &App) -> Result<(u64, Option<String>), Error> {
     let report = tokio::task::spawn_blocking(move || {
         runtime.block_on(async {
             let verification = app.store.verification().await?;
-            let report = verification.run(&app.ledger_key, &[], &|_, _| {}).await?;
+            let report = verification.run(&app.ledger_key, &[], &|_, _| {}).await;
+            // The connection goes back to others, whatever came of it.
             verification.close().await?;
             Ok::<_, Error>(report)
         })
     });
-    let report = report.await.map_err(|_| Error::Internal("the verification was stopped"))??;
-    Ok((report.entries, report.flaw.map(|flaw| flaw.to_string())))
+    match report.await.map_err(|_| Error::Internal("the verification was stopped"))?? {
+        Ok(report) => Ok((report.entries, report.flaw.map(|flaw| flaw.to_string()))),
+        Err(StoreError::Decode(what)) => Ok((0, Some(what))),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Entries with card numbers from a position on, and the position up to which that is known.
@@ -97,12 +104,10 @@ async fn in_entries(app: &App, from: u64) -> Result<(u64, u64), Error> {
     let (end, mut found, mut at) = (app.store.log_head().await?.0, 0, from.max(app.store.log_first().await?));
     while at < end {
         let to = (at + STEP).min(end);
-        for (position, _, _, body) in app.store.log_scan(at, to).await? {
-            let in_body = body.is_some_and(|body| std::str::from_utf8(&body).is_ok_and(has_card_number));
-            let in_items =
-                async || app.store.log_items(position).await.map(|items| items.iter().any(|item| std::str::from_utf8(item).is_ok_and(has_card_number)));
-            found += u64::from(in_body || in_items().await?);
-        }
+        let holds = |body: &[u8]| std::str::from_utf8(body).is_ok_and(has_card_number);
+        let entries = app.store.log_scan(at, to).await?.into_iter().filter(|(.., body)| body.as_deref().is_some_and(holds)).map(|(position, ..)| position);
+        let items = app.store.log_items_range(at, to).await?.into_iter().filter(|(_, body)| holds(body)).map(|(position, _)| position.entry);
+        found += entries.chain(items).collect::<BTreeSet<u64>>().len() as u64;
         at = to;
     }
     Ok((found, end))

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tutela_api as api;
-use tutela_compliance::{Stated, own};
+use tutela_compliance::Stated;
 use tutela_core::{StatementId, Timestamp};
 use tutela_store::StatementRow;
 
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(732 * 86_400);
 /// States something of a control.
 pub async fn make(app: &App, ctx: &Ctx, new: api::NewControlStatement) -> Result<api::ControlStatement, Error> {
     sign_in::permit_fresh(app, ctx, "compliance:write").await?;
-    let framework = own().iter().find(|of| of.key == new.framework && app.compliance.is_on(&of.key));
+    let framework = app.frameworks.iter().find(|of| of.key == new.framework);
     let framework = framework.ok_or_else(|| Error::invalid("framework", format!("`{}` is not switched on", new.framework)))?;
     if !framework.controls.iter().any(|control| control.id == new.control) {
         return Err(Error::invalid("control", format!("`{}` has no control `{}`", new.framework, new.control)));
@@ -81,6 +81,9 @@ pub async fn approve(app: &App, ctx: &Ctx, id: &str) -> Result<api::ControlState
 pub async fn withdraw(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<(), Error> {
     app.permit(ctx, "compliance:write").await?;
     let (row, why) = (found(app, id).await?, reason(why)?);
+    if row.until < ctx.now {
+        return Err(Error::Conflict("its time is over: attest again, or say what has changed".into()));
+    }
     let withdrawn = StatementWithdrawn::new(row.id, &row.framework, &row.control, &row.kind, &why);
     app.commit(ctx, withdrawn, |changeset| changeset.control_statement_end(row.id, ctx.now)).await
 }
