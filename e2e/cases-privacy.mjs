@@ -61,7 +61,7 @@ export const privacyCases = [
     await page.getByRole("link", { name: "Download the confirmation" }).click();
     const confirmation = JSON.parse(readFileSync(await (await confirmed).path(), "utf8"));
     assert.equal(confirmation.receipt.status, "completed");
-    assert.deepEqual(confirmation.receipt.residual_scan, { hits: 0, stores: ["billing", "photos", "pictures"] });
+    assert.deepEqual(confirmation.receipt.residual_scan, { hits: 0, stores: ["photos"] });
     await page.goto(`${own}/sign-in`);
     await signIn(page, leaver);
     await page.getByRole("alert").filter({ hasText: /./ }).first().waitFor();
