@@ -126,6 +126,17 @@ export const privacyCases = [
     const page = await desk.inConsole(admin, "/compliance");
     await page.getByRole("heading", { name: "General Data Protection Regulation" }).waitFor();
     await page.getByText("Settings that contradict a framework").first().waitFor();
+    // The demo has a story that is judged: much of it holds, and not all. Some seconds after the start everything was looked at.
+    const enough = async () => {
+      const text = await page.locator("body").innerText();
+      const sum = (what) => [...text.matchAll(new RegExp(`(\\d+) ${what}`, "g"))].reduce((all, found) => all + Number(found[1]), 0);
+      return sum("hold,") >= 30 && sum("do not,") >= 5 && sum("without data") >= 3;
+    };
+    for (let tries = 0; !(await enough()); tries += 1) {
+      if (tries === 30) throw new Error(await page.locator("main").innerText());
+      await page.waitForTimeout(1_000);
+      await page.reload();
+    }
     await inspect(page, desk.config, "console compliance");
     await page.getByRole("link", { name: "A firewall stands before every public route, blocks, and is recorded" }).click();
     await page.getByText("GET /v1/gateway").waitFor();

@@ -4,6 +4,7 @@
 //! Wall time is the loose figure, CPU time the firm one. Run it with `cargo xtask bench NAME`,
 //! which builds what is measured.
 
+mod compliance;
 mod crypto;
 mod detection;
 mod flags;
@@ -38,9 +39,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
-    let name = words.next().ok_or("usage: benches crypto|detection|identity|ledger|limit|oauth|privacy|proxy|start|waf [--FLAG N...]")?;
+    let name = words.next().ok_or("usage: benches compliance|crypto|detection|identity|ledger|limit|oauth|privacy|proxy|start|waf [--FLAG N...]")?;
     let flags = Flags::parse(words)?;
     match name.as_str() {
+        "compliance" => compliance::run(&flags),
         "crypto" => crypto::run(&flags),
         "detection" => detection::run(&flags),
         "identity" => identity::run(&flags),
@@ -51,6 +53,8 @@ fn run() -> Result<(), String> {
         "proxy" => proxy::run(&flags),
         "start" => start::run(&flags),
         "waf" => waf::run(&flags),
-        other => Err(format!("there is no benchmark `{other}`; there are crypto, detection, identity, ledger, limit, oauth, privacy, proxy, start, waf")),
+        other => {
+            Err(format!("there is no benchmark `{other}`; there are compliance, crypto, detection, identity, ledger, limit, oauth, privacy, proxy, start, waf"))
+        }
     }
 }

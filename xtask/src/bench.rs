@@ -6,6 +6,7 @@ use crate::{Place, Steps, Stop, cmd, go, keycloak, python, rust};
 
 /// Every benchmark, and what it measures.
 const BENCHES: &[(&str, Measures)] = &[
+    ("compliance", Measures::Program),
     ("crypto", Measures::Beside(OPENBAO)),
     ("detection", Measures::Beside(RSIGMA)),
     ("identity", Measures::Beside(KEYCLOAK)),

@@ -152,6 +152,28 @@ pub struct ComplianceScan {
     pub card_numbers: BTreeMap<String, u64>,
 }
 
+/// What came of requests that were sent through the gateway to see what happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ComplianceProbe {
+    /// When (RFC 3339).
+    pub at: String,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Those of them that the ledger has no record of.
+    pub unrecorded: Vec<String>,
+    /// Routes of which it is known whether they let an attack through.
+    pub attacked: u64,
+    /// Routes that nobody opens without a permission, so that the probe did not.
+    pub unreached: Vec<String>,
+    /// Routes that let an attack through.
+    pub passed: Vec<String>,
+    /// By seconds: whether a session opened a page that nobody had used for so long.
+    pub idle: BTreeMap<String, bool>,
+    /// What could not be probed, and why.
+    pub unprobed: Vec<String>,
+}
+
 /// An assessment of a framework.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -112,8 +112,8 @@ pub struct Inner {
     pub(crate) ring: Ring,
     pub(crate) uses: Uses,
     pub(crate) keys_due: Notify,
-    /// Held while a backup is made by schedule.
-    pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// Held by a probe, to its end.
+    pub(crate) probing: tokio::sync::Mutex<()>,
     /// Held by whoever assesses, or looks at everything.
     pub(crate) assessing: tokio::sync::Mutex<()>,
     /// Held while accounts are compared with the ledger.
@@ -310,7 +310,7 @@ impl App {
             uses,
             note_signer,
             keys_due: Notify::new(),
-            backing_up: tokio::sync::Mutex::default(),
+            probing: tokio::sync::Mutex::default(),
             assessing: tokio::sync::Mutex::default(),
             comparing: tokio::sync::Mutex::default(),
             key_material: tokio::sync::Mutex::default(),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tutela_core::{JobId, Principal};
 use tutela_detection::LONGEST_AT_ONCE;
 use tutela_identity::sign_in;
-use tutela_store::{Changeset, Housekeeping};
+use tutela_store::{Changeset, Error as StoreError, Housekeeping, JobRow};
 
 use crate::{
     App, Ctx, Error,
@@ -19,14 +19,16 @@ use crate::{
 };
 
 pub(crate) const QUEUE: &str = "house";
+/// How long a probe may take to its end when the server stops.
+const GOODBYE: Duration = Duration::from_secs(15);
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Each job's name and how often it runs.
 const JOBS: &[(&str, Duration)] = &[
     ("accounts", Duration::from_secs(3_600)),
     ("assessment", Duration::from_secs(300)),
-    ("breaches", Duration::from_secs(300)),
     ("backup", Duration::from_secs(300)),
+    ("breaches", Duration::from_secs(300)),
     ("expiry", Duration::from_secs(3_600)),
     ("keys", Duration::from_secs(60)),
     ("provider", Duration::from_secs(86_400)),
@@ -55,6 +57,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     }
     let mut confirmed = app.env.now();
     let mut clock = Clock::new(&*app.env);
+    let long = TaskTracker::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
@@ -64,7 +67,13 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
                 }
                 continue;
             }
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                long.close();
+                long.wait().await;
+                // A probe deletes its account before everything ends.
+                let _ = tokio::time::timeout(GOODBYE, app.probing.lock()).await;
+                return;
+            }
         }
         if let Err(e) = clock.look(&app, &Ctx::new(app.env(), Principal::System("watch"))).await {
             tracing::warn!(error = %e, "that the clock was set could not be recorded");
@@ -75,16 +84,16 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
                 tracing::warn!(epoch, error = %e, "a key provider did not confirm a key; keys in memory serve up to `kms.cache_max_age`");
             }
         }
-        if let Err(e) = due(&app).await {
+        if let Err(e) = due(&app, &long).await {
             tracing::warn!(error = %e, "a background job failed and will be tried again");
         }
     }
 }
 
 /// Does what is due, each job once at most.
-async fn due(app: &App) -> Result<(), Error> {
+async fn due(app: &App, long: &TaskTracker) -> Result<(), Error> {
     for _ in JOBS {
-        if !turn(app).await? {
+        if !turn(app, long).await? {
             break;
         }
     }
@@ -92,14 +101,15 @@ async fn due(app: &App) -> Result<(), Error> {
 }
 
 /// Takes a job and does it; whether there was one.
-async fn turn(app: &App) -> Result<bool, Error> {
+async fn turn(app: &App, long: &TaskTracker) -> Result<bool, Error> {
     let now = app.env.now();
     let Some(job) = app.store.job_take(QUEUE, now, now + LEASE).await? else { return Ok(false) };
+    let pause = JOBS.iter().find(|(name, _)| *name == job.key).map_or(LEASE, |(_, every)| *every);
     match job.key.as_str() {
-        "accounts" => compare_accounts(app),
-        "assessment" => assess(app),
+        "accounts" => return Ok(beside(app, long, job, pause, compare_accounts)),
+        "assessment" => return Ok(beside(app, long, job, pause, |app| async move { compliance::due(&app).await })),
+        "backup" => return Ok(beside(app, long, job, pause, back_up)),
         "breaches" => compliance::breach::remind(app).await?,
-        "backup" => back_up(app),
         "expiry" => expiry::run(app, &Ctx::new(app.env(), Principal::System("retention"))).await?,
         "keys" => keys(app).await?,
         "provider" => drop(provider::warnings(app, &Ctx::new(app.env(), Principal::System("keys"))).await?),
@@ -112,7 +122,6 @@ async fn turn(app: &App) -> Result<bool, Error> {
         "sweep" => sweep(app).await?,
         _ => {}
     }
-    let pause = JOBS.iter().find(|(name, _)| *name == job.key).map_or(LEASE, |(_, every)| *every);
     // Once in each hour of the clock, so that what happens for the first time is told once.
     let next = if job.key == "silence" { watch::next_hour(now) } else { now + pause };
     app.store.job_done(&job, next).await?;
@@ -149,41 +158,54 @@ async fn sweep(app: &App) -> Result<(), Error> {
     Ok(app.store.commit(changeset).await?)
 }
 
-/// With many accounts a comparison takes its time; the other jobs go on meanwhile.
-fn compare_accounts(app: &App) {
-    let app = app.clone();
-    tokio::spawn(async move {
-        let (Ok(_only), stop) = (app.comparing.try_lock(), app.stopping()) else { return };
-        let ctx = Ctx::new(app.env(), Principal::System("accounts"));
-        let done = tokio::select! {
-            done = account_check::run(&app, &ctx) => done,
-            () = stop.cancelled() => return,
+/// Does a job that may take long while the other jobs go on, and holds it until it is done: no other node begins it anew.
+fn beside<F>(app: &App, long: &TaskTracker, mut job: JobRow, pause: Duration, work: impl FnOnce(App) -> F) -> bool
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let (app, work) = (app.clone(), work(app.clone()));
+    long.spawn(async move {
+        let (mut work, stop) = (std::pin::pin!(work), app.stopping());
+        let mut again = pause;
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                () = stop.cancelled() => {
+                    // Whoever is there next begins it anew.
+                    again = Duration::ZERO;
+                    break Ok(());
+                }
+                () = tokio::time::sleep(LEASE / 3) => {}
+            }
+            match app.store.job_keep(&mut job, app.env.now() + LEASE).await {
+                Ok(()) => {}
+                // The lease goes on for a while; a database that is away may be back by then.
+                Err(e) if app.env.now() < job.lease_until && !matches!(e, StoreError::Conflict(_)) => {
+                    tracing::warn!(error = %e, job = job.key, "a job could not be held for longer, and will be tried again");
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, job = job.key, "a job cannot be held any longer and is left to whoever has it");
+                    return;
+                }
+            }
         };
         if let Err(e) = done {
-            tracing::error!(error = %e, "accounts could not be compared with the ledger; the next comparison is in an hour");
+            tracing::error!(error = %e, job = job.key, "a background job failed and will be tried again");
+        }
+        if let Err(e) = app.store.job_done(&job, app.env.now() + again).await {
+            tracing::warn!(error = %e, job = job.key, "that a job is done could not be written down");
         }
     });
+    true
 }
 
-/// A backup may take long; the other jobs go on meanwhile.
-fn back_up(app: &App) {
-    let app = app.clone();
-    tokio::spawn(async move {
-        let Ok(_only) = app.backing_up.try_lock() else { return };
-        if let Err(e) = backup::upkeep(&app, &Ctx::new(app.env(), Principal::System("backup"))).await {
-            tracing::error!(error = %e, "the backup that is due could not be made and will be tried again");
-        }
-    });
+async fn compare_accounts(app: App) -> Result<(), Error> {
+    let Ok(_only) = app.comparing.try_lock() else { return Ok(()) };
+    account_check::run(&app, &Ctx::new(app.env(), Principal::System("accounts"))).await.map(drop)
 }
 
-/// It may look at everything, which takes its time.
-fn assess(app: &App) {
-    let app = app.clone();
-    tokio::spawn(async move {
-        if let Err(e) = compliance::due(&app).await {
-            tracing::error!(error = %e, "the controls could not be assessed, and will be tried again");
-        }
-    });
+async fn back_up(app: App) -> Result<(), Error> {
+    backup::upkeep(&app, &Ctx::new(app.env(), Principal::System("backup"))).await
 }
 
 /// Rotation, rewrapping, destruction, completed erasures, backups: each is safe to run on two nodes at once.

@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod guard;
 mod hasher;
+mod html;
 mod jobs;
 mod lanes;
 mod monitor;

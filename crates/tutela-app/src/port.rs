@@ -347,8 +347,20 @@ pub trait GatewayControl: Send + Sync {
     /// Forgets what a limit has counted for somebody; whether they were refused on this node.
     fn lift<'a>(&'a self, limit: &'a str, who: &'a str) -> BoxFuture<'a, Result<bool, String>>;
 
+    /// Sends a request to its own listener, as anybody on this machine could.
+    fn ask<'a>(&'a self, host: &'a str, target: &'a str, cookie: Option<&'a str>) -> BoxFuture<'a, Result<Answered, String>>;
+
     /// Reads the configuration again and goes on with it; what is wrong with it is the error, and nothing changes then.
     fn reload(&self) -> BoxFuture<'_, Result<tutela_api::Reloaded, String>>;
+}
+
+/// What the gateway answered to a request of our own.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// The number under which its record stands in the ledger.
+    pub request: Option<String>,
 }
 
 /// A store of the operator's with data of people. It is read, and written only as an approved plan says.
@@ -387,7 +399,7 @@ pub trait DataStore: Send + Sync {
     /// Where one of some texts stands, in any column of any table, those that nobody mapped too.
     fn scan<'a>(&'a self, needles: &'a [String]) -> BoxFuture<'a, Result<Vec<Hit>, DataError>>;
 
-    /// Where texts and numbers stand that a test says yes to, in any column of any table; in files by their folder.
+    /// Where texts and numbers stand that a test says yes to, in any column of any table.
     fn scan_for(&self, _is_it: fn(&str) -> bool) -> BoxFuture<'_, Result<Vec<Hit>, DataError>> {
         Box::pin(async { Err(DataError::Refused("what is in this kind of store cannot be looked through".into())) })
     }

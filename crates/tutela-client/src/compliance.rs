@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 use tutela_api::{
-    Assessment, Breach, BreachFacts, BreachTold, Compliance, ComplianceScan, ComplianceSettings, ControlStatement, NewBreach, NewControlStatement, NewDataUse,
-    Recorded,
+    Assessment, Breach, BreachFacts, BreachTold, Compliance, ComplianceProbe, ComplianceScan, ComplianceSettings, ControlStatement, NewBreach,
+    NewControlStatement, NewDataUse, Recorded,
 };
 
 use crate::{Client, Error, with_query};
@@ -34,6 +34,11 @@ impl Client {
         let mut query = vec![("format", format.to_owned())];
         query.extend(framework.map(|framework| ("framework", framework.to_owned())));
         self.text(&with_query("/v1/compliance/report", &query)).await
+    }
+
+    /// Sends requests through the gateway to see what happens.
+    pub async fn compliance_probe(&self) -> Result<ComplianceProbe, Error> {
+        self.send(self.request(Method::POST, "/v1/compliance/probes")).await
     }
 
     /// Verifies the whole ledger, and looks everything through for card numbers.

@@ -42,6 +42,8 @@ pub struct Facts {
     pub verified: Option<Verified>,
     /// What came of looking for card numbers last.
     pub cards: Option<Cards>,
+    /// What came of probing last.
+    pub probed: Option<Probed>,
 }
 
 impl Facts {
@@ -60,6 +62,7 @@ impl Facts {
             breaches: None,
             verified: None,
             cards: None,
+            probed: None,
         }
     }
 }
@@ -241,6 +244,27 @@ pub struct Cards {
     pub incidents: u64,
 }
 
+/// What came of requests that were sent through the gateway to see what happens.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// When.
+    pub at: Timestamp,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Those of them that the ledger has no record of.
+    pub unrecorded: Vec<String>,
+    /// Routes of which it is known whether they let an attack through.
+    pub attacked: u64,
+    /// Routes that nobody opens without a permission, so that the probe did not.
+    pub unreached: Vec<String>,
+    /// Routes that let it through.
+    pub passed: Vec<String>,
+    /// Whether a session opened a page that nobody had used for so many seconds.
+    pub idle: BTreeMap<u32, bool>,
+    /// What could not be probed, and why.
+    pub silent: Vec<String>,
+}
+
 /// Duties that follow from breaches.
 #[derive(Debug, Clone, Default)]
 pub struct Breaches {
@@ -293,6 +317,8 @@ pub struct Ledger {
     pub oldest: Option<Timestamp>,
     /// How many events of each type there were in 90 days.
     pub types: BTreeMap<String, u64>,
+    /// An event of each of the seven kinds of PCI DSS 10.2.1, the newest.
+    pub kinds: BTreeMap<String, String>,
     /// Ids of uses of personal data in 90 days that name no purpose.
     pub uses_without_purpose: Vec<String>,
     /// Uses of personal data in 90 days.
@@ -314,6 +340,8 @@ pub struct Operation {
     pub rehearsed: Option<(Timestamp, bool)>,
     /// Rules of detection that watch.
     pub rules: u64,
+    /// Those of them that look at sign-ins that failed.
+    pub sign_in_rules: u64,
     /// Ids of incidents that nobody has worked on for a week.
     pub incidents_idle: Vec<String>,
     /// Incidents that are open.

@@ -19,8 +19,10 @@ mod framework;
 
 pub use breach::{Breach, Duty};
 pub use card::has_card_number;
-pub use check::{Check, checks, run};
+pub use check::{Check, SEVEN, checks, findings};
 pub use conflict::{Conflict, conflicts};
-pub use facts::{AN_HOUR, Breaches, Cards, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, QUARTER_HOUR, Requests, Routes, Settings, Verified};
+pub use facts::{
+    AN_HOUR, Breaches, Cards, Facts, Keys, Ledger, LockedOut, Mapped, Operation, People, Probed, QUARTER_HOUR, Requests, Routes, Settings, Verified,
+};
 pub use finding::{Finding, Outcome, Stated, Verdict, judge};
 pub use framework::{Control, Framework, Kind, own};

@@ -237,6 +237,11 @@ impl Rule {
         self.suppress.unwrap_or(self.window)
     }
 
+    /// Whether an event is one of those that it looks at.
+    pub fn looks_at(&self, body: &Value) -> bool {
+        self.op.looks_at(body)
+    }
+
     /// What the commit of an offence can decide by itself: so many events of named types with one address.
     pub fn bounded(&self) -> Option<Bounded> {
         let Op::Count(pred, count) = &self.op else { return None };

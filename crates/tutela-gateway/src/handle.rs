@@ -35,7 +35,7 @@ use crate::{
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Where an application, and a client, find the id of a request.
-const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
+pub(crate) const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("tutela-request");
 
 /// Where Global Privacy Control is spoken of (W3C, "GPC Support Resource").
 const GPC: &str = "/.well-known/gpc.json";

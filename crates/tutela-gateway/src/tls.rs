@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
+    pki_types::CertificateDer,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -63,6 +64,12 @@ impl Certificates {
     /// Shows those of another from now on.
     pub fn show(&self, other: &Self) {
         self.shown.store(other.shown.load_full());
+    }
+
+    /// The certificates themselves, without their chains.
+    pub(crate) fn leaves(&self) -> Vec<CertificateDer<'static>> {
+        let shown = self.shown.load();
+        shown.names.values().chain([&shown.first]).filter_map(|certified| certified.cert.first().cloned()).collect()
     }
 
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {

@@ -152,6 +152,10 @@ impl Purpose {
         if self.categories.len() > 100 || self.recipients.len() > 100 {
             return Err(("categories", "a purpose names at most 100 categories and 100 recipients".into()));
         }
+        let known = |ground: &str| matches!(ground.as_bytes(), [b'9', b'(', b'2', b')', b'(', b'a'..=b'j', b')']);
+        if let Some(wrong) = self.special_basis.as_deref().filter(|ground| !known(ground)) {
+            return Err(("special_basis", format!("`{wrong}` is no ground of Art. 9(2): `9(2)(a)` to `9(2)(j)`")));
+        }
         if let (Some(category), None) = (self.special(), &self.special_basis) {
             return Err(("special_basis", format!("`{category}` is a special category: `special_basis` names the ground of Art. 9(2), such as `9(2)(a)`")));
         }

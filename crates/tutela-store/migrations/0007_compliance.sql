@@ -20,6 +20,8 @@ CREATE TABLE control_statement (
   document {text} NOT NULL,
   reason {text} NOT NULL,
   made_by {text} NOT NULL,
+  -- Who that is, whatever they are called; empty where nobody has to agree.
+  maker {text} NOT NULL,
   made_at {time} NOT NULL,
   until {time} NOT NULL,
   -- Somebody else; empty until then.

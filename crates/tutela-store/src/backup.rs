@@ -78,7 +78,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     privacy_hold by "id": id Id, tag Bytes, place Text, article Text, reason Text, owner Text, placed_at Time, until Time, released_at Time;
     data_use by "day, purpose, ground": day Int, purpose Text, ground Text, events Int, sample Id;
     breach by "id": id Id, sealed Text, version Int, aware_at Time, opened_at Time, closed_at Time;
-    control_statement by "id": id Id, framework Text, control Text, kind Text, owner Text, document Text, reason Text, made_by Text, made_at Time, until Time, approved_by Text, approved_at Time, ended_at Time;
+    control_statement by "id": id Id, framework Text, control Text, kind Text, owner Text, document Text, reason Text, made_by Text, maker Text, made_at Time, until Time, approved_by Text, approved_at Time, ended_at Time;
     control_state by "framework, control": framework Text, control Text, outcome Text, since Time, event Id;
     assessment by "event": event Id, framework Text, made_at Time, why Text, settings Text, passed Int, failed Int, without_data Int, manual Int, not_applicable Int;
     erased_name by "tag": tag Bytes, account Id, request Id, erased_at Time;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use toml::{Table, Value};
 use tutela_api as api;
-use tutela_app::port::GatewayControl;
+use tutela_app::port::{Answered, GatewayControl};
 use tutela_core::{Env as _, SystemEnv, seam::BoxFuture};
 use tutela_gateway::{CertificateConfig, Certificates, Gateway, Require, Settings, redirect_to_tls};
 
@@ -47,6 +47,8 @@ pub struct Public {
 /// What is served at this moment.
 struct Serving {
     config: Config,
+    /// Where it really listens.
+    at: SocketAddr,
     certificates: Option<Certificates>,
     listener: CancellationToken,
     redirect: CancellationToken,
@@ -64,7 +66,8 @@ impl Public {
         stop: &CancellationToken,
     ) -> Result<Arc<Self>, Error> {
         let certificates = certificates(&config.server.certificates)?;
-        let serving = Serving { certificates: certificates.clone(), listener: stop.child_token(), redirect: stop.child_token(), config };
+        let at = listener.local_addr().map_err(|e| Error::Failed(e.to_string()))?;
+        let serving = Serving { at, certificates: certificates.clone(), listener: stop.child_token(), redirect: stop.child_token(), config };
         let (tasks, stop) = (tasks.clone(), stop.clone());
         tasks.spawn(gateway.clone().serve(listener, certificates, serving.listener.clone()));
         if let Some(listener) = redirect {
@@ -104,6 +107,7 @@ impl Public {
             (_, fresh) => now.certificates = fresh,
         }
         if let Some(listener) = listener {
+            now.at = listener.local_addr().map_err(|e| e.to_string())?;
             let before = std::mem::replace(&mut now.listener, self.stop.child_token());
             self.tasks.spawn(self.gateway.clone().serve(listener, now.certificates.clone(), now.listener.clone()));
             before.cancel();
@@ -188,6 +192,17 @@ impl GatewayControl for Public {
 
     fn lift<'a>(&'a self, limit: &'a str, who: &'a str) -> BoxFuture<'a, Result<bool, String>> {
         Box::pin(self.gateway.lift(limit, who))
+    }
+
+    fn ask<'a>(&'a self, host: &'a str, target: &'a str, cookie: Option<&'a str>) -> BoxFuture<'a, Result<Answered, String>> {
+        Box::pin(async move {
+            let (at, certificates) = {
+                let now = self.now.lock().await;
+                (now.at, now.certificates.clone())
+            };
+            let answer = tutela_gateway::ask(at, certificates.as_ref(), host, target, cookie).await?;
+            Ok(Answered { status: answer.status, request: answer.request })
+        })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<api::Reloaded, String>> {

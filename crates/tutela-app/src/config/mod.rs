@@ -30,13 +30,15 @@ pub struct ComplianceConfig {
     pub data_retention: BTreeMap<String, u32>,
     /// Files with frameworks of your own, over the same checks: YAML with `key`, `title`, `source` and `controls`. They are assessed too.
     pub files: Vec<PathBuf>,
+    /// Whether requests are sent through the gateway's own listener to see what happens: an attack to each route, and sessions of an account that lives as long as that takes. Without it some checks have no data.
+    pub probes: bool,
     /// How often the frameworks are assessed, from `1h` to `30d`; each change of this file is followed by an assessment too.
     pub every: String,
 }
 
 impl Default for ComplianceConfig {
     fn default() -> Self {
-        Self { frameworks: Vec::new(), data_retention: BTreeMap::new(), files: Vec::new(), every: "1d".into() }
+        Self { frameworks: Vec::new(), data_retention: BTreeMap::new(), files: Vec::new(), probes: true, every: "1d".into() }
     }
 }
 

@@ -209,6 +209,7 @@ const OWN: &[Row] = &[
     row("compliance.card_numbers_found", "scan", System("compliance"), "place", "success"),
     row("compliance.control_changed", "assess", System("compliance"), "control", "success"),
     row("compliance.control_differs", "compare", System("compliance"), "control", "failure"),
+    row("compliance.probed", "probe", System("compliance"), "", "success"),
     row("compliance.stated", "state", Account, "control_statement", "success"),
     row("compliance.statement_approved", "approve", Account, "control_statement", "success"),
     row("compliance.statement_withdrawn", "withdraw", Account, "control_statement", "success"),

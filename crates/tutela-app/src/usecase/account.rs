@@ -1,7 +1,7 @@
 //! Accounts: make, list, disable, give roles, name by outside identifiers.
 
 use tutela_api as api;
-use tutela_core::{AccountId, Secret};
+use tutela_core::{AccountId, Secret, Timestamp};
 use tutela_identity::{
     Account, AccountState, Email, SessionEndReason,
     event::{
@@ -193,6 +193,20 @@ pub(crate) fn reason(why: &str) -> Result<String, Error> {
         return Err(Error::invalid("reason", "write why, in 1 to 500 characters; the reason goes to the ledger"));
     }
     Ok(why.to_owned())
+}
+
+/// A line that somebody wrote into a field: 1 to so many characters.
+pub(crate) fn line(field: &'static str, text: &str, longest: usize) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > longest || text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, format!("`{field}` has 1 to {longest} characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// The last moment of a day that somebody wrote into a field.
+pub(crate) fn last_moment(field: &'static str, day: &str) -> Result<Timestamp, Error> {
+    format!("{day}T23:59:59Z").parse().map_err(|_| Error::invalid(field, "a day is written `2036-12-31`"))
 }
 
 /// Refuses an identifier that is empty or too long.

@@ -194,6 +194,12 @@ pub(crate) async fn upkeep(app: &App, ctx: &Ctx) -> Result<(), Error> {
     let folder = &app.backup.folder;
     let failed = |e: std::io::Error| Error::Conflict(format!("`{}` cannot be written: {e}", folder.display()));
     fs::create_dir_all(folder).map_err(failed)?;
+    // What was cut off is no backup; who makes one holds the job.
+    for cut in fs::read_dir(folder).map_err(failed)?.filter_map(|entry| Some(entry.ok()?.path())) {
+        if cut.extension().is_some_and(|of| of == "part") && cut.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NAME.0)) {
+            fs::remove_file(&cut).map_err(failed)?;
+        }
+    }
     let mut there = list(folder).map_err(failed)?;
     let newest = there.last().and_then(|path| time_of(path));
     if newest.is_some_and(|at| ctx.now.since(at) < every) {

@@ -52,6 +52,7 @@ pub mod session;
 pub mod setup;
 pub mod sign_in;
 pub mod sign_up;
+mod signer;
 pub mod signing_key;
 pub mod stream;
 pub mod subject;

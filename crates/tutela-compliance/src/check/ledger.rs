@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const REHEARSED_WITHIN: u32 = 92;
 
 /// The seven kinds of PCI DSS 10.2.1, each with the types that show it: one of them is enough.
-const SEVEN: [(&str, &[&str]); 7] = [
+pub const SEVEN: [(&str, &[&str]); 7] = [
     ("10.2.1.1 access to card data", &["data_access", "secure_access", "gateway.request"]),
     (
         "10.2.1.2 actions of administrators",
@@ -153,7 +153,7 @@ fn finds(facts: &Facts) -> Finding {
 }
 
 fn copied(facts: &Facts) -> Finding {
-    const SOURCE: &str = "GET /v1/ledger/sinks";
+    const SOURCE: &str = "GET /v1/sinks";
     ledger(facts, |of| {
         let behind: Vec<String> = of.sinks.iter().filter(|(_, follows)| !**follows).map(|(name, _)| name.clone()).collect();
         if of.sinks.is_empty() {
@@ -177,17 +177,19 @@ fn seven(facts: &Facts) -> Finding {
         } else {
             fail("kinds of events that were not recorded within 90 days", SOURCE)
         };
-        finding.counted("kinds", (SEVEN.len() - missing.len()) as u64).sampled(missing)
+        let samples: Vec<String> =
+            if missing.is_empty() { of.kinds.values().cloned().collect() } else { missing.iter().map(|&name| name.to_owned()).collect() };
+        finding.counted("kinds", (SEVEN.len() - missing.len()) as u64).sampled(samples)
     })
 }
 
 fn failed_sign_ins(facts: &Facts) -> Finding {
-    const SOURCE: &str = "type:sign_in.failed";
+    const SOURCE: &str = "type:sign_in.failed, GET /v1/rules";
     let Some(operation) = &facts.operation else { return Finding::silent(SOURCE) };
     ledger(facts, |of| {
         let count = of.types.get("sign_in.failed").copied().unwrap_or(0);
-        let finding = match (operation.rules, count) {
-            (0, _) => fail("no rule watches: `detection.own_rules = true`", SOURCE),
+        let finding = match (operation.sign_in_rules, count) {
+            (0, _) => fail("no rule watches them: `detection.own_rules = true`", SOURCE),
             (_, 0) => no_data("nobody has failed to sign in within 90 days", SOURCE),
             (rules, _) => pass(format!("recorded, and watched by {rules} rules"), SOURCE),
         };
@@ -214,6 +216,6 @@ fn rehearsed(facts: &Facts) -> Finding {
 }
 
 fn keys(facts: &Facts) -> Finding {
-    const SOURCE: &str = "GET /v1/keys";
+    const SOURCE: &str = "GET /v1/crypto/keys";
     facts.keys.as_ref().map_or_else(|| Finding::silent(SOURCE), |of| none_of(&of.overdue, (of.named, "keys"), "should have been rotated", SOURCE))
 }

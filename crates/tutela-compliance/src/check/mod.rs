@@ -3,11 +3,15 @@
 mod data; // the operator's stores, requests, purposes
 mod ledger; // what is recorded, and how it is kept
 mod people; // accounts, sessions, programs
+mod probe; // what came of requests that were sent to see
 mod setting; // what the configuration says
+
+pub use ledger::SEVEN;
 
 use crate::{
     facts::Facts,
     finding::{Finding, Outcome},
+    framework::Control,
 };
 
 /// Something that is judged by facts.
@@ -21,18 +25,18 @@ pub struct Check {
 
 impl Check {
     /// What it finds.
-    pub fn run(&self, facts: &Facts) -> Finding {
+    fn run(&self, facts: &Facts) -> Finding {
         Finding { check: self.name.to_owned(), ..(self.judge)(facts) }
     }
 }
 
 /// Checks that frameworks name and that are not there yet: their controls are attested until they are.
 pub(crate) const AWAITED: &[&str] =
-    &["actors-known", "access-reviewed", "activity-reviewed", "clock-agrees", "events-complete", "fresh-sign-in", "keyed-hashes", "requests-recorded"];
+    &["actors-known", "access-reviewed", "activity-reviewed", "clock-agrees", "events-complete", "fresh-sign-in", "keyed-hashes"];
 
 /// Every check that there is.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    [data::CHECKS, ledger::CHECKS, people::CHECKS, setting::CHECKS].into_iter().flatten()
+    [data::CHECKS, ledger::CHECKS, people::CHECKS, probe::CHECKS, setting::CHECKS].into_iter().flatten()
 }
 
 /// A check by its name.
@@ -40,12 +44,17 @@ pub(crate) fn find(name: &str) -> Option<&'static Check> {
     checks().find(|check| check.name == name)
 }
 
-/// What a check of this name finds; one that is not there yet has no data.
-pub fn run(name: &str, facts: &Facts) -> Finding {
-    match find(name) {
-        Some(check) => check.run(facts),
-        None => Finding { check: name.to_owned(), ..no_data("this check is not there yet", "tutela compliance controls") },
+/// What the checks of a control find. Where none of them is there yet somebody attests; where some are, the others have no
+/// data.
+pub fn findings(control: &Control, facts: &Facts) -> Vec<Finding> {
+    if control.checks.iter().all(|name| find(name).is_none()) {
+        return Vec::new();
     }
+    let run = |name: &String| match find(name) {
+        Some(check) => check.run(facts),
+        None => Finding { check: name.clone(), ..no_data("this check is not there yet", "tutela compliance controls") },
+    };
+    control.checks.iter().map(run).collect()
 }
 
 /// It holds, and why.
@@ -92,7 +101,7 @@ mod tests {
     #[test]
     fn without_facts_nothing_passes_but_what_the_configuration_says() {
         let nothing = Facts::of(crate::Settings::default(), tutela_core::Timestamp::from_secs(0));
-        for check in [data::CHECKS, ledger::CHECKS, people::CHECKS].into_iter().flatten() {
+        for check in [data::CHECKS, ledger::CHECKS, people::CHECKS, probe::CHECKS].into_iter().flatten() {
             let finding = check.run(&nothing);
             assert_eq!(finding.outcome, Outcome::NoData, "{}: {}", check.name, finding.why);
         }

@@ -6,10 +6,13 @@ mod s3;
 mod service;
 mod sqlite;
 
-use std::sync::Arc;
+use std::{borrow::Borrow, sync::Arc};
 
-use tutela_app::{StoreConfig, StoreType, port::DataStore};
-use tutela_privacy::schema::ColumnKind;
+use tutela_app::{
+    StoreConfig, StoreType,
+    port::{DataStore, Hit},
+};
+use tutela_privacy::schema::{Column, ColumnKind};
 
 /// A store as it is configured.
 pub fn data_store(config: &StoreConfig) -> Result<Arc<dyn DataStore>, String> {
@@ -31,6 +34,12 @@ pub fn data_store(config: &StoreConfig) -> Result<Arc<dyn DataStore>, String> {
         }
         StoreType::Sqlite => Arc::new(sqlite::Sqlite::new(path()?)),
     })
+}
+
+/// The columns of a table in which something was found, by how many rows of each hold it.
+fn hits<'a, C: Borrow<Column> + 'a>(table: &'a str, columns: &'a [C], counts: Vec<u64>) -> impl Iterator<Item = Hit> + 'a {
+    let found = columns.iter().zip(counts).filter(|(_, rows)| *rows > 0);
+    found.map(move |(column, rows)| Hit { table: table.to_owned(), column: column.borrow().name.clone(), rows })
 }
 
 /// A name as SQL has it. It comes from a map, and is quoted whatever stands in it.

@@ -21,9 +21,11 @@ use tutela_privacy::{
     schema::{Column, ColumnKind, Link, OnDelete, Schema, Table},
 };
 
-use super::{kind_of, quoted};
+use super::{hits, kind_of, quoted};
 
 /// How long one statement may take, and how long it may wait for a lock.
+/// How long it may take until a connection is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 const LIMITS: &str = "SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '5s'";
 /// Rows that one statement deletes: those of a table that lead to each other have to go together.
 const AT_ONCE: usize = 20_000;
@@ -60,11 +62,17 @@ impl Postgres {
             Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
         };
         let tls = if config.get_hosts().iter().all(here) { SslMode::Disable } else { SslMode::Require };
-        config.application_name("tutela privacy").connect_timeout(Duration::from_secs(5)).ssl_mode(tls);
+        config.application_name("tutela privacy").connect_timeout(PATIENCE).tcp_user_timeout(Duration::from_secs(60)).ssl_mode(tls);
         Ok(Self { config, schema: schema.to_owned(), types: RwLock::default() })
     }
 
+    /// A server that takes the connection and says nothing has five seconds, too.
     async fn connect(&self) -> Result<Connected, DataError> {
+        let late = |_| Err(DataError::Unavailable("it does not answer".into()));
+        tokio::time::timeout(PATIENCE, self.connected()).await.unwrap_or_else(late)
+    }
+
+    async fn connected(&self) -> Result<Connected, DataError> {
         let unavailable = |e: tokio_postgres::Error| DataError::Unavailable(words(&e));
         let driven = |e: Result<(), tokio_postgres::Error>| {
             if let Err(e) = e {
@@ -213,7 +221,7 @@ impl Postgres {
         let schema = self.read_schema().await?;
         let mut connected = self.connect().await?;
         let tx = reading(&mut connected.client).await?;
-        let mut hits = Vec::new();
+        let mut found = Vec::new();
         for (name, table) in &schema.tables {
             let columns: Vec<&Column> = table.columns.iter().filter(|column| !matches!(column.kind, ColumnKind::Boolean)).collect();
             if columns.is_empty() {
@@ -231,10 +239,9 @@ impl Postgres {
                     *count += u64::from(text.is_some_and(is_it));
                 }
             }
-            let found = columns.iter().zip(counts).filter(|(_, rows)| *rows > 0);
-            hits.extend(found.map(|(column, rows)| Hit { table: name.clone(), column: column.name.clone(), rows }));
+            found.extend(hits(name, &columns, counts));
         }
-        Ok(hits)
+        Ok(found)
     }
 
     async fn search(&self, needles: &[String]) -> Result<Vec<Hit>, DataError> {
@@ -242,7 +249,7 @@ impl Postgres {
         let schema = self.read_schema().await?;
         let mut connected = self.connect().await?;
         let tx = reading(&mut connected.client).await?;
-        let mut hits = Vec::new();
+        let mut found = Vec::new();
         for (name, table) in &schema.tables {
             let columns: Vec<&Column> =
                 table.columns.iter().filter(|column| matches!(column.kind, ColumnKind::Text | ColumnKind::Json | ColumnKind::Other)).collect();
@@ -255,14 +262,10 @@ impl Postgres {
             let text = format!("SELECT {} FROM {}", columns.iter().map(holds).collect::<Vec<_>>().join(", "), self.table(name));
             let row = tx.query_typed(&text, &[(&needles, Type::TEXT_ARRAY)]).await.map_err(failed)?;
             let Some(row) = row.first() else { continue };
-            for (at, column) in columns.iter().enumerate() {
-                let rows = row.get::<_, i64>(at).unsigned_abs();
-                if rows > 0 {
-                    hits.push(Hit { table: name.clone(), column: column.name.clone(), rows });
-                }
-            }
+            let counts = (0..columns.len()).map(|at| row.get::<_, i64>(at).unsigned_abs()).collect();
+            found.extend(hits(name, &columns, counts));
         }
-        Ok(hits)
+        Ok(found)
     }
 }
 

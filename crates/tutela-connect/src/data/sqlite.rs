@@ -17,7 +17,7 @@ use tutela_privacy::{
     schema::{Column, ColumnKind, Link, OnDelete, Schema, Table},
 };
 
-use super::{kind_of, quoted};
+use super::{hits, kind_of, quoted};
 
 /// How long another writer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -118,7 +118,7 @@ impl DataStore for Sqlite {
 
     fn scan_for(&self, is_it: fn(&str) -> bool) -> BoxFuture<'_, Result<Vec<Hit>, DataError>> {
         Box::pin(self.run(false, move |db| {
-            let mut hits = Vec::new();
+            let mut found = Vec::new();
             for (name, table) in schema(db)?.tables {
                 let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
                 let mut counts = vec![0_u64; columns.len()];
@@ -136,17 +136,16 @@ impl DataStore for Sqlite {
                         *count += u64::from(holds);
                     }
                 }
-                let found = table.columns.iter().zip(counts).filter(|(_, rows)| *rows > 0);
-                hits.extend(found.map(|(column, rows)| Hit { table: name.clone(), column: column.name.clone(), rows }));
+                found.extend(hits(&name, &table.columns, counts));
             }
-            Ok(hits)
+            Ok(found)
         }))
     }
 
     fn scan<'a>(&'a self, needles: &'a [String]) -> BoxFuture<'a, Result<Vec<Hit>, DataError>> {
         let needles: Vec<String> = needles.iter().map(|needle| needle.to_lowercase()).collect();
         Box::pin(self.run(false, move |db| {
-            let mut hits = Vec::new();
+            let mut found = Vec::new();
             for (name, table) in schema(db)?.tables {
                 // SQLite puts any value into any column.
                 let columns: Vec<&Column> = table.columns.iter().filter(|column| !matches!(column.kind, ColumnKind::Number | ColumnKind::Boolean)).collect();
@@ -158,13 +157,12 @@ impl DataStore for Sqlite {
                     format!("count(CASE WHEN {} THEN 1 END)", any.join(" OR "))
                 };
                 let counted = columns.iter().map(holds).collect::<Vec<_>>().join(", ");
-                let counts: Vec<i64> = db.query_row(&format!("SELECT {counted} FROM {}", quoted(&name)), params_from_iter(&needles), |row| {
-                    (0..columns.len()).map(|at| row.get(at)).collect()
+                let counts: Vec<u64> = db.query_row(&format!("SELECT {counted} FROM {}", quoted(&name)), params_from_iter(&needles), |row| {
+                    (0..columns.len()).map(|at| row.get(at).map(i64::unsigned_abs)).collect()
                 })?;
-                let found = columns.iter().zip(counts).filter(|(_, rows)| *rows > 0);
-                hits.extend(found.map(|(column, rows)| Hit { table: name.clone(), column: column.name.clone(), rows: rows.unsigned_abs() }));
+                found.extend(hits(&name, &columns, counts));
             }
-            Ok(hits)
+            Ok(found)
         }))
     }
 }

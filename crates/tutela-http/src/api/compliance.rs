@@ -6,11 +6,16 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use tutela_api::{Assessment, Compliance, ComplianceScan, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded};
+use tutela_api::{
+    Assessment, Compliance, ComplianceProbe, ComplianceScan, ComplianceSettings, ControlStatement, NewControlStatement, NewDataUse, Problem, Recorded,
+};
 use tutela_app::compliance;
 
 use super::{Body, grant::Why};
 use crate::{caller::Caller, problem::Answer, web::Web};
+
+/// Most assessments of an answer.
+const MOST: u32 = 1_000;
 
 #[utoipa::path(get, path = "/v1/compliance", responses((status = 200, body = Compliance), (status = "default", body = Problem)))]
 pub(crate) async fn status(State(web): State<Web>, caller: Caller) -> Answer<Json<Compliance>> {
@@ -34,7 +39,7 @@ pub(crate) async fn assess(State(web): State<Web>, caller: Caller) -> Answer<(St
 
 #[utoipa::path(get, path = "/v1/compliance/assessments", params(OfFramework), responses((status = 200, body = Vec<Assessment>), (status = "default", body = Problem)))]
 pub(crate) async fn assessments(State(web): State<Web>, caller: Caller, Query(of): Query<OfFramework>) -> Answer<Json<Vec<Assessment>>> {
-    Ok(Json(compliance::assessments(&web.app, &caller.ctx, &of.framework).await?))
+    Ok(Json(compliance::assessments(&web.app, &caller.ctx, &of.framework, MOST).await?))
 }
 
 /// Which framework.
@@ -64,6 +69,11 @@ pub(crate) async fn approve(State(web): State<Web>, caller: Caller, Path(id): Pa
 pub(crate) async fn withdraw(State(web): State<Web>, caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Answer<StatusCode> {
     compliance::withdraw(&web.app, &caller.ctx, &id, &why.reason).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(post, path = "/v1/compliance/probes", responses((status = 201, body = ComplianceProbe), (status = "default", body = Problem)))]
+pub(crate) async fn probe(State(web): State<Web>, caller: Caller) -> Answer<(StatusCode, Json<ComplianceProbe>)> {
+    Ok((StatusCode::CREATED, Json(compliance::probe(&web.app, &caller.ctx).await?)))
 }
 
 #[utoipa::path(post, path = "/v1/compliance/scans", responses((status = 201, body = ComplianceScan), (status = "default", body = Problem)))]

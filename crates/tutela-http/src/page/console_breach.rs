@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tutela_api as api;
 use tutela_app::{Error, compliance::breach};
 
-use super::{console::desk, console_frame::Desk, see_other, show::when_text};
+use super::{console::desk, console_frame::Desk, console_keys::given, see_other, show::when_text};
 use crate::{
     caller::Caller,
     view::{
@@ -46,7 +46,7 @@ pub(crate) async fn list(State(web): State<Web>, caller: Caller, headers: Header
 pub(crate) async fn open(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Form(form): Form<Act>) -> Response {
     let desk = desk!(web, caller, headers, uri);
     let facts = api::BreachFacts { nature: form.nature, ..api::BreachFacts::default() };
-    let new = api::NewBreach { title: form.title, incident: some(form.incident), aware_at: None, facts };
+    let new = api::NewBreach { title: form.title, incident: given(&form.incident), aware_at: None, facts };
     match breach::open(&desk.web.app, &desk.caller.ctx, new).await {
         Ok(made) => see_other(&format!("/compliance/breaches/{}?done=open", made.id)),
         Err(e) => list_page(&desk, Some(e.to_string())).await,
@@ -91,7 +91,7 @@ pub(crate) async fn sign(State(web): State<Web>, caller: Caller, headers: Header
 
 pub(crate) async fn told(State(web): State<Web>, caller: Caller, headers: HeaderMap, uri: Uri, Path(id): Path<String>, Form(form): Form<Act>) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    let new = api::BreachTold { to: form.to, at: None, reference: form.reference, reason: some(form.reason) };
+    let new = api::BreachTold { to: form.to, at: None, reference: form.reference, reason: given(&form.reason) };
     let done = breach::told(&desk.web.app, &desk.caller.ctx, &id, new).await;
     acted(&desk, &id, "told", done).await
 }
@@ -149,8 +149,4 @@ fn due(of: &api::BreachDuty) -> String {
 
 fn state(of: &api::Breach) -> Status {
     if of.closed_at.is_some() { Status::new(Tone::Information, "closed") } else { Status::new(Tone::Attention, "open") }
-}
-
-fn some(text: String) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tutela_api as api;
 use tutela_app::{Error, compliance};
 
-use super::{console::desk, console_frame::Desk, see_other, show::when_text};
+use super::{console::desk, console_frame::Desk, console_keys::given, see_other, show::when_text};
 use crate::{
     caller::Caller,
     view::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How many assessments are shown of a framework.
-const HISTORY: usize = 20;
+const HISTORY: u32 = 20;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -54,7 +54,7 @@ pub(crate) async fn list(State(web): State<Web>, caller: Caller, headers: Header
     };
     let mut frameworks = Vec::new();
     for of in found.frameworks {
-        match compliance::assessments(&desk.web.app, &desk.caller.ctx, &of.key).await {
+        match compliance::assessments(&desk.web.app, &desk.caller.ctx, &of.key, HISTORY).await {
             Ok(history) => frameworks.push(framework(of, history)),
             Err(e) => return desk.failed(Room::Compliance, &e),
         }
@@ -107,14 +107,13 @@ pub(crate) async fn state(
     Form(form): Form<Stated>,
 ) -> Response {
     let desk = desk!(web, caller, headers, uri);
-    let some = |text: String| Some(text).filter(|text| !text.trim().is_empty());
     let new = api::NewControlStatement {
         framework: framework.clone(),
         control: id.clone(),
         kind: form.kind,
         owner: form.owner,
-        document: some(form.document),
-        reason: some(form.reason),
+        document: given(&form.document),
+        reason: given(&form.reason),
         until: form.until,
     };
     match compliance::state(&desk.web.app, &desk.caller.ctx, new).await {
@@ -207,13 +206,16 @@ fn framework(of: api::FrameworkStatus, history: Vec<api::Assessment>) -> Framewo
         let counts = counts([of.passed, of.failed, of.without_data, of.manual, of.not_applicable]);
         (when_text(&of.made_at), of.why, counts, of.event)
     };
+    // Day and minute are enough to tell them apart.
+    let point = |of: &api::Assessment| (of.made_at.get(5..16).unwrap_or_default().replace('T', " "), of.passed);
     FrameworkView {
+        trend: history.iter().rev().map(point).collect(),
         counts: counts([of.passed, of.failed, of.without_data, of.manual, of.not_applicable]),
         key: of.key,
         title: of.title,
         source: of.source,
         controls: controls.into_iter().map(row).collect(),
-        history: history.into_iter().take(HISTORY).map(assessment).collect(),
+        history: history.into_iter().map(assessment).collect(),
     }
 }
 

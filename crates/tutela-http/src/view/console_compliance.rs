@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{
+    chart::bar_chart,
     console::ConsoleFrame,
     part::{Status, When},
 };
@@ -44,6 +45,15 @@ pub struct FrameworkView {
     pub controls: Vec<ControlView>,
     /// Its last assessments, the newest first: when, why, counts, event.
     pub history: Vec<(When, String, String, String)>,
+    /// How many controls held at each of them, the oldest first.
+    pub trend: Vec<(String, u64)>,
+}
+
+impl FrameworkView {
+    /// Where it goes, as SVG.
+    pub fn chart(&self) -> String {
+        bar_chart(&format!("Controls of {} that hold, assessment by assessment", self.title), "hold", &self.trend)
+    }
 }
 
 /// A control in a list.

@@ -16,12 +16,13 @@ statements! {
     CONTROL_STATE_LIST () = "SELECT framework, control, outcome, since, event FROM control_state ORDER BY framework, control";
     CONTROL_STATE_SET (Text, Text, Text, Time, Id) = "INSERT INTO control_state (framework, control, outcome, since, event) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (framework, control) DO UPDATE SET outcome = excluded.outcome, since = excluded.since, event = excluded.event";
-    CONTROL_STATEMENT_APPROVE (Id, Text, Time) = "UPDATE control_statement SET approved_by = $2, approved_at = $3 WHERE id = $1 AND approved_at IS NULL AND ended_at IS NULL AND made_by <> $2";
+    CONTROL_STATEMENT_APPROVE (Id, Text, Text, Time) = "UPDATE control_statement SET approved_by = $3, approved_at = $4
+        WHERE id = $1 AND approved_at IS NULL AND ended_at IS NULL AND maker <> $2";
     CONTROL_STATEMENT_END (Id, Time) = "UPDATE control_statement SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
-    CONTROL_STATEMENT_GET (Id) = "SELECT id, framework, control, kind, owner, document, reason, made_by, made_at, until, approved_by, approved_at, ended_at FROM control_statement WHERE id = $1";
-    CONTROL_STATEMENT_INSERT (Id, Text, Text, Text, Text, Text, Text, Text, Time, Time) = "INSERT INTO control_statement (id, framework, control, kind, owner, document, reason, made_by, made_at, until, approved_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '')";
-    CONTROL_STATEMENT_LIST () = "SELECT id, framework, control, kind, owner, document, reason, made_by, made_at, until, approved_by, approved_at, ended_at FROM control_statement ORDER BY id DESC LIMIT 5000";
+    CONTROL_STATEMENT_GET (Id) = "SELECT id, framework, control, kind, owner, document, reason, made_by, maker, made_at, until, approved_by, approved_at, ended_at FROM control_statement WHERE id = $1";
+    CONTROL_STATEMENT_INSERT (Id, Text, Text, Text, Text, Text, Text, Text, Text, Time, Time) = "INSERT INTO control_statement (id, framework, control, kind, owner, document, reason, made_by, maker, made_at, until, approved_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '')";
+    CONTROL_STATEMENT_LIST () = "SELECT id, framework, control, kind, owner, document, reason, made_by, maker, made_at, until, approved_by, approved_at, ended_at FROM control_statement ORDER BY id DESC LIMIT 5000";
 }
 
 /// What somebody states of a control.
@@ -41,8 +42,10 @@ pub struct StatementRow {
     pub document: String,
     /// Why; empty where it needs none.
     pub reason: String,
-    /// Who made it.
+    /// Who made it, as they were called.
     pub made_by: String,
+    /// Who that is, whatever they are called; empty where nobody has to agree.
+    pub maker: String,
     /// When.
     pub made_at: Timestamp,
     /// When it is over.
@@ -120,13 +123,25 @@ impl Store {
 impl Changeset {
     /// Somebody states something.
     pub fn control_statement_insert(self, row: &StatementRow) -> Self {
-        let params = params![row.id.0, &row.framework, &row.control, &row.kind, &row.owner, &row.document, &row.reason, &row.made_by, row.made_at, row.until];
+        let params = params![
+            row.id.0,
+            &row.framework,
+            &row.control,
+            &row.kind,
+            &row.owner,
+            &row.document,
+            &row.reason,
+            &row.made_by,
+            &row.maker,
+            row.made_at,
+            row.until
+        ];
         self.run(&CONTROL_STATEMENT_INSERT, params, Expect::Any)
     }
 
-    /// Somebody else agrees.
-    pub fn control_statement_approve(self, id: StatementId, by: &str, now: Timestamp) -> Self {
-        let params = params![id.0, by, now];
+    /// Somebody else agrees, who is called so.
+    pub fn control_statement_approve(self, id: StatementId, by: &str, name: &str, now: Timestamp) -> Self {
+        let params = params![id.0, by, name, now];
         self.run(&CONTROL_STATEMENT_APPROVE, params, Expect::One("the statement is over, is approved, or was made by whoever approves it now"))
     }
 
@@ -168,11 +183,12 @@ fn statement(row: &Row) -> Result<StatementRow, Error> {
         document: row.get(5)?,
         reason: row.get(6)?,
         made_by: row.get(7)?,
-        made_at: row.get(8)?,
-        until: row.get(9)?,
-        approved_by: row.get(10)?,
-        approved_at: row.get(11)?,
-        ended_at: row.get(12)?,
+        maker: row.get(8)?,
+        made_at: row.get(9)?,
+        until: row.get(10)?,
+        approved_by: row.get(11)?,
+        approved_at: row.get(12)?,
+        ended_at: row.get(13)?,
     })
 }
 

@@ -9,6 +9,7 @@ statements! {
     JOB_DUE (Text, Time) = "SELECT id, unique_key, attempts FROM job WHERE queue = $1 AND run_at <= $2 AND (lease_until IS NULL OR lease_until <= $2) ORDER BY run_at, id LIMIT 1";
     JOB_ENSURE (Id, Text, Text, Time) = "INSERT INTO job (id, queue, unique_key, run_at, attempts) VALUES ($1, $2, $3, $4, 0) ON CONFLICT (unique_key) DO NOTHING";
     JOB_HURRY (Text, Time) = "UPDATE job SET run_at = $2 WHERE unique_key = $1 AND run_at > $2";
+    JOB_KEEP (Id, Time, Time) = "UPDATE job SET lease_until = $3 WHERE id = $1 AND lease_until = $2";
     JOB_LEASE (Id, Time, Time) = "UPDATE job SET lease_until = $3, attempts = attempts + 1 WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $2)";
     LEASE_GIVE_UP on Postgres (Text, Id, Int, Time) = "UPDATE lease SET until = $4 WHERE name = $1 AND holder = $2 AND term = $3";
     LEASE_TAKE on Postgres (Text, Id, Time, Time) = "INSERT INTO lease (name, holder, until, term) VALUES ($1, $2, $3, 1)
@@ -50,6 +51,14 @@ impl Store {
             Err(Error::Conflict(_)) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Holds a job for longer, which takes long; a conflict where the lease was lost meanwhile.
+    pub async fn job_keep(&self, job: &mut JobRow, lease_until: Timestamp) -> Result<(), Error> {
+        let params = params![job.id.0, job.lease_until, lease_until];
+        self.commit(Changeset::housekeeping(Housekeeping::Job).run(&JOB_KEEP, params, Expect::One("another process has the job"))).await?;
+        job.lease_until = lease_until;
+        Ok(())
     }
 
     /// Gives a job back until its next run; nothing happens where the lease was lost meanwhile.

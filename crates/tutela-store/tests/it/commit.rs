@@ -171,7 +171,14 @@ async fn a_job_is_held_by_one_at_a_time_and_comes_back_when_its_holder_dies() {
         assert!(store.job_take("house", now + minute + minute / 2, now + minute * 4).await.unwrap().is_none(), "the first holder's word counts no more");
         store.job_done(&again, now + minute * 5).await.unwrap();
         assert!(store.job_take("house", now + minute * 4, now + minute * 6).await.unwrap().is_none());
-        assert!(store.job_take("house", now + minute * 5, now + minute * 6).await.unwrap().is_some(), "{:?}", world.engine);
+        let mut long = store.job_take("house", now + minute * 5, now + minute * 6).await.unwrap().unwrap();
+        // It takes long, and is held longer; who has lost it cannot hold it.
+        let mut lost = long.clone();
+        store.job_keep(&mut long, now + minute * 8).await.unwrap();
+        assert!(store.job_take("house", now + minute * 7, now + minute * 9).await.unwrap().is_none(), "{:?}", world.engine);
+        assert!(matches!(store.job_keep(&mut lost, now + minute * 9).await, Err(tutela_store::Error::Conflict(_))));
+        store.job_done(&long, now + minute * 10).await.unwrap();
+        assert!(store.job_take("house", now + minute * 10, now + minute * 11).await.unwrap().is_some());
         store.close().await;
     }
 }

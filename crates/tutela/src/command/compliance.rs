@@ -34,6 +34,8 @@ pub enum ComplianceCommand {
     },
     /// Assess every framework now; what is found goes to the ledger
     Assess,
+    /// Send requests through the gateway to see what happens: attacks, and sessions that nobody has used
+    Probe,
     /// Verify the whole ledger, and look stores and ledger through for card numbers, now
     Scan,
     /// Write how controls stand for somebody else: a table, a page to print, OSCAL, or the measures that are in place
@@ -115,6 +117,17 @@ pub async fn compliance(command: ComplianceCommand, load: impl Fn() -> Result<Co
         }
         ComplianceCommand::Controls { .. } => {}
         ComplianceCommand::Assess => assessments(&client.assess().await?, output),
+        ComplianceCommand::Probe => {
+            let found = client.compliance_probe().await?;
+            let passed = found.passed.iter().map(|route| format!("\nan attack came through: {route}"));
+            let opened =
+                found.idle.iter().filter(|(_, opened)| **opened).map(|(seconds, _)| format!("\na session opened a page after {seconds} s without use"));
+            let unrecorded = found.unrecorded.iter().map(|what| format!("\nnot in the ledger: {what}"));
+            let unreached = found.unreached.iter().map(|route| format!("\nnot opened without its permission: {route}"));
+            let unprobed = found.unprobed.iter().map(|what| format!("\nnot probed: {what}"));
+            let more: String = passed.chain(opened).chain(unrecorded).chain(unreached).chain(unprobed).collect();
+            output.one(&found, &format!("{} requests sent, {} routes attacked{more}", found.sent, found.attacked));
+        }
         ComplianceCommand::Scan => {
             let found = client.compliance_scan().await?;
             let flaw = found.flaw.as_ref().map_or_else(|| "everything fits".to_owned(), |flaw| format!("DOES NOT FIT: {flaw}"));

@@ -31,6 +31,31 @@ pub fn load(file: Option<&Path>) -> Result<Config, Error> {
     }
 }
 
+/// A configuration with what a file says in its place; what is wrong with the two together is refused.
+pub fn over(base: &Config, file: &Path) -> Result<Config, Error> {
+    let wrong = |e: &dyn std::fmt::Display| Error::Usage(format!("{}: {}", file.display(), with_hint(&e.to_string())));
+    let text = std::fs::read_to_string(file).map_err(|e| at(file, &e))?;
+    // By itself first: its errors can point at the line.
+    toml::from_str::<Config>(&text).map_err(|e| wrong(&e))?;
+    let (mut table, said): (Table, Table) = (Table::try_from(base).map_err(|e| wrong(&e))?, text.parse().map_err(|e: toml::de::Error| wrong(&e))?);
+    lay(&mut table, said);
+    let config: Config = Value::Table(table).try_into().map_err(|e: toml::de::Error| wrong(&e))?;
+    match config.problems() {
+        problems if problems.is_empty() => Ok(config),
+        problems => Err(wrong(&problems.join("\n  "))),
+    }
+}
+
+/// Puts values over others, table by table.
+fn lay(under: &mut Table, over: Table) {
+    for (name, value) in over {
+        match (under.get_mut(&name), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => lay(under, over),
+            (_, value) => drop(under.insert(name, value)),
+        }
+    }
+}
+
 fn read(text: &str, name: &str, env: impl Iterator<Item = (String, String)>) -> Result<Config, Error> {
     // The file by itself first: its errors can point at the line.
     let config: Config = toml::from_str(text).map_err(|e| Error::Usage(format!("{name}: {}", with_hint(&e.to_string()))))?;

@@ -11,7 +11,9 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutela_app::{AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, PrivacyConfig, backup::BackupPlan};
+use tutela_app::{
+    AlertsConfig, AuditConfig, ComplianceConfig, DetectionConfig, IdentityConfig, LimitsConfig, PrivacyConfig, backup::BackupPlan, compliance::longest_idle,
+};
 use tutela_connect::{ChannelsConfig, GeoConfig};
 use tutela_core::Span;
 use tutela_gateway::{CertificateConfig, Certificates};
@@ -19,7 +21,7 @@ use tutela_gateway::{CertificateConfig, Certificates};
 use crate::log::LogConfig;
 
 pub use kms::KmsConfig;
-pub use load::load;
+pub use load::{load, over};
 pub use reference::reference;
 
 /// Everything that can be configured. Times are in seconds unless a name says otherwise.
@@ -243,10 +245,8 @@ impl Config {
                 if !self.compliance.is_on(name) {
                     return Err(format!("{at}: `{name}` is not switched on in `compliance.frameworks`"));
                 }
-                let longest = match name.as_str() {
-                    "pci-dss" => 900,
-                    "hipaa" => 3_600,
-                    _ => return Err(format!("{at}: `{name}` asks nothing of a route; there are hipaa, pci-dss")),
+                let Some(longest) = longest_idle(name) else {
+                    return Err(format!("{at}: `{name}` asks nothing of a route; there are hipaa, pci-dss"));
                 };
                 if self.identity.session.timeout > longest {
                     let timeout = self.identity.session.timeout;

@@ -4,6 +4,7 @@ mod attack;
 mod billing;
 mod elsewhere;
 mod seed;
+mod story;
 
 use std::{
     net::SocketAddr,
@@ -18,11 +19,11 @@ use tokio::{
     net::TcpListener,
     process::{Child, ChildStdin, Command},
 };
-use tutela_app::{MfaProvider, Protocol, SignUp};
+use tutela_app::{App, MfaProvider, Protocol, SignUp};
 use tutela_gateway::{Require, RouteConfig};
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     error::{Error, at},
     log::{self, LogConfig},
     serve,
@@ -75,6 +76,9 @@ struct Photos {
 /// File in the demo's folder that marks it as ours, so that `--reset` deletes nothing else.
 const MARK: &str = "this-is-a-tutela-demo";
 
+/// File in it with what is to be configured otherwise.
+const OWN_WORDS: &str = "tutela.toml";
+
 /// Folder of the demo's state where none is named.
 const FOLDER: &str = "tutela-demo";
 
@@ -100,7 +104,11 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     let mut config = configuration(&demo, &data, port, admin_port, &photos.address);
     let elsewhere = elsewhere::start(&mut config, &own).await?;
     let billing = billing::Billing::start(&mut config, &data).await?;
-    let running = serve::start(config, None).await;
+    let own_words = data.join(OWN_WORDS);
+    if own_words.exists() {
+        config = config::over(&config, &own_words)?;
+    }
+    let running = serve::start(config.clone(), None).await;
     let running = match running {
         Ok(running) => running,
         Err(e) => {
@@ -108,9 +116,10 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
             return Err(e);
         }
     };
-    let seeded = seed::people(&running.app, &data).await;
-    seed::Place::of(running.app.urls()).write(&data)?;
-    seed::subscribe(&running.app, &billing).await?;
+    let seeded = match seed::people(&running.app, &data).await {
+        Ok(seeded) => prepared(&running.app, &config, &billing, &data).await.map(|()| seeded),
+        Err(e) => Err(e),
+    };
     let outcome = match &seeded {
         Ok(seeded) => {
             if demo.json {
@@ -128,6 +137,13 @@ pub async fn run(demo: Demo, data: Option<PathBuf>) -> Result<(), Error> {
     billing.stop();
     photos.end().await;
     seeded.and(outcome)
+}
+
+/// What is there beside the people.
+async fn prepared(app: &App, config: &Config, billing: &billing::Billing, data: &Path) -> Result<(), Error> {
+    seed::Place::of(app.urls()).write(data)?;
+    seed::subscribe(app, billing).await?;
+    story::tell(app, config, data).await
 }
 
 /// Runs the photo app; ends when its standard input closes, so it never outlives the demo.
@@ -197,10 +213,18 @@ fn prepare_folder(data: &Path, reset: bool) -> Result<(), Error> {
     if data.exists() && !mark.exists() && std::fs::read_dir(data).map_err(|e| at(data, &e))?.next().is_some() {
         return Err(Error::Usage(format!("`{}` exists and is not a demo's folder; name another one with --data", data.display())));
     }
-    if reset && mark.exists() {
+    let own_words = data.join(OWN_WORDS);
+    let kept = if reset && mark.exists() {
+        let kept = std::fs::read(&own_words).ok();
         std::fs::remove_dir_all(data).map_err(|e| at(data, &e))?;
-    }
+        kept
+    } else {
+        None
+    };
     serve::make_data_folder(data)?;
+    if let Some(kept) = kept {
+        std::fs::write(&own_words, kept).map_err(|e| at(&own_words, &e))?;
+    }
     std::fs::write(&mark, "All state of `tutela demo`. Delete it whenever you like.\n").map_err(|e| at(&mark, &e))
 }
 

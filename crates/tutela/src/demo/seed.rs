@@ -204,6 +204,8 @@ impl Seeded {
              \x20      tutela privacy receipt verify confirmation.json --key \"$(curl -s {own}/v1/ledger/key)\"\n\n\
              \x20  15. in a private window, open {app_url}/tour: allow suggestions or do not; what you chose, and a receipt of it,\n\
              \x20      is in the ledger as consent.given or consent.refused, though nobody knows who you are\n\n\
+             \x20  16. as Ada, open {console}/compliance: what holds of four frameworks, what does not, and what to change. Put that into {settings},\n\
+             \x20      for example `[identity.session]` and `timeout = 900`, start the demo again, and PCI DSS 8.2.8 holds: a session was really tried\n\n\
              \x20 all state is in {data}; Ctrl-C ends the demo, --reset starts over\n",
             own = urls.public,
             console = urls.admin,
@@ -212,6 +214,7 @@ impl Seeded {
             client = self.client_id,
             data = data.display(),
             ledger = data.join("tutela").display(),
+            settings = data.join(super::OWN_WORDS).display(),
             messages = data.join("messages.jsonl").display(),
         )
     }

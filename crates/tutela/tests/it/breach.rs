@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tutela_core::{Env as _, SystemEnv};
 
 use crate::{
-    compliance::{checks, execute},
+    compliance::{Seen, execute},
     server::{Instance, answer, storages, until},
 };
 
@@ -18,14 +18,15 @@ fn hours_ago(hours: u64) -> String {
 #[tokio::test]
 async fn whoever_has_to_be_told_is_told_in_time_and_after_two_have_signed() {
     for storage in storages().await {
+        let seen = Seen::default();
         let instance = Instance::start(&storage, ON).await;
         let ask = async |method: Method, path: &str, body: Value| instance.operator(method, path, body).await;
-        let key = instance.key(&["compliance:write", "compliance:read"]).await;
+        let ben = instance.person("ben@example.com", &["compliance:write", "compliance:read"]).await;
         let other = async |path: String| {
-            let request = instance.browser().request(Method::POST, &format!("{}{path}", instance.console())).bearer_auth(&key);
+            let request = ben.request(Method::POST, &format!("{}{path}", instance.console())).header("sec-fetch-site", "same-origin");
             answer(request.json(&json!({})).send().await.unwrap()).await
         };
-        assert_eq!(checks(&instance).await["gdpr-breaches-in-time"], "no_data");
+        seen.is(&instance, "gdpr-breaches-in-time", "no_data").await;
         for (body, named) in [
             (json!({"title": ""}), "`title` has 1 to 200"),
             (json!({"title": "x", "incident": "019ab3a4-7c00-7000-8000-000000000009"}), "no incident"),
@@ -46,7 +47,7 @@ async fn whoever_has_to_be_told_is_told_in_time_and_after_two_have_signed() {
         assert_eq!(duties, ["gdpr authority", "hipaa people", "hipaa media", "hipaa secretary"]);
         assert_eq!(made["facts"]["categories"], json!(["user.health_and_medical", "user.contact"]));
         assert!(made["missing"].to_string().contains("measures (Art. 33(3)(d))"), "{made}");
-        assert_eq!(checks(&instance).await["gdpr-breaches-in-time"], "pass");
+        seen.is(&instance, "gdpr-breaches-in-time", "pass").await;
         let reminders = async || ask(Method::GET, "/v1/events?q=type:breach.reminder", Value::Null).await.1["items"].as_array().unwrap().clone();
         let hurry = "UPDATE job SET run_at = run_at - DAYS(1) WHERE unique_key = 'breaches'";
         execute(&instance, &storage, hurry).await;
@@ -91,14 +92,23 @@ async fn whoever_has_to_be_told_is_told_in_time_and_after_two_have_signed() {
 
         // One that was told late fails until there is a reason.
         let (_, late) = ask(Method::POST, "/v1/breaches", json!({"title": "Mail", "aware_at": hours_ago(80)})).await;
-        assert_eq!(checks(&instance).await["gdpr-breaches-in-time"], "fail");
-        assert_eq!(checks(&instance).await["hipaa-breaches-in-time"], "pass");
+        seen.is(&instance, "gdpr-breaches-in-time", "fail").await;
+        seen.is(&instance, "hipaa-breaches-in-time", "pass").await;
         let path = |what: &str| format!("/v1/breaches/{}/{what}", late["id"].as_str().unwrap());
         assert_eq!((ask(Method::POST, &path("sign"), Value::Null).await.0, other(path("sign")).await.0), (200, 200));
         let (status, problem) = ask(Method::POST, &path("told"), json!({"to": "authority"})).await;
         assert!(status == 422 && problem.to_string().contains("it was late: say why"), "{problem}");
         assert_eq!(ask(Method::POST, &path("told"), json!({"to": "authority", "reason": "found at the weekend"})).await.0, 200);
-        assert_eq!(checks(&instance).await["gdpr-breaches-in-time"], "pass");
+        seen.is(&instance, "gdpr-breaches-in-time", "pass").await;
+        // People are told sixty days late.
+        let facts = json!({"health": true, "people": 3});
+        let (_, late) = ask(Method::POST, "/v1/breaches", json!({"title": "Paper", "aware_at": hours_ago(24 * 61), "facts": facts})).await;
+        seen.is(&instance, "hipaa-breaches-in-time", "fail").await;
+        let path = |what: &str| format!("/v1/breaches/{}/{what}", late["id"].as_str().unwrap());
+        assert_eq!((ask(Method::POST, &path("sign"), Value::Null).await.0, other(path("sign")).await.0), (200, 200));
+        assert_eq!(ask(Method::POST, &path("told"), json!({"to": "people", "reason": "the address was wrong"})).await.0, 200);
+        seen.is(&instance, "hipaa-breaches-in-time", "pass").await;
+        seen.matches("breach");
         // What happened stands nowhere in the clear.
         if storage == "sqlite" {
             instance.stop("-INT").await;

@@ -48,6 +48,18 @@ async fn its_own_map_leads_to_every_row_of_a_customer_and_to_nobody_elses() {
     let status = instance.operator(Method::GET, "/v1/datasets", Value::Null).await.1;
     assert!(status.to_string().contains(&format!("{KEY}.orders.payment_card_id")), "{status}");
 
+    // Its cards have nine digits and are none; one that is one is found, where it stands and not what it is.
+    let scanned = async || instance.operator(Method::POST, "/v1/compliance/scans", Value::Null).await.1;
+    let quiet = scanned().await;
+    assert_eq!((&quiet["card_numbers"], &quiet["looked"], &quiet["unlooked"]), (&json!({}), &json!(2), &json!([])), "{quiet}");
+    let (sample, card) = (client.query_one("SELECT id, ccn FROM payment_card LIMIT 1", &[]).await.unwrap(), "UPDATE payment_card SET ccn = $2 WHERE id = $1");
+    let (id, number): (String, i64) = (sample.get(0), sample.get(1));
+    client.execute(card, &[&id, &5_555_555_555_554_444_i64]).await.unwrap();
+    let found = scanned().await;
+    assert_eq!(found["card_numbers"], json!({format!("{KEY}.payment_card.ccn"): 1}), "{found}");
+    client.execute(card, &[&id, &number]).await.unwrap();
+    assert_eq!(scanned().await["card_numbers"], json!({}));
+
     // A row of customer 1 names a second address. Whose it is only the operator knows: nothing is touched until they say.
     let stopped = ask(&instance, "erasure", person(1)).await;
     let why = stopped["problems"].to_string();

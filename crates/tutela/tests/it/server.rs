@@ -184,6 +184,16 @@ impl Instance {
         assert_eq!(status, 204, "{problem}");
     }
 
+    /// Somebody with a role of these permissions, signed in at the console.
+    pub async fn person(&self, email: &str, permissions: &[&str]) -> Browser {
+        let role = email.split('@').next().unwrap();
+        self.role(role, permissions).await;
+        self.account(email, &[role]).await;
+        let browser = self.browser();
+        browser.sign_in_at(&format!("{}/", self.console()), email).await;
+        browser
+    }
+
     /// Issues an API key.
     pub async fn key(&self, scopes: &[&str]) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -67,6 +67,13 @@ async fn each_name_has_its_certificate_and_both_versions_of_http_are_spoken() {
     assert!(group.contains("X25519MLKEM768"), "post-quantum key exchange: {group}");
     assert_eq!(handshake(&authority, instance.port, "tutela.localhost").await.unwrap().0, first);
     assert_ne!(handshake(&authority, instance.port, "deep.photos.localhost").await.unwrap().0, first);
+    // Probes reach every host over its own certificate, whoever signed it.
+    let (status, probed) = instance.operator(Method::POST, "/v1/compliance/probes", Value::Null).await;
+    assert_eq!(
+        (status, &probed["attacked"], &probed["unprobed"], &probed["passed"]),
+        (201, &2.into(), &Value::Array(Vec::new()), &Value::Array(Vec::new())),
+        "{probed}"
+    );
     for unknown in ["photos.localhost", "a.b.photos.localhost", "else.localhost"] {
         assert!(handshake(&authority, instance.port, unknown).await.is_err(), "{unknown}");
     }

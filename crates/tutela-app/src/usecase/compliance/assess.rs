@@ -12,16 +12,13 @@ use tutela_store::{AssessmentRow, Changeset, ControlStateRow};
 use super::{
     collect,
     happened::{AssessmentOverdue, ControlChanged, ControlDiffers, FrameworkAssessed},
-    scan, setting,
+    probe, scan, setting,
     status::taken,
 };
 use crate::{
     App, Ctx, Error,
     usecase::search::{hex, sequenced},
 };
-
-/// Most assessments of an answer.
-const MOST: u32 = 1_000;
 
 /// Assesses now, and says what came of it.
 pub async fn assess(app: &App, ctx: &Ctx) -> Result<Vec<api::Assessment>, Error> {
@@ -30,10 +27,10 @@ pub async fn assess(app: &App, ctx: &Ctx) -> Result<Vec<api::Assessment>, Error>
     run(app, ctx, "asked").await
 }
 
-/// Assessments of a framework, the newest first.
-pub async fn assessments(app: &App, ctx: &Ctx, framework: &str) -> Result<Vec<api::Assessment>, Error> {
+/// The newest assessments of a framework, so many at most.
+pub async fn assessments(app: &App, ctx: &Ctx, framework: &str, most: u32) -> Result<Vec<api::Assessment>, Error> {
     app.permit(ctx, "compliance:read").await?;
-    Ok(app.store.assessment_list(framework, MOST).await?.into_iter().map(shown).collect())
+    Ok(app.store.assessment_list(framework, most).await?.into_iter().map(shown).collect())
 }
 
 /// Assesses where the time has come, or the configuration is not the one that was judged.
@@ -41,14 +38,23 @@ pub(crate) async fn due(app: &App) -> Result<(), Error> {
     let Ok(_only) = app.assessing.try_lock() else { return Ok(()) };
     let ctx = Ctx::new(app.env(), Principal::System("compliance"));
     let (every, settings) = (app.compliance.period(), digest(app, &setting::settings(&collect::said(app))));
+    let probed = probe::last(app).await?;
+    // Routes and their firewall are not among the settings: a gateway that is another one since is probed anew.
+    let other = app.compliance.probes && probed.as_ref().is_some_and(|last| last.gateway != probe::gateway(app));
     for framework in app.frameworks.iter().map(|of| of.key.as_str()) {
         let last = app.store.assessment_list(framework, 1).await?.pop();
         let why = match last {
-            Some(last) if last.settings != settings => "configuration",
+            Some(last) if other || last.settings != settings => "configuration",
             Some(last) if ctx.now < last.made_at + every => continue,
             _ => "schedule",
         };
-        if scan::last(app).await?.at.is_none_or(|at| at + every <= ctx.now) {
+        if app.compliance.probes && (why == "configuration" || probed.is_none_or(|last| last.at + every <= ctx.now)) {
+            // What a probe cannot say has no data; that is no reason not to assess.
+            if let Err(e) = probe::run(app).await {
+                tracing::warn!(error = %e, "the gateway could not be probed");
+            }
+        }
+        if scan::last(app).await?.is_none_or(|last| last.at + every <= ctx.now) {
             scan::run(app, &ctx).await?;
         }
         return run(app, &ctx, why).await.map(drop);
@@ -114,7 +120,7 @@ async fn run(app: &App, ctx: &Ctx, why: &str) -> Result<Vec<api::Assessment>, Er
     Ok(rows.into_iter().map(shown).collect())
 }
 
-/// How each control stood, as the ledger has it: what the database says otherwise is an event, and does not count.
+/// How each control stood, as the ledger has it: what the database says otherwise is an event, and mended.
 async fn before(app: &App, ctx: &Ctx) -> Result<BTreeMap<(String, String), String>, Error> {
     let mut before = BTreeMap::new();
     for row in app.store.control_state_list().await? {
@@ -132,7 +138,9 @@ async fn before(app: &App, ctx: &Ctx) -> Result<BTreeMap<(String, String), Strin
         let is_it = (of("framework"), of("control")) == (row.framework.clone(), row.control.clone());
         let recorded = if is_it { of("new") } else { String::new() };
         if recorded != row.outcome {
-            app.commit(ctx, ControlDiffers::new(&row.framework, &row.control, &row.outcome, &recorded), |changeset| changeset).await?;
+            let mended = ControlStateRow { outcome: recorded.clone(), ..row.clone() };
+            let differs = ControlDiffers::new(&row.framework, &row.control, &row.outcome, &recorded);
+            app.commit(ctx, differs, |changeset| changeset.control_state_set(&mended)).await?;
         }
         before.insert((row.framework, row.control), recorded);
     }

@@ -13,7 +13,12 @@ use tutela_store::BreachRow;
 use super::happened::{BreachChanged, BreachClosed, BreachOpened, BreachReminder, BreachSigned, BreachTold};
 use crate::{
     App, Ctx, Error,
-    usecase::{account::reason, grant::approver, incident, sign_in},
+    usecase::{
+        account::{line, reason},
+        grant::approver,
+        incident, sign_in,
+        signer::Signer,
+    },
 };
 
 const PURPOSE: &[u8] = b"tutela breach";
@@ -26,7 +31,7 @@ struct Entry {
     title: String,
     incident: Option<String>,
     facts: api::BreachFacts,
-    signed_by: Vec<String>,
+    signed_by: Vec<Signer>,
     told: BTreeMap<String, Told>,
     /// Reminders that were given, by duty.
     reminded: BTreeMap<String, usize>,
@@ -82,8 +87,8 @@ pub async fn set(app: &App, ctx: &Ctx, id: &str, facts: api::BreachFacts) -> Res
 pub async fn sign(app: &App, ctx: &Ctx, id: &str) -> Result<api::Breach, Error> {
     sign_in::permit_fresh(app, ctx, "compliance:write").await?;
     let (row, mut entry) = live(app, id).await?;
-    let by = approver(app, ctx).await?;
-    if entry.signed_by.contains(&by) {
+    let by = Signer::of(app, ctx).await?;
+    if entry.signed_by.iter().any(|signer| signer.id == by.id) {
         return Err(Error::Conflict("you have signed: ask somebody else".into()));
     }
     entry.signed_by.push(by);
@@ -252,7 +257,7 @@ fn shown(app: &App, row: &BreachRow, now: Timestamp) -> Result<api::Breach, Erro
         missing,
         title: entry.title,
         facts: entry.facts,
-        signed_by: entry.signed_by,
+        signed_by: entry.signed_by.into_iter().map(|signer| signer.name).collect(),
     })
 }
 
@@ -321,14 +326,6 @@ fn checked(mut facts: api::BreachFacts) -> Result<api::BreachFacts, Error> {
         *word = name.to_owned();
     }
     Ok(facts)
-}
-
-pub(super) fn line(field: &'static str, text: &str, longest: usize) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > longest || text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, format!("`{field}` has 1 to {longest} characters")));
-    }
-    Ok(text.to_owned())
 }
 
 fn moment(field: &'static str, text: &str) -> Result<Timestamp, Error> {

@@ -2,59 +2,58 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::Value;
-use tutela_compliance::{Breaches, Cards, Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes, Verified};
+use serde_json::{Value, json};
+use tutela_compliance::{Breaches, Cards, Facts, Keys, Ledger, Mapped, Operation, People, Requests, Routes, SEVEN, Verified};
 use tutela_core::Timestamp;
 use tutela_privacy::{Basis, check, plan::StoreKind, taxonomy::is_within};
-use tutela_store::HourTotal;
 
 use super::{
     assess::has_expired,
     breach,
     data_use::{NONE, UNREGISTERED},
-    scan,
+    probe, scan,
     setting::{Said, is_here, settings},
 };
 use crate::{
     App, Ctx, Error,
     usecase::{
         privacy::{expiry, package::is_withheld, record},
-        search::sequenced,
+        search::{self, sequenced},
     },
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How far back the ledger is looked at, in days.
 const BACK: u32 = 90;
+/// How long a collector may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows of one question.
 const PAGE: u32 = 500;
 
 /// All of it.
 pub(super) async fn facts(app: &App, ctx: &Ctx) -> Facts {
-    let totals = app.store.event_totals(hour(ctx.now - DAY * 365), hour(ctx.now) + 1).await.map_err(Error::from);
-    let totals = had("what was recorded", totals);
-    let (ledger, operation) = match &totals {
-        Some(totals) => (had("the ledger", ledger(app, ctx, totals).await), had("operation", operation(app, ctx, totals).await)),
-        None => (None, None),
-    };
-    let looked = had("the last look at everything", scan::last(app).await);
+    let ledger = had("the ledger", ledger(app, ctx)).await;
+    let operation = had("operation", operation(app, ctx)).await;
+    let probed = had("the last probe", probe::last(app)).await.flatten();
+    let looked = had("the last look at everything", scan::last(app)).await.flatten();
     // A ledger that does not fit says nothing.
     let fits = looked.as_ref().is_none_or(|of| of.flaw.is_none());
     let (ledger, operation) = (ledger.filter(|_| fits), operation.filter(|_| fits));
     Facts {
         now: ctx.now,
         settings: settings(&said(app)),
-        people: had("people", people(app, ctx).await),
-        requests: had("requests", requests(app, ctx).await),
-        mapped: had("stores", mapped(app, ctx).await),
-        keys: had("keys", keys(app, ctx).await),
+        people: had("people", people(app, ctx)).await,
+        requests: had("requests", requests(app, ctx)).await,
+        mapped: had("stores", mapped(app, ctx)).await,
+        keys: had("keys", keys(app, ctx)).await,
         ledger,
         operation,
         routes: routes(app),
-        breaches: had("breaches", breaches(app, ctx).await),
-        verified: looked.as_ref().and_then(|of| Some(Verified { at: of.at?, entries: of.entries, flaw: of.flaw.clone() })),
+        breaches: had("breaches", breaches(app, ctx)).await,
+        verified: looked.as_ref().map(|of| Verified { at: of.at, entries: of.entries, flaw: of.flaw.clone() }),
+        probed: probed.filter(|last| app.compliance.probes && last.gateway == probe::gateway(app)).map(|last| last.facts(ctx.now)),
         cards: match looked {
-            Some(looked) => had("card numbers", cards(app, looked).await).flatten(),
+            Some(looked) => had("card numbers", cards(app, looked)).await,
             None => None,
         },
     }
@@ -75,7 +74,10 @@ pub(super) fn said(app: &App) -> Said<'_> {
     }
 }
 
-fn had<T>(what: &str, facts: Result<T, Error>) -> Option<T> {
+/// Facts where they can be had in time: nobody waits for a collector that hangs, and what it would have said nobody knows.
+async fn had<T>(what: &str, facts: impl Future<Output = Result<T, Error>>) -> Option<T> {
+    let late = |_| Err(Error::Conflict(format!("no answer within {} s", PATIENCE.as_secs())));
+    let facts = tokio::time::timeout(PATIENCE, facts).await.unwrap_or_else(late);
     facts.inspect_err(|e| tracing::warn!(error = %e, "facts about {what} could not be collected; what is judged by them has no data")).ok()
 }
 
@@ -221,18 +223,17 @@ fn named(name: &str, known: &[&str], parts: &[&str]) -> bool {
     words.iter().any(|word| known.contains(word)) || parts.iter().any(|part| whole.contains(part))
 }
 
-async fn cards(app: &App, looked: scan::Last) -> Result<Option<Cards>, Error> {
+async fn cards(app: &App, looked: scan::Last) -> Result<Cards, Error> {
     const RULE: &str = "card_number_found";
-    let Some(at) = looked.at else { return Ok(None) };
     let incidents = app.store.incident_list("all", None, 1_000).await?;
-    Ok(Some(Cards {
-        at,
+    Ok(Cards {
+        at: looked.at,
         looked: looked.looked,
         unlooked: looked.unlooked,
         found: looked.found,
         watched: app.detection.running().rules.iter().any(|rule| rule.name == RULE),
         incidents: incidents.iter().filter(|row| row.rules.iter().any(|rule| rule == RULE)).count() as u64,
-    }))
+    })
 }
 
 /// Newest words of consent whose receipt is not in the ledger, or says something else; and how many were looked at.
@@ -288,16 +289,21 @@ async fn keys(app: &App, ctx: &Ctx) -> Result<Keys, Error> {
     }
 }
 
-async fn ledger(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Ledger, Error> {
-    let since = hour(ctx.now - DAY * BACK);
+async fn ledger(app: &App, ctx: &Ctx) -> Result<Ledger, Error> {
+    let totals = app.store.event_totals(hour(ctx.now - DAY * BACK), hour(ctx.now) + 1).await?;
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
     let mut oldest = None;
-    for total in totals.iter().filter(|total| total.hour >= since) {
+    for total in &totals {
         oldest.get_or_insert(Timestamp::from_secs(total.hour * 3_600));
         *types.entry(total.kind.clone()).or_default() += total.events;
     }
+    let mut kinds = BTreeMap::new();
+    for (kind, types) in SEVEN {
+        let newest = search::clear_page(app, &search::query(&format!("type:{}", types.join(",")))?, None, 1).await?.items.pop();
+        kinds.extend(newest.and_then(|(_, event)| Some((kind.to_owned(), event["id"].as_str()?.to_owned()))));
+    }
     let sinks = app.store.sink_list().await?.into_iter().map(|row| (row.name, row.state == "following")).collect();
-    let mut facts = Ledger { entries: app.store.log_head().await?.0, types, sinks, oldest, ..Ledger::default() };
+    let mut facts = Ledger { entries: app.store.log_head().await?.0, types, kinds, sinks, oldest, ..Ledger::default() };
     for used in app.store.data_use_list((ctx.now - DAY * BACK).secs().div_euclid(86_400)).await? {
         facts.uses += used.events;
         if used.ground == UNREGISTERED {
@@ -314,11 +320,14 @@ async fn ledger(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Ledger, Er
     Ok(facts)
 }
 
-async fn operation(app: &App, ctx: &Ctx, totals: &[HourTotal]) -> Result<Operation, Error> {
-    let rehearsed = totals.iter().rfind(|total| total.kind == "backup.rehearsed");
+async fn operation(app: &App, ctx: &Ctx) -> Result<Operation, Error> {
+    let newest = search::clear_page(app, &search::query("type:backup.rehearsed")?, None, 1).await?.items.pop();
+    let rehearsed = newest.and_then(|(_, event)| Some((event["time"].as_str()?.parse().ok()?, event["outcome"] == "success")));
+    let (running, failed) = (app.detection.running(), json!({"type": "sign_in.failed", "outcome": "failure"}));
     let mut facts = Operation {
-        rehearsed: rehearsed.map(|total| (Timestamp::from_secs(total.hour * 3_600), total.outcome == "success")),
-        rules: app.detection.running().rules.iter().count() as u64,
+        rehearsed,
+        rules: running.rules.iter().count() as u64,
+        sign_in_rules: running.rules.iter().filter(|rule| rule.looks_at(&failed)).count() as u64,
         ..Operation::default()
     };
     for state in ["open", "acknowledged", "contained"] {

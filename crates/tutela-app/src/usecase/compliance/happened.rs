@@ -75,6 +75,17 @@ occurrences! {
     "compliance.card_numbers_found" "Card numbers lie in the clear where none belong; in how many rows is said, and not which numbers." High COMPLIANCE ENTITY_READ "scan" ["rows" = "3"]
     |this, event| { event.resource = Some(Resource::of("place", this.place)); event.set("rows", this.rows); }
 
+    /// Requests were sent to see what happens.
+    InstallationProbed { sent: u64, attacked: u64, passed: &'a [String], unrecorded: &'a [String], unprobed: &'a [String], idle_opened: Option<bool> }
+    "compliance.probed" "Requests whose answer is known were sent through the gateway: attacks, and sessions that nobody had used; what came of them is in the event." Low COMPLIANCE ENTITY_READ "probe"
+    ["sent" = "12", "attacked" = "9", "passed" = r#"["shop"]"#, "unrecorded" = "[]", "unprobed" = "[]", "idle_opened" = "false"]
+    |this, event| {
+        event.set("sent", this.sent); event.set("attacked", this.attacked);
+        for (name, list) in [("passed", this.passed), ("unrecorded", this.unrecorded), ("unprobed", this.unprobed)] { event.set(name, list.to_vec()); }
+        if let Some(opened) = this.idle_opened { event.set("idle_opened", opened); }
+        if !(this.passed.is_empty() && this.unrecorded.is_empty()) { event.outcome = Outcome::Failure; }
+    }
+
     /// A breach was entered.
     BreachOpened { id: BreachId, aware_at: String, incident: &'a str }
     "breach.opened" "A breach of personal data was entered in the register; the clocks of the laws run from when it was known." High COMPLIANCE ENTITY_CREATE "open"

@@ -5,6 +5,7 @@ pub mod breach; // the register of breaches
 mod collect; // what is so
 mod data_use; // uses of personal data, as applications report them
 pub(crate) mod happened; // events
+mod probe; // requests whose answer is known, sent to see whether it comes
 mod report; // for those who read it elsewhere
 mod scan; // the whole ledger verified, and everything looked through for card numbers
 mod setting; // what the configuration says
@@ -15,6 +16,7 @@ pub use assess::{assess, assessments};
 pub(crate) use assess::{due, overdue};
 pub(crate) use data_use::NONE;
 pub use data_use::log;
+pub use probe::probe;
 pub use report::{Format, report};
 pub use scan::scan;
 pub use setting::{Said, conflicts_of};
@@ -30,19 +32,21 @@ use crate::{App, Ctx, Error};
 /// What an application has to hold to.
 pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::ComplianceSettings, Error> {
     app.permit(ctx, "consents:check").await?;
-    let on = |key: &str| app.compliance.is_on(key);
     Ok(api::ComplianceSettings {
         frameworks: app.compliance.frameworks.clone(),
         data_retention: app.compliance.data_retention.clone(),
-        // PCI DSS 8.4.2 and 8.2.8; 45 CFR 164.312(a)(2)(iii).
+        // PCI DSS 8.4.2.
         idle: app.identity.session.timeout,
-        factors: if on("pci-dss") { 2 } else { 1 },
-        max_idle: if on("pci-dss") {
-            Some(QUARTER_HOUR)
-        } else if on("hipaa") {
-            Some(AN_HOUR)
-        } else {
-            None
-        },
+        factors: if app.compliance.is_on("pci-dss") { 2 } else { 1 },
+        max_idle: app.compliance.frameworks.iter().filter_map(|name| longest_idle(name)).min(),
     })
+}
+
+/// How long a framework lets a session be idle, in seconds: PCI DSS 8.2.8; 45 CFR 164.312(a)(2)(iii).
+pub fn longest_idle(framework: &str) -> Option<u32> {
+    match framework {
+        "pci-dss" => Some(QUARTER_HOUR),
+        "hipaa" => Some(AN_HOUR),
+        _ => None,
+    }
 }

@@ -1,7 +1,10 @@
-//! Looking at everything: the whole ledger is hashed again, and stores and ledger are looked through for card numbers. Only
-//! what the ledger has got since the last time is read again; a find is an event, which opens an incident.
+//! Looking at everything: the whole ledger is hashed again, and stores and ledger are looked through for card numbers; of the
+//! ledger only what it has got since the last time. A find is an event, which opens an incident.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tutela_api as api;
@@ -13,14 +16,17 @@ use super::happened::CardNumbersFound;
 use crate::{App, Ctx, Error, port::DataError};
 
 const KEPT: &str = "compliance_scan";
+const SEALED_AS: &[u8] = b"tutela compliance scan";
 /// Entries of the ledger that are read at a time.
 const STEP: u64 = 1_024;
+/// How long a store may take to be looked through.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 const LEDGER: &str = "ledger";
 
 /// What came of the last one.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Last {
-    pub at: Option<Timestamp>,
+    pub at: Timestamp,
     pub entries: u64,
     pub flaw: Option<String>,
     /// Up to where the ledger was looked through for card numbers.
@@ -45,22 +51,23 @@ pub async fn scan(app: &App, ctx: &Ctx) -> Result<api::ComplianceScan, Error> {
     })
 }
 
-/// What came of the last one.
-pub(super) async fn last(app: &App) -> Result<Last, Error> {
-    Ok(app.store.setting_get(KEPT).await?.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default())
+/// What came of the last one, where there was one.
+pub(super) async fn last(app: &App) -> Result<Option<Last>, Error> {
+    let kept = app.store.setting_get(KEPT).await?;
+    Ok(kept.and_then(|kept| app.open_as(SEALED_AS, kept.as_str()?)))
 }
 
 pub(super) async fn run(app: &App, ctx: &Ctx) -> Result<Last, Error> {
     let before = last(app).await?;
-    let mut now = Last { at: Some(ctx.now), ..Last::default() };
-    (now.entries, now.flaw) = verified(app).await?;
-    let in_ledger = before.found.get(LEDGER).copied().unwrap_or(0);
-    let more;
-    (more, now.position) = in_entries(app, before.position).await?;
-    now.looked = 1;
-    now.found.extend((in_ledger + more > 0).then(|| (LEDGER.to_owned(), in_ledger + more)));
+    let known = |place: &str| before.as_ref().and_then(|before| before.found.get(place)).copied().unwrap_or(0);
+    let (entries, flaw) = verified(app).await?;
+    let (more, position) = in_entries(app, before.as_ref().map_or(0, |before| before.position)).await?;
+    let in_ledger = known(LEDGER) + more;
+    let found = (in_ledger > 0).then(|| (LEDGER.to_owned(), in_ledger)).into_iter().collect();
+    let mut now = Last { at: ctx.now, entries, flaw, position, looked: 1, unlooked: Vec::new(), found };
     for (name, store) in app.data_stores.iter() {
-        match store.scan_for(has_card_number).await {
+        let late = |_| Err(DataError::Unavailable("it takes too long".into()));
+        match tokio::time::timeout(PATIENCE, store.scan_for(has_card_number)).await.unwrap_or_else(late) {
             Ok(hits) => {
                 now.looked += 1;
                 now.found.extend(hits.into_iter().map(|hit| (format!("{name}.{}.{}", hit.table, hit.column), hit.rows)));
@@ -71,12 +78,12 @@ pub(super) async fn run(app: &App, ctx: &Ctx) -> Result<Last, Error> {
         }
     }
     for (place, rows) in &now.found {
-        if before.found.get(place).is_none_or(|known| known < rows) {
+        if known(place) < *rows {
             app.commit(ctx, CardNumbersFound::new(place, *rows), |changeset| changeset).await?;
         }
     }
-    let kept = serde_json::to_value(&now).map_err(|_| Error::Internal("what was found could not be written down"))?;
-    app.store.commit(Changeset::housekeeping(Housekeeping::Job).setting_set(KEPT, kept)).await?;
+    let kept = app.seal_as(SEALED_AS, &now)?;
+    app.store.commit(Changeset::housekeeping(Housekeeping::Job).setting_set(KEPT, kept.into())).await?;
     Ok(now)
 }
 

@@ -8,13 +8,15 @@ use tutela_compliance::Stated;
 use tutela_core::{StatementId, Timestamp};
 use tutela_store::StatementRow;
 
-use super::{
-    breach::line,
-    happened::{ControlStated, StatementApproved, StatementWithdrawn},
-};
+use super::happened::{ControlStated, StatementApproved, StatementWithdrawn};
 use crate::{
     App, Ctx, Error,
-    usecase::{account::reason, grant::approver, sign_in},
+    usecase::{
+        account::{last_moment, line, reason},
+        grant::approver,
+        sign_in,
+        signer::Signer,
+    },
 };
 
 const KINDS: [&str; 3] = ["attestation", "exception", "not_applicable"];
@@ -38,10 +40,15 @@ pub async fn make(app: &App, ctx: &Ctx, new: api::NewControlStatement) -> Result
         "attestation" => (document?, new.reason.as_deref().map(reason).transpose()?.unwrap_or_default()),
         _ => (new.document.map(|_| document).transpose()?.unwrap_or_default(), reason(new.reason.as_deref().unwrap_or_default())?),
     };
-    let until: Timestamp = format!("{}T23:59:59Z", new.until).parse().map_err(|_| Error::invalid("until", "a day is written `2027-11-22`"))?;
+    let until = last_moment("until", &new.until)?;
     if until <= ctx.now || until > ctx.now + LONGEST {
         return Err(Error::invalid("until", "the last day is today or later, and at most two years from now"));
     }
+    // What somebody else has to agree to, a person says.
+    let maker = match new.kind.as_str() {
+        "attestation" => Signer { id: String::new(), name: approver(app, ctx).await? },
+        _ => Signer::of(app, ctx).await?,
+    };
     let row = StatementRow {
         id: StatementId::new(ctx.now, &mut { app.env() }),
         framework: new.framework,
@@ -50,7 +57,8 @@ pub async fn make(app: &App, ctx: &Ctx, new: api::NewControlStatement) -> Result
         owner,
         document,
         reason: why,
-        made_by: approver(app, ctx).await?,
+        made_by: maker.name,
+        maker: maker.id,
         made_at: ctx.now,
         until,
         approved_by: String::new(),
@@ -65,15 +73,15 @@ pub async fn make(app: &App, ctx: &Ctx, new: api::NewControlStatement) -> Result
 /// Approves what somebody else has stated.
 pub async fn approve(app: &App, ctx: &Ctx, id: &str) -> Result<api::ControlStatement, Error> {
     sign_in::permit_fresh(app, ctx, "compliance:write").await?;
-    let (row, by) = (found(app, id).await?, approver(app, ctx).await?);
-    if row.made_by == by {
+    let (row, by) = (found(app, id).await?, Signer::of(app, ctx).await?);
+    if row.maker == by.id {
         return Err(Error::Conflict("whoever makes a statement cannot approve it: ask somebody else".into()));
     }
     if row.kind == "attestation" {
         return Err(Error::Conflict("an attestation counts without approval".into()));
     }
     let approved = StatementApproved::new(row.id, &row.framework, &row.control, &row.kind);
-    app.commit(ctx, approved, |changeset| changeset.control_statement_approve(row.id, &by, ctx.now)).await?;
+    app.commit(ctx, approved, |changeset| changeset.control_statement_approve(row.id, &by.id, &by.name, ctx.now)).await?;
     Ok(shown(&found(app, id).await?, ctx.now))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tutela_api as api;
-use tutela_compliance::{Control, Facts, Finding, Framework, Outcome, checks, conflicts, judge, run};
+use tutela_compliance::{Control, Facts, Finding, Framework, Outcome, conflicts, findings, judge};
 use tutela_store::{ControlStateRow, StatementRow};
 
 use super::{collect, statement};
@@ -39,12 +39,6 @@ pub(super) async fn taken(app: &App, ctx: &Ctx) -> Result<(api::Compliance, Fact
     Ok((found, facts))
 }
 
-/// What its checks find. Where none of them is there yet somebody attests; where some are, the others have no data.
-fn findings_of(control: &Control, facts: &Facts) -> Vec<Finding> {
-    let is_there = |name: &String| checks().any(|check| check.name == name);
-    if control.checks.iter().any(is_there) { control.checks.iter().map(|name| run(name, facts)).collect() } else { Vec::new() }
-}
-
 struct Judged<'a> {
     facts: &'a Facts,
     statements: &'a [StatementRow],
@@ -71,7 +65,7 @@ impl Judged<'_> {
     fn control(&self, framework: &Framework, control: &Control) -> api::ControlStatus {
         let now = self.facts.now;
         let of = || self.statements.iter().filter(|row| row.framework == framework.key && row.control == control.id);
-        let findings: Vec<Finding> = findings_of(control, self.facts);
+        let findings = findings(control, self.facts);
         let verdict = judge(control, &findings, &statement::counts(of(), now));
         let since = self.since.get(&(framework.key.as_str(), control.id.as_str())).filter(|row| row.outcome == verdict.outcome.as_str());
         api::ControlStatus {

@@ -1,31 +1,27 @@
 //! What is kept of a person by decision, though they ask for erasure or its time is over.
 
 use tutela_api as api;
-use tutela_core::{HoldId, Timestamp};
+use tutela_core::HoldId;
 use tutela_store::PrivacyHoldRow;
 
 use super::{
     happened::{DataHeld, DataReleased},
     person::Person,
 };
-use crate::{App, Ctx, Error, usecase::account};
+use crate::{
+    App, Ctx, Error,
+    usecase::account::{last_moment, line, reason},
+};
 
 /// Keeps something of a person from now on.
 pub async fn place(app: &App, ctx: &Ctx, new: api::NewPrivacyHold) -> Result<api::PrivacyHold, Error> {
     app.permit(ctx, "subjects:hold").await?;
-    for (field, text) in [("place", &new.place), ("article", &new.article), ("reason", &new.reason), ("owner", &new.owner)] {
-        if !(1..=200).contains(&text.trim().chars().count()) || text.chars().any(char::is_control) {
-            return Err(Error::invalid(field, format!("`{field}` has 1 to 200 characters")));
-        }
-    }
-    if new.place != "*" && !(1..=2).contains(&new.place.matches('.').count()) {
+    let place = line("place", &new.place, 200)?;
+    let (article, reason, owner) = (line("article", &new.article, 200)?, line("reason", &new.reason, 200)?, line("owner", &new.owner, 200)?);
+    if place != "*" && !(1..=2).contains(&place.matches('.').count()) {
         return Err(Error::invalid("place", "a place is `dataset.collection`, `dataset.collection.field`, or `*`"));
     }
-    let until = new
-        .until
-        .as_deref()
-        .map(|day| format!("{day}T23:59:59Z").parse::<Timestamp>().map_err(|_| Error::invalid("until", "a day is written `2036-12-31`")))
-        .transpose()?;
+    let until = new.until.as_deref().map(|day| last_moment("until", day)).transpose()?;
     if until.is_some_and(|until| until <= ctx.now) {
         return Err(Error::invalid("until", "this day is over"));
     }
@@ -33,10 +29,10 @@ pub async fn place(app: &App, ctx: &Ctx, new: api::NewPrivacyHold) -> Result<api
     let row = PrivacyHoldRow {
         id: HoldId::new(ctx.now, &mut { app.env() }),
         tag: person.tag(app),
-        place: new.place,
-        article: new.article,
-        reason: new.reason,
-        owner: new.owner,
+        place,
+        article,
+        reason,
+        owner,
         placed_at: ctx.now,
         until,
         released_at: None,
@@ -49,7 +45,7 @@ pub async fn place(app: &App, ctx: &Ctx, new: api::NewPrivacyHold) -> Result<api
 /// Ends a hold; an erasure that it stopped goes on by itself.
 pub async fn release(app: &App, ctx: &Ctx, id: &str, why: &str) -> Result<(), Error> {
     app.permit(ctx, "subjects:hold").await?;
-    let (why, id) = (account::reason(why)?, id.parse::<HoldId>().map_err(|_| Error::NotFound("hold"))?);
+    let (why, id) = (reason(why)?, id.parse::<HoldId>().map_err(|_| Error::NotFound("hold"))?);
     let row = app.store.privacy_hold_list_all().await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("hold"))?;
     let released = DataReleased::new(id, &row.place, &why);
     app.commit(ctx, released, |changeset| changeset.privacy_hold_release(id, ctx.now).subject_request_wake(ctx.now)).await?;

@@ -25,7 +25,7 @@ use super::{
     places::{Halt, Places},
     work::{Next, Work},
 };
-use crate::{App, Ctx, Error, usecase::search::hex};
+use crate::{App, Ctx, Error, html::escaped, usecase::search::hex};
 
 const PURPOSE: &[u8] = b"subject package";
 /// Address of the schema that an export follows.
@@ -216,7 +216,6 @@ fn csv_of(records: &[&api::ExportedRecord]) -> Result<Vec<u8>, csv::Error> {
 }
 
 fn page(tables: &BTreeMap<(&String, &String), Vec<&api::ExportedRecord>>, about: Option<&Value>, left_out: &[String], made_at: Timestamp) -> String {
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Your data</title>\
          <style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}table{border-collapse:collapse}\

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use tutela_api as api;
 
+use crate::html::escaped;
+
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;background:#fff}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.35rem .5rem;border-bottom:1px solid #bbb;overflow-wrap:anywhere}\
     .fail{font-weight:600}@media print{body{margin:0;max-width:none}tr{break-inside:avoid}h2{break-before:page}}";
@@ -60,8 +62,4 @@ fn word(outcome: &str) -> &'static str {
         "not_applicable" => "not applicable",
         _ => "attested, or to attest",
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
