@@ -244,6 +244,8 @@ pub struct ComplianceSettings {
     pub data_retention: BTreeMap<String, u32>,
     /// Factors that a person has proven before they reach guarded data; 1 where no framework asks for more.
     pub factors: u32,
+    /// Whether card numbers are shown masked but to whoever has to see them.
+    pub mask_card_numbers: bool,
     /// Seconds without use after which a session ends.
     pub idle: u32,
     /// The most that a framework allows; nothing where none asks for it.

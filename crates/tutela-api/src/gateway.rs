@@ -32,6 +32,12 @@ pub struct GatewayRoute {
     pub require: String,
     /// How the firewall guards it, as it is in force: `block`, `detect` or `off`.
     pub waf_mode: String,
+    /// Frameworks that it has to hold to: `pci-dss`, `hipaa`.
+    #[serde(default)]
+    pub frameworks: Vec<String>,
+    /// How card numbers stand in its answers: `masked`, `clear`, or `permission NAME` for masked but to whoever holds it.
+    #[serde(default)]
+    pub card_numbers: String,
     /// Limits of requests, by name.
     pub limits: Vec<String>,
 }

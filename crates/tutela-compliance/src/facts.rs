@@ -355,6 +355,10 @@ pub struct Routes {
     pub all: u64,
     /// Names of routes before which no firewall blocks.
     pub unguarded: Vec<String>,
+    /// Routes under PCI DSS.
+    pub cards: u64,
+    /// Names of those whose answers show card numbers in the clear to everybody.
+    pub unmasked: Vec<String>,
     /// Servers on other machines that requests travel to in the clear.
     pub clear: Vec<String>,
 }

@@ -10,7 +10,6 @@
 //! collector was silent, has no data; it never passes.
 
 mod breach;
-mod card;
 mod check;
 mod conflict;
 mod facts;
@@ -18,7 +17,6 @@ mod finding;
 mod framework;
 
 pub use breach::{Breach, Duty};
-pub use card::has_card_number;
 pub use check::{Check, SEVEN, checks, findings};
 pub use conflict::{Conflict, conflicts};
 pub use facts::{

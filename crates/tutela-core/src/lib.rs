@@ -6,6 +6,7 @@
 //! Start with [`Event`] (what happened), [`Principal`] (who asks) and [`seam`] (where the
 //! floors above plug into each other without knowing each other).
 
+mod card;
 mod env;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod secret;
 mod span;
 mod time;
 
+pub use card::{card_numbers, digit_run, has_card_number};
 pub use env::{Env, Random, SystemEnv, random_bytes};
 pub use error::ErrorKind;
 pub use event::{Actor, Event, Occurrence, Outcome, Request, Resource, Severity, Source, Subject};

@@ -111,9 +111,12 @@ pub struct RouteConfig {
     /// Purposes that whoever passes must have agreed to, or that stand on another ground: `["personalize"]`. Whoever has not is answered with 403 and told where they can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purposes: Vec<String>,
-    /// What this route has to hold to: `pci-dss` (two factors, a firewall that blocks, sessions that end after 15 minutes without use), `hipaa` (somebody who is signed in, an hour).
+    /// What this route has to hold to: `pci-dss` (two factors, a firewall that blocks, card numbers masked, sessions that end after 15 minutes without use), `hipaa` (somebody who is signed in, an hour).
     #[serde(default)]
     pub frameworks: Vec<String>,
+    /// How card numbers stand in answers of this route: `"masked"` (the first six and the last four digits), `"clear"`, or `{ permission = "cards:read" }`, masked for whoever does not hold it. Where absent they are masked under `pci-dss`, else clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card_numbers: Option<CardNumbers>,
     /// Limits of this route, by name: `["api"]`. Each request counts for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -175,6 +178,7 @@ impl RouteConfig {
             issuers: Vec::new(),
             purposes: Vec::new(),
             frameworks: Vec::new(),
+            card_numbers: None,
             limits: Vec::new(),
             websocket_origins: Vec::new(),
             waf: None,
@@ -189,8 +193,17 @@ impl RouteConfig {
     }
 
     /// Whether it has to hold to a framework.
-    pub(crate) fn is_under(&self, framework: &str) -> bool {
+    pub fn is_under(&self, framework: &str) -> bool {
         self.frameworks.iter().any(|of| of == framework)
+    }
+
+    /// How card numbers stand in its answers; a framework that asks for masked ones has them, unless it says otherwise.
+    pub fn card_numbers(&self) -> &CardNumbers {
+        match &self.card_numbers {
+            Some(said) => said,
+            None if self.is_under("pci-dss") => &CardNumbers::Masked,
+            None => &CardNumbers::Clear,
+        }
     }
 
     /// How the firewall guards it, where it says so; a framework that asks for one that blocks has it.
@@ -216,6 +229,18 @@ pub enum Require {
     /// Whoever is signed in.
     #[default]
     SignedIn,
+}
+
+/// How card numbers stand in answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CardNumbers {
+    /// As the application writes them.
+    Clear,
+    /// The first six and the last four digits.
+    Masked,
+    /// Masked for whoever does not hold this permission, or the role of this name.
+    Permission(String),
 }
 
 fn root() -> String {

@@ -28,6 +28,9 @@ pub enum Error {
     /// All of it took longer than it may.
     #[error("it took longer than it may in all")]
     TooSlow,
+    /// Card numbers could not be looked for in its answer.
+    #[error("card numbers in the upstream's answer could not be masked: {0}")]
+    Unmasked(&'static str),
     /// What the upstream sent is not HTTP, or it broke off.
     #[error("the upstream's answer broke off: {0}")]
     Upstream(String),

@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use tutela_core::seam::Caller;
 
 use crate::{
-    Body, Error, Gateway,
+    Body, CardNumbers, Error, Gateway,
     body::{Bounds, Watched, full},
     config::seconds,
     handle::{Admitted, Way, number},
@@ -17,6 +17,7 @@ use crate::{
     identity,
     leash::{self, Leash},
     limits::household,
+    mask,
     routes::Route,
     tunnel::{self, Tunnel},
     upstream::{Sticky, mix},
@@ -54,6 +55,10 @@ impl Gateway {
         // The application sees the name its users use, so that links and origin checks work.
         request.headers_mut().insert(header::HOST, HeaderValue::from_str(&client_host).map_err(|e| Error::Upstream(e.to_string()))?);
         number(request.headers_mut(), way.id);
+        let masks = mask::is_for(&route.config, admitted.caller.as_ref());
+        if masks {
+            mask::ask(request.headers_mut());
+        }
         if way.current.waf.reads_answers() {
             request.headers_mut().remove(header::ACCEPT_ENCODING);
         }
@@ -74,7 +79,7 @@ impl Gateway {
         let leash = || {
             let path = crate::path::canonical(&path).unwrap_or_default();
             let (gateway, host, route) = (self.clone(), host.to_owned(), Arc::clone(route));
-            Leash::new(leash::Held { gateway, host, path, route, credential: credential.clone(), asked: way.now })
+            Leash::new(leash::Held { gateway, host, path, route, credential: credential.clone(), masks, asked: way.now })
         };
         let bounds = Bounds { most: route.config.max_body_bytes, idle: seconds(config.idle_timeout), until: way.began + seconds(config.body_timeout) };
         let request = request.map(|body| {
@@ -87,11 +92,16 @@ impl Gateway {
         headers::to_client(response.headers_mut());
         let Some(server) = server else {
             let bounds = Bounds { most: u64::MAX, until: way.began + seconds(config.total_timeout), ..bounds };
-            return Ok(response.map(|mut answer| {
+            if matches!(route.config.card_numbers(), CardNumbers::Permission(_)) && !masks {
+                // They are not to be seen again by whoever may not see them any more.
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
+            let response = response.map(|mut answer| {
                 answer.look();
                 let long = answer.size_hint().exact().is_none_or(|length| length > SHORT);
                 Watched::new(answer, bounds, long.then(leash)).boxed_unsync()
-            }));
+            });
+            return if masks { mask::answer(response) } else { Ok(response) };
         };
         let Some(client) = on_client else { return Err(Error::Upstream("it changes the protocol, and nobody asked for that".into())) };
         let (mut parts, answer) = response.into_parts();

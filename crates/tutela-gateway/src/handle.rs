@@ -20,6 +20,7 @@ use crate::{
     identity::{self, Door, OWN_PREFIX, Seen},
     leash::Credential,
     limits::Counted,
+    mask,
     pages::{answer, blocked, json, wants_page},
     path,
     redirect::over_tls,
@@ -282,6 +283,11 @@ impl Gateway {
             let detail = "Its page is of another site. Whoever runs this can allow that site with `websocket_origins`.";
             return Err(answer(false, StatusCode::FORBIDDEN, "forbidden", "This WebSocket may not be opened from there", detail));
         }
+        if tunnel::asks(request) && mask::is_for(&route.config, caller) {
+            trail.refused(Stage::Authorization);
+            let detail = "Card numbers are masked here, and in a WebSocket they cannot be. Whoever runs this can say who may see them with `card_numbers`.";
+            return Err(answer(false, StatusCode::FORBIDDEN, "forbidden", "No WebSocket opens here", detail));
+        }
         trail.passed(Stage::Authorization);
         Ok(admitted)
     }
@@ -324,6 +330,13 @@ fn failed(page: bool, error: &Error) -> Response<Body> {
             response.headers_mut().insert(header::RETRY_AFTER, 5.into());
             response
         }
+        Error::Unmasked(_) => answer(
+            page,
+            StatusCode::BAD_GATEWAY,
+            "unavailable",
+            "The application's answer cannot be shown",
+            "Card numbers in it could not be masked. Why stands in the log of this server.",
+        ),
         Error::Connect(_) | Error::Upstream(_) => {
             answer(page, StatusCode::BAD_GATEWAY, "unavailable", "The application does not answer", "Try again in a moment.")
         }

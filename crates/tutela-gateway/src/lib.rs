@@ -19,6 +19,7 @@ mod held;
 mod identity;
 mod leash;
 mod limits;
+mod mask;
 mod names;
 mod open;
 mod pages;
@@ -36,7 +37,7 @@ mod upstream;
 mod waf;
 
 pub use body::Body;
-pub use config::{Acr, Config, Require, RouteConfig};
+pub use config::{Acr, CardNumbers, Config, Require, RouteConfig};
 pub use error::Error;
 pub use gateway::{Gateway, OwnPages, Parts, RouteStatus, Status, UpstreamStatus};
 pub use held::Held;

@@ -6,7 +6,7 @@ use http::{Uri, uri::PathAndQuery};
 use tutela_core::seam::Wanted;
 
 use crate::{
-    config::{Require, RouteConfig},
+    config::{CardNumbers, Require, RouteConfig},
     snapshot::Upstreams,
     upstream::Upstream,
     waf::WafMode,
@@ -112,6 +112,11 @@ fn read(config: &RouteConfig, upstreams: &Upstreams) -> Result<(String, Route), 
     }
     if config.is_under("pci-dss") && config.waf.is_some_and(|mode| mode != WafMode::Block) {
         return Err("`frameworks = [\"pci-dss\"]` asks for a firewall that blocks (6.4.2): take `waf` away, or set `block`".into());
+    }
+    if let Some(CardNumbers::Permission(permission)) = &config.card_numbers
+        && (permission.is_empty() || config.require == Require::Public)
+    {
+        return Err("`card_numbers.permission` names a permission, on a route that somebody has to sign in for; set `masked` or `clear` otherwise".into());
     }
     let route =
         Route { name: name.into(), prefix: prefix.to_owned(), upstream: Arc::clone(upstream), upstream_path, wanted: config.wanted(), config: config.clone() };

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use tutela_api as api;
 use tutela_app::port::{Answered, GatewayControl};
 use tutela_core::{Env as _, SystemEnv, seam::BoxFuture};
-use tutela_gateway::{CertificateConfig, Certificates, Gateway, Require, Settings, redirect_to_tls};
+use tutela_gateway::{CardNumbers, CertificateConfig, Certificates, Gateway, Require, Settings, redirect_to_tls};
 
 use crate::{config::Config, error::Error, listen::bind};
 
@@ -155,9 +155,16 @@ impl GatewayControl for Public {
             Require::SignedIn => "signed-in".to_owned(),
             Require::Permission(permission) => format!("permission {permission}"),
         };
+        let cards = |said: &CardNumbers| match said {
+            CardNumbers::Clear => "clear".to_owned(),
+            CardNumbers::Masked => "masked".to_owned(),
+            CardNumbers::Permission(permission) => format!("permission {permission}"),
+        };
         let routes = status.routes.into_iter().map(|route| api::GatewayRoute {
             name: route.name,
             require: require(&route.config.require),
+            card_numbers: cards(route.config.card_numbers()),
+            frameworks: route.config.frameworks,
             host: route.config.host,
             path: route.config.path,
             upstream: route.config.upstream,

@@ -7,6 +7,7 @@ answer raises: unknown is no.
 
 from .audit import AuditLog, AuditLogger, AuditMismatch
 from .auth import MFA, Anonymous, AuthProvider, User
+from .cards import Unmaskable
 from .client import Batch, Permission, Token, Tutela
 from .compliance import ComplianceManager, ComplianceMismatch
 from .compliance_client import ComplianceSettings
@@ -113,6 +114,7 @@ __all__ = [
     "TutelaError",
     "Unauthenticated",
     "Unavailable",
+    "Unmaskable",
     "User",
     "UserDataExport",
     "current_user",

@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from .audit_record import Person, subject_of
+from .cards import masked
 from .client import Tutela
 from .comparison import Comparison, Mismatch
 from .compliance_client import ComplianceSettings
@@ -48,7 +49,9 @@ class ComplianceManager:
     `frameworks` (`gdpr`, `hipaa`, `pci-dss`, `ccpa`) and `data_retention` (days by kind of data; `logs` is
     the ledger) state what the application counts on; both are compared with the server before the first
     answer, and `ComplianceMismatch` names what differs. `namespace` is whose numbers integer users are
-    (`TUTELA_NAMESPACE`). `client` defaults to `Tutela()`. Raises ValueError that names what is wrong.
+    (`TUTELA_NAMESPACE`). Under PCI DSS card numbers are masked in what handlers return, but for whoever holds
+    the permission that `card_numbers` names. `client` defaults to `Tutela()`. Raises ValueError that names
+    what is wrong.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class ComplianceManager:
         data_retention: Mapping[str, int] | None = None,
         *,
         namespace: str | None = None,
+        card_numbers: str | None = None,
         client: Tutela | None = None,
     ) -> None:
         if isinstance(frameworks, str):
@@ -75,6 +79,7 @@ class ComplianceManager:
         self.data_retention = kept
         self.client = client or Tutela()
         self.namespace = namespace
+        self.card_numbers = card_numbers
         self.comparison = ComplianceComparison(names, kept)
         self._settings: ComplianceSettings | None = None
 
@@ -85,6 +90,8 @@ class ComplianceManager:
         (`MFARequired`; a browser under `Guard` is led to prove it, and back), and sessions end there after 15
         minutes without use, under HIPAA after an hour (`ComplianceMismatch` where they do not). The call is
         recorded as `data_access` before the handler runs; without a record nothing runs: `Unavailable`.
+        Under PCI DSS card numbers are masked in what the handler returns; `Unmaskable` where they cannot be
+        looked for, as in a stream.
         Stands inside of `authenticate`, or alone where `Guard` is mounted.
         """
         takes = positional(handler)
@@ -93,12 +100,14 @@ class ComplianceManager:
         @functools.wraps(handler)
         async def enforced(*args: Any, **kwargs: Any) -> Any:
             context, user = await signed_in(handler, args, kwargs)
-            self._admit(await self._asked(), context, user)
+            asked = await self._asked()
+            self._admit(asked, context, user)
             await self._record(name, context, user)
             guarantee_user(args, kwargs, context)
             token = CURRENT.set(context)
             try:
-                return await run(handler, takes, args, kwargs)
+                answer = await run(handler, takes, args, kwargs)
+                return masked(answer) if self._masks(asked, user) else answer
             finally:
                 CURRENT.reset(token)
 
@@ -155,6 +164,10 @@ class ComplianceManager:
             wanted = {"acr": "aal2", "factors": 2}
             why = "prove by a second factor who you are"
             raise step_up(context, why, wanted, acr="aal2", max_age=None)
+
+    def _masks(self, asked: ComplianceSettings, user: User) -> bool:
+        sees = self.card_numbers is not None and user.has_permission(self.card_numbers)
+        return asked.mask_card_numbers and not sees
 
     async def _record(self, name: str, context: RequestContext, user: User) -> None:
         subject = subject_of(user, self.namespace)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class ComplianceSettings:
     """The frameworks that are switched on there, and what they ask of an application.
 
-    `factors` a person has proven; sessions end after `idle` seconds without use, of which a framework allows
-    at most `max_idle`; `data_retention` is in days.
+    `factors` a person has proven; card numbers are shown masked where `mask_card_numbers` says so; sessions
+    end after `idle` seconds without use, of which a framework allows at most `max_idle`; `data_retention` is
+    in days.
     """
 
     frameworks: tuple[str, ...]
     data_retention: Mapping[str, int]
     factors: int
+    mask_card_numbers: bool
     idle: int
     max_idle: int | None
 
@@ -47,6 +49,7 @@ class ComplianceClient:
                 frameworks=tuple(str(name) for name in found["frameworks"]),
                 data_retention={str(name): int(days) for name, days in found["data_retention"].items()},
                 factors=int(found["factors"]),
+                mask_card_numbers=bool(found["mask_card_numbers"]),
                 idle=int(found["idle"]),
                 max_idle=None if most is None else int(most),
             )

@@ -49,7 +49,9 @@ class IdentityComparison(Comparison):
 
     def differences(self, server: IdentitySettings) -> list[str]:
         missing = [
-            f"`{name}` is not in `[identity] providers` there" for name in self._protocols if name not in server.providers
+            f"`{name}` is not in `[identity] providers` there"
+            for name in self._protocols
+            if name not in server.providers
         ]
         kept = getattr(server, self._section)
         pairs = [(name, here, getattr(kept, name)) for name, here in self._declared.items()]

@@ -9,6 +9,7 @@ use crate::{
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "access-on", looks_at: "people can ask what is held", judge: |facts| right(facts, "access") },
     Check { name: "backups-scheduled", looks_at: "backups are made by themselves", judge: backups },
+    Check { name: "card-numbers-masked", looks_at: "routes under PCI DSS show card numbers masked", judge: masked },
     Check { name: "erasure-on", looks_at: "people can ask for erasure", judge: |facts| right(facts, "erasure") },
     Check { name: "factors-not-replayed", looks_at: "no known device passes by the second factor", judge: replayed },
     Check { name: "firewall-blocks", looks_at: "before every route a firewall blocks", judge: firewall },
@@ -48,6 +49,17 @@ fn firewall(facts: &Facts) -> Finding {
     let source = "GET /v1/gateway";
     let Some(routes) = &facts.routes else { return Finding::silent(source) };
     super::none_of(&routes.unguarded, (routes.all, "routes"), "have no firewall that blocks", source)
+}
+
+fn masked(facts: &Facts) -> Finding {
+    let source = "GET /v1/gateway";
+    let Some(routes) = &facts.routes else { return Finding::silent(source) };
+    super::none_of(
+        &routes.unmasked,
+        (routes.cards, "routes under `pci-dss`"),
+        "show card numbers in the clear to everybody (`card_numbers = \"clear\"`)",
+        source,
+    )
 }
 
 fn idle_quarter(facts: &Facts) -> Finding {

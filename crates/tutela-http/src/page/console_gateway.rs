@@ -63,11 +63,17 @@ async fn routes_page(desk: &Desk, notice: Option<String>, error: Option<String>)
 }
 
 fn route_row(route: api::GatewayRoute) -> RouteRow {
+    let shown = match route.card_numbers.as_str() {
+        "clear" if route.frameworks.iter().any(|of| of == "pci-dss") => Some("card numbers clear"),
+        "clear" | "" => None,
+        _ => Some("card numbers masked"),
+    };
+    let requires: Vec<&str> = std::iter::once(&route.require).chain(&route.frameworks).map(String::as_str).chain(shown).collect();
     RouteRow {
         events_url: events_of(&format!("type:gateway.request route:{}", route.name)),
         address: if route.path == "/" { route.host } else { format!("{}{}", route.host, route.path) },
         upstream: route.upstream,
-        requires: route.require,
+        requires: requires.join(", "),
         mode: mode_of(&route.waf_mode),
         limits: route.limits.join(", "),
         name: route.name,

@@ -53,9 +53,10 @@ pub async fn run(command: &GatewayCommand, client: &Client, output: Output) -> R
             output.one(&reloaded, &format!("in force now: {}\nneeds a restart: {}", list(&reloaded.changed), list(&reloaded.needs_restart)));
         }
         GatewayCommand::Routes => {
-            let head = ["name", "host", "path", "upstream", "requires", "firewall", "limits"];
+            let head = ["name", "host", "path", "upstream", "requires", "firewall", "card numbers", "limits"];
             output.list(&client.gateway().await?.routes, &head, |route| {
-                [&route.name, &route.host, &route.path, &route.upstream, &route.require, &route.waf_mode, &route.limits.join(", ")].map(Clone::clone).to_vec()
+                let (requires, limits) = ([[route.require.clone()].as_slice(), &route.frameworks].concat().join(", "), route.limits.join(", "));
+                [&route.name, &route.host, &route.path, &route.upstream, &requires, &route.waf_mode, &route.card_numbers, &limits].map(Clone::clone).to_vec()
             });
         }
         GatewayCommand::Servers => {

@@ -63,7 +63,7 @@ class Stage:
             f'admin_url = "{self.admin}"\n'
             f'[log]\nlevel = "warn"\n'
             # The cheapest hashing there is: these passwords guard nothing.
-            f"[identity]\nproviders = [\"oauth2\", \"openid\", \"saml\"]\n[identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n"
+            f'[identity]\nproviders = ["oauth2", "openid", "saml"]\n[identity.password]\nmemory_kib = 64\npasses = 1\nallow_weak_for_tests = true\n'
             f"{routes}{settings}"
         )
 

@@ -142,11 +142,13 @@ async def test_without_a_record_nothing_runs(stage, client):
     @compliance.enforce
     async def handler(request):
         ran.append(request)
+        return {"pan": "4111111111111111"}
 
     user = User(id=stage.account("ada@example.com"), acr="aal2", amr=("pwd", "otp", "mfa"))
     token = CURRENT.set(request_of(user))
     try:
-        await handler(SimpleNamespace(scope={"type": "http", "headers": []}))
+        answer = await handler(SimpleNamespace(scope={"type": "http", "headers": []}))
+        assert answer == {"pan": "411111******1111"}
         stage.stop_tutela()
         with pytest.raises(Unavailable):
             await handler(SimpleNamespace(scope={"type": "http", "headers": []}))

@@ -74,7 +74,10 @@ def test_one_factor_gets_401_with_the_way_to_the_second_and_then_the_handler(sta
     follow(browser, browser.open(listing), listing, None)
     refused = browser.open(vault, accept="application/json")
     assert refused.status_code == 401, refused.text
-    assert "step-up" in refused.text and "insufficient_user_authentication" in refused.headers["www-authenticate"]
+    assert (
+        "step-up" in refused.text
+        and "insufficient_user_authentication" in refused.headers["www-authenticate"]
+    )
 
     app = set_up_app(stage, browser)
     # A code is good once: the one that set it up is spent, the next one is for the vault.

@@ -84,7 +84,9 @@ def sign_in(stage, client, browser, scope):
             answer = browser.open(at if at.startswith("http") else stage.own + at)
             continue
         to = parse_qs(urlsplit(at).query)["to"][0]
-        answer = browser.send("POST", f"{stage.own}/sign-in", form={"email": ADA, "password": PASSWORD, "to": to})
+        answer = browser.send(
+            "POST", f"{stage.own}/sign-in", form={"email": ADA, "password": PASSWORD, "to": to}
+        )
     assert parse_qs(urlsplit(answer.headers["location"]).query)["iss"] == [known["issuer"]]
     return client.fetch_token(
         known["token_endpoint"],
@@ -140,7 +142,9 @@ def test_tokens_are_renewed_and_revoked(stage, browser):
     seen = client.introspect_token(known["introspection_endpoint"], second["access_token"]).json()
     assert (seen["active"], seen["sub"], seen["aud"]) == (True, stage.ada, API)
     assert client.revoke_token(known["revocation_endpoint"], second["refresh_token"]).status_code == 200
-    assert client.introspect_token(known["introspection_endpoint"], second["access_token"]).json() == {"active": False}
+    assert client.introspect_token(known["introspection_endpoint"], second["access_token"]).json() == {
+        "active": False
+    }
     with pytest.raises(OAuthError, match="invalid_grant"):
         client.refresh_token(known["token_endpoint"], second["refresh_token"])
 

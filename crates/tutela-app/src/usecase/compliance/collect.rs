@@ -348,7 +348,10 @@ fn hour(at: Timestamp) -> i64 {
 fn routes(app: &App) -> Option<Routes> {
     let status = app.gateway.get()?.status();
     let urls = status.upstreams.iter().flat_map(|upstream| &upstream.servers).map(|server| server.url.clone());
+    let cards = || status.routes.iter().filter(|route| route.frameworks.iter().any(|of| of == "pci-dss"));
     Some(Routes {
+        cards: cards().count() as u64,
+        unmasked: cards().filter(|route| route.card_numbers == "clear").map(|route| route.name.clone()).collect(),
         clear: urls.filter(|url| url.starts_with("http://") && !is_here(url)).collect(),
         all: status.routes.len() as u64,
         unguarded: status.routes.iter().filter(|route| route.waf_mode != "block").map(|route| route.name.clone()).collect(),

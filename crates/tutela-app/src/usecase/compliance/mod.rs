@@ -37,6 +37,7 @@ pub async fn settings(app: &App, ctx: &Ctx) -> Result<api::ComplianceSettings, E
         data_retention: app.compliance.data_retention.clone(),
         // PCI DSS 8.4.2.
         idle: app.identity.session.timeout,
+        mask_card_numbers: app.compliance.is_on("pci-dss"),
         factors: if app.compliance.is_on("pci-dss") { 2 } else { 1 },
         max_idle: app.compliance.frameworks.iter().filter_map(|name| longest_idle(name)).min(),
     })

@@ -8,8 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tutela_api as api;
-use tutela_compliance::has_card_number;
-use tutela_core::Timestamp;
+use tutela_core::{Timestamp, has_card_number};
 use tutela_store::{Changeset, Error as StoreError, Housekeeping};
 
 use super::happened::CardNumbersFound;

@@ -1,5 +1,6 @@
 //! Compliance on a running instance: controls, what people state of them, assessments, reports, routes under a framework.
 
+mod mask;
 mod matrix;
 
 use std::collections::BTreeMap;

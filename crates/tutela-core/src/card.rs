@@ -1,5 +1,7 @@
 //! Card numbers in texts: by length, brand and check digit (ISO/IEC 7812-1), written in one piece or in groups.
 
+use std::ops::{Range, RangeInclusive};
+
 /// Digits that numbers of a brand begin with, from and to, and how long they are.
 const BRANDS: &[(u64, u64, &[usize])] = &[
     (4, 4, &[13, 16, 19]),         // Visa
@@ -21,28 +23,26 @@ const BRANDS: &[(u64, u64, &[usize])] = &[
     (6_304, 6_304, &[16, 18, 19]), // Maestro
     (6_759, 6_763, &[16, 18, 19]), // Maestro
 ];
-const LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
+const LENGTHS: RangeInclusive<usize> = 13..=19;
 
 /// Whether a text holds a card number in the clear.
 pub fn has_card_number(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_digit() {
-            at += 1;
-            continue;
-        }
-        let end = run(bytes, at);
-        if any_card(bytes, at, end) {
-            return true;
-        }
-        at = end;
-    }
-    false
+    card_numbers(text.as_bytes()).next().is_some()
 }
 
-/// Where digits end that begin at `from`, with single spaces or hyphens between them.
-fn run(bytes: &[u8], from: usize) -> usize {
+/// Where card numbers in the clear stand in a text, from left to right; none overlaps another.
+pub fn card_numbers(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    let runs = std::iter::from_fn(move || {
+        let from = at + text[at..].iter().position(u8::is_ascii_digit)?;
+        at = digit_run(text, from).end;
+        Some(from..at)
+    });
+    runs.flat_map(|run| cards_of(text, run))
+}
+
+/// The digits that begin at `from`, with single spaces or hyphens between them.
+pub fn digit_run(bytes: &[u8], from: usize) -> Range<usize> {
     let mut end = from;
     while end < bytes.len() {
         let goes_on = bytes[end].is_ascii_digit() || (matches!(bytes[end], b' ' | b'-') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit));
@@ -51,11 +51,15 @@ fn run(bytes: &[u8], from: usize) -> usize {
         }
         end += 1;
     }
-    end
+    from..end
 }
 
-/// Whether some groups of a run of digits, one after the other, are a card number: others may stand beside it.
-fn any_card(bytes: &[u8], from: usize, end: usize) -> bool {
+/// Which groups of a run of digits, one after the other, are card numbers: others may stand beside them.
+fn cards_of(bytes: &[u8], run: Range<usize>) -> Vec<Range<usize>> {
+    let Range { start: from, end } = run;
+    if end - from < *LENGTHS.start() {
+        return Vec::new();
+    }
     let open = from == 0 || !joins(bytes, from - 1, false);
     let closed = end == bytes.len() || !joins(bytes, end, true);
     let separators = (from..end).filter(|at| !bytes[*at].is_ascii_digit());
@@ -65,16 +69,23 @@ fn any_card(bytes: &[u8], from: usize, end: usize) -> bool {
         let fits = (first > 0 || open) && (last + 1 < ends.len() || closed);
         fits && is_card(&bytes[starts[first]..ends[last]])
     };
-    // A number has five groups at most.
-    (0..starts.len()).any(|first| (first..ends.len().min(first + 5)).any(|last| is_one(first, last)))
+    let (mut found, mut first) = (Vec::new(), 0);
+    while first < starts.len() {
+        // A number has five groups at most; the longest counts.
+        let last = (first..ends.len().min(first + 5)).rev().find(|last| is_one(first, *last));
+        found.extend(last.map(|last| starts[first]..ends[last]));
+        first = last.unwrap_or(first) + 1;
+    }
+    found
 }
 
 /// Whether what stands beside a number makes it part of something else: a word, an id, a fraction.
 fn joins(bytes: &[u8], at: usize, after: bool) -> bool {
     match bytes[at] {
         b'_' | b'#' | b'%' => true,
-        b'.' | b',' if after => bytes.get(at + 1).is_some_and(u8::is_ascii_digit),
-        b'.' => true,
+        // A fraction; after a comma begins the next field.
+        b'.' if after => bytes.get(at + 1).is_some_and(u8::is_ascii_digit),
+        b'.' => at == 0 || bytes[at - 1].is_ascii_digit(),
         b'-' | b' ' => false,
         // A line break as JSON writes it, and what track 1 begins with.
         b'n' | b'r' | b't' if !after && at > 0 && bytes[at - 1] == b'\\' => false,
@@ -145,9 +156,18 @@ mod tests {
             "2 4111111111111111",
             "%B4111111111111111^DOE/JANE^2712",
             "\"a\\n4111111111111111\"",
+            "jane,4111111111111111,123,12/27",
+            "No.4111111111111111.",
         ] {
             assert!(has_card_number(text), "{text}");
         }
+    }
+
+    #[test]
+    fn each_is_found_where_it_stands() {
+        let text = "a 4111 1111 1111 1111 4012888888881881, 378282246310005";
+        let found: Vec<&str> = card_numbers(text.as_bytes()).map(|at| &text[at]).collect();
+        assert_eq!(found, ["4111 1111 1111 1111", "4012888888881881", "378282246310005"]);
     }
 
     #[test]
@@ -162,6 +182,7 @@ mod tests {
             "4111111111111111b",
             "0.4111111111111111",
             "4111111111111111.5",
+            ".4111111111111111",
             "41 11111111111111",
             "4111 1111-1111 1111",
             "411111111",
